@@ -1,0 +1,31 @@
+/**
+ * One split of a labelled image data set. All images have the same size.
+ *
+ * Implementations hold raw 8-bit pixels; resizing to the network's input size
+ * and normalising happen on the device.
+ */
+export interface Dataset {
+  /** The data set's name, such as `"stl10"`. */
+  readonly name: string;
+  /** Which split this is. */
+  readonly split: "train" | "test";
+  /** Class names; a label is an index into this list. */
+  readonly classes: readonly string[];
+  /** Number of images. */
+  readonly length: number;
+  /** Height of every image in pixels. */
+  readonly height: number;
+  /** Width of every image in pixels. */
+  readonly width: number;
+  /** Channels of every image: 1 (grey) or 3 (RGB). */
+  readonly channels: 1 | 3;
+  /** The label of each image, `length` values in `[0, classes.length)`. */
+  readonly labels: Int32Array;
+  /**
+   * Reads images, in the order of `indices`, as 8-bit interleaved rows (NHWC).
+   *
+   * @param indices Image numbers in `[0, length)`.
+   * @param target At least `indices.length * height * width * channels` bytes.
+   */
+  read(indices: ArrayLike<number>, target: Uint8Array): void | Promise<void>;
+}
