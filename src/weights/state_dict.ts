@@ -1,0 +1,10 @@
+/** A tensor in host memory, 32-bit floats in row-major order. */
+export interface HostTensor {
+  /** Dimensions, outermost first; empty for a scalar. */
+  readonly shape: readonly number[];
+  /** Values; as many as the product of `shape`. */
+  readonly data: Float32Array;
+}
+
+/** Tensors by name, in the model's order, as PyTorch's `state_dict()`. */
+export type StateDict = Map<string, HostTensor>;
