@@ -1,0 +1,298 @@
+/*
+ * gapcam.h: the whole C interface of gapcam, the same for every backend.
+ *
+ * libgapcam_cpu and libgapcam_cuda export exactly these functions. A caller
+ * opens a device, creates tensors on it, records a program (operations between
+ * tensors), compiles it, and runs it as often as it likes. Nothing is allocated
+ * after gapcam_program_compile.
+ *
+ * Status. Every function that can fail returns a gapcam_status as int32_t, 0
+ * for success, and then, if `message` is not null, writes there one sentence
+ * (NUL-terminated UTF-8, no trailing period): what was asked, what was found,
+ * what to do. `message` is the caller's and holds GAPCAM_MESSAGE_BYTES bytes.
+ * On failure no output parameter is written and nothing has changed.
+ *
+ * Handles. A handle is a number, never a pointer; 0 is never valid. A handle
+ * that is stale, of another kind or invented gives GAPCAM_INVALID_HANDLE, never
+ * a crash. Each create has a destroy, which takes 0 and does nothing then.
+ * Closing a device destroys whatever is left on it.
+ *
+ * Threads. Every function may be called from any thread. Calls on one device
+ * wait for each other, except gapcam_tensor_write to a staged tensor.
+ *
+ * Memory. All buffers are the caller's and are only used during the call.
+ * Sizes are in bytes where the parameter is called `bytes` or `capacity`.
+ *
+ * Data. The host sees f32 and i32 tensors in row-major order of their logical
+ * shape (feature maps: NCHW, convolution weights: OIHW, linear weights:
+ * [outputs, inputs]) and u8 images as NHWC. Where and how a backend lays them
+ * out is its own affair.
+ */
+#ifndef GAPCAM_H
+#define GAPCAM_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define GAPCAM_API __attribute__((visibility("default")))
+#else
+#define GAPCAM_API
+#endif
+
+#define GAPCAM_ABI_VERSION 1
+#define GAPCAM_MESSAGE_BYTES 1024
+#define GAPCAM_MAX_RANK 4
+
+typedef uint64_t gapcam_handle;
+
+enum gapcam_status {
+  GAPCAM_OK = 0,
+  GAPCAM_INVALID_ARGUMENT = 1,
+  GAPCAM_INVALID_HANDLE = 2,
+  GAPCAM_SHAPE_MISMATCH = 3,
+  GAPCAM_UNSUPPORTED = 4,
+  GAPCAM_OUT_OF_MEMORY = 5,
+  GAPCAM_DEVICE_UNAVAILABLE = 6,
+  GAPCAM_DEVICE_FAILED = 7,
+  GAPCAM_INTERNAL = 8
+};
+
+enum gapcam_precision {
+  GAPCAM_PRECISION_F32 = 0,  /* exact f32 */
+  GAPCAM_PRECISION_TF32 = 1, /* CUDA: f32 storage, TF32 multiplication */
+  GAPCAM_PRECISION_BF16 = 2  /* bf16 maps, f32 master weights, accumulation and loss */
+};
+
+enum gapcam_data_type { GAPCAM_F32 = 0, GAPCAM_U8 = 1, GAPCAM_I32 = 2 };
+
+enum gapcam_device_flags {
+  GAPCAM_DEVICE_SYNCHRONOUS = 1 /* wait after each step, so that an error names it */
+};
+
+enum gapcam_tensor_flags {
+  /* Written while programs run: a write goes to a second buffer, and the next
+   * run that starts after the write returned takes it. For images and labels. */
+  GAPCAM_TENSOR_STAGED = 1
+};
+
+enum gapcam_program_flags {
+  GAPCAM_PROGRAM_TRAINING = 1, /* batch normalisation uses and updates batch statistics */
+  GAPCAM_PROGRAM_PROFILE = 2   /* time each step; see gapcam_program_describe */
+};
+
+enum gapcam_phase { GAPCAM_FORWARD = 1, GAPCAM_BACKWARD = 2, GAPCAM_UPDATE = 4 };
+
+/* GAPCAM_ABI_VERSION of the library. A caller that was written for another must stop here. */
+GAPCAM_API uint32_t gapcam_abi_version(void);
+
+/* Bytes held by tensors and programs of all devices of this library, in this process. */
+GAPCAM_API uint64_t gapcam_live_bytes(void);
+
+/*
+ * Describes the backend without opening a device, as a JSON object: `backend`
+ * ("cpu" or "cuda"), `version` (one line for people), and what the backend
+ * knows: libraries with their versions and paths or why they are missing,
+ * instruction set, devices.
+ */
+GAPCAM_API int32_t gapcam_backend_describe(char *json, uint64_t capacity, char *message);
+
+/*
+ * Opens device number `index`. `threads`: how many CPU threads to use, 0 for
+ * all that the process may run on. `flags`: gapcam_device_flags.
+ */
+GAPCAM_API int32_t gapcam_device_open(int32_t index, int32_t precision, int32_t threads,
+                                      uint32_t flags, gapcam_handle *device, char *message);
+GAPCAM_API int32_t gapcam_device_close(gapcam_handle device, char *message);
+
+/* As gapcam_backend_describe, with what the open device is and uses. */
+GAPCAM_API int32_t gapcam_device_describe(gapcam_handle device, char *json, uint64_t capacity,
+                                          char *message);
+
+/* Writes live bytes, peak bytes, live allocations and free bytes (0: unknown) to numbers[4]. */
+GAPCAM_API int32_t gapcam_device_memory(gapcam_handle device, uint64_t *numbers, char *message);
+
+/*
+ * Creates a tensor, filled with zeros. `shape` holds `rank` positive numbers,
+ * 1 <= rank <= GAPCAM_MAX_RANK. A u8 tensor is a batch of images and its shape
+ * is NHWC; all others are in logical order (NCHW, OIHW, ...).
+ */
+GAPCAM_API int32_t gapcam_tensor_create(gapcam_handle device, int32_t data_type, int32_t rank,
+                                        const int64_t *shape, uint32_t flags, gapcam_handle *tensor,
+                                        char *message);
+
+/* A program that uses the tensor keeps its memory until the program is destroyed. */
+GAPCAM_API int32_t gapcam_tensor_destroy(gapcam_handle tensor, char *message);
+
+/* Writes the data type, the rank and shape[GAPCAM_MAX_RANK]. */
+GAPCAM_API int32_t gapcam_tensor_shape(gapcam_handle tensor, int32_t *data_type, int32_t *rank,
+                                       int64_t *shape, char *message);
+
+/* Copies the whole tensor in or out; `bytes` must be its exact size in host order.
+ * Of a program's own tensors, those marked by gapcam_program_output and
+ * gradients can be read, once the program is compiled. */
+GAPCAM_API int32_t gapcam_tensor_write(gapcam_handle tensor, const void *data, uint64_t bytes,
+                                       char *message);
+GAPCAM_API int32_t gapcam_tensor_read(gapcam_handle tensor, void *data, uint64_t bytes,
+                                      char *message);
+
+/* Starts recording a program. `flags`: gapcam_program_flags. */
+GAPCAM_API int32_t gapcam_program_create(gapcam_handle device, uint32_t flags,
+                                         gapcam_handle *program, char *message);
+/* Destroys the program and the tensors that its operations made. */
+GAPCAM_API int32_t gapcam_program_destroy(gapcam_handle program, char *message);
+
+/*
+ * Recording. Each function appends one operation and writes the handle of the
+ * tensor that it makes, which belongs to the program. Inputs are tensors of the
+ * device or tensors made earlier in the same program.
+ */
+
+/*
+ * u8 images [N, H, W, C] -> f32 [N, C, height, width]: resized as Pillow's
+ * BILINEAR does (half-pixel centres, edges clamped, support widened when
+ * shrinking, 8-bit rounding after each direction), then
+ * (x / 255 - mean[c]) / deviation[c]. `mean` and `deviation` hold C values.
+ */
+GAPCAM_API int32_t gapcam_program_prepare_images(gapcam_handle program, gapcam_handle images,
+                                                 int64_t height, int64_t width, const float *mean,
+                                                 const float *deviation, gapcam_handle *output,
+                                                 char *message);
+
+/*
+ * Cross-correlation of input [N, I, H, W] with weight [O, I, kernel height,
+ * kernel width], plus bias [O] (0: none), then leaky ReLU with
+ * 0 <= negative_slope <= 1 (1: identity, 0: ReLU).
+ */
+GAPCAM_API int32_t gapcam_program_conv2d(gapcam_handle program, gapcam_handle input,
+                                         gapcam_handle weight, gapcam_handle bias,
+                                         int32_t stride_height, int32_t stride_width,
+                                         int32_t padding_height, int32_t padding_width,
+                                         float negative_slope, gapcam_handle *output,
+                                         char *message);
+
+/* Element-wise max(x, 0) + negative_slope * min(x, 0). */
+GAPCAM_API int32_t gapcam_program_leaky_relu(gapcam_handle program, gapcam_handle input,
+                                             float negative_slope, gapcam_handle *output,
+                                             char *message);
+
+/*
+ * Batch normalisation over N, H, W, then leaky ReLU. weight, bias,
+ * running_mean and running_variance are [C]. A training program uses the
+ * batch's statistics and updates the running ones, as PyTorch does (unbiased
+ * variance); another uses the running ones.
+ */
+GAPCAM_API int32_t gapcam_program_batch_norm2d(gapcam_handle program, gapcam_handle input,
+                                               gapcam_handle weight, gapcam_handle bias,
+                                               gapcam_handle running_mean,
+                                               gapcam_handle running_variance, float epsilon,
+                                               float momentum, float negative_slope,
+                                               gapcam_handle *output, char *message);
+
+/* Maximum over windows; padding counts as minus infinity; a window must hold at least one pixel.
+ * Of equal values the first in row-major order receives the gradient. */
+GAPCAM_API int32_t gapcam_program_max_pool2d(gapcam_handle program, gapcam_handle input,
+                                             int32_t kernel_height, int32_t kernel_width,
+                                             int32_t stride_height, int32_t stride_width,
+                                             int32_t padding_height, int32_t padding_width,
+                                             gapcam_handle *output, char *message);
+
+/* [N, C, H, W] -> [N, C], the mean over H and W. */
+GAPCAM_API int32_t gapcam_program_global_average_pool(gapcam_handle program, gapcam_handle input,
+                                                      gapcam_handle *output, char *message);
+
+/* input [N, I] -> [N, O]: input * weight^T + bias, weight [O, I], bias [O] (0: none). */
+GAPCAM_API int32_t gapcam_program_linear(gapcam_handle program, gapcam_handle input,
+                                         gapcam_handle weight, gapcam_handle bias,
+                                         gapcam_handle *output, char *message);
+
+/*
+ * Softmax cross-entropy: logits [N, classes] and i32 labels [N] -> f32 [1], the
+ * mean over the labels that are not -1 (0 if there is none). With label
+ * smoothing s the target is (1 - s) one-hot + s / classes.
+ *
+ * `metrics` (0: none) is an f32 [8] tensor of the caller's, added to at each
+ * forward run: 0 sum of losses, 1 runs, 2 correct predictions (first maximum),
+ * 3 labels counted, 4 largest loss, 5 runs whose loss was not finite, 6 the last
+ * loss, 7 unused. The caller zeroes it by writing it. A label outside
+ * [-1, classes) counts as a run whose loss is not finite.
+ */
+GAPCAM_API int32_t gapcam_program_cross_entropy(gapcam_handle program, gapcam_handle logits,
+                                                gapcam_handle labels, float label_smoothing,
+                                                gapcam_handle metrics, gapcam_handle *loss,
+                                                char *message);
+
+/* Marks a tensor of the program to be kept and readable after a forward run. */
+GAPCAM_API int32_t gapcam_program_output(gapcam_handle program, gapcam_handle tensor,
+                                         char *message);
+
+/*
+ * Records the backward pass, once a program: the gradient of `output` with
+ * respect to each of the `count` tensors in `targets` (tensors of the device
+ * that the program uses), into `gradients`. `output_gradient` has the shape of
+ * `output`; 0 stands for ones and needs an output of one element. Layers below
+ * the lowest target are not differentiated.
+ */
+GAPCAM_API int32_t gapcam_program_backward(gapcam_handle program, gapcam_handle output,
+                                           gapcam_handle output_gradient,
+                                           const gapcam_handle *targets, int32_t count,
+                                           gapcam_handle *gradients, char *message);
+
+/*
+ * Records one optimiser step over `count` parameters, all in one pass.
+ * `gradients` are tensors that gapcam_program_backward wrote; each parameter
+ * has a tensor of its own shape in each moment list. `settings` is an f32 [8]
+ * tensor that the caller writes before each update; t is 1 at the first step:
+ *   0: 1 - beta1, 1: beta2, 2: 1 - beta2, 3: epsilon,
+ *   4: weight decay added to the gradient (Adam; 0 for AdamW),
+ *   5: factor on the parameter first (1; AdamW: 1 - learning rate * decay),
+ *   6: learning rate / (1 - beta1^t), 7: sqrt(1 - beta2^t).
+ * parameter -= s6 * m / (sqrt(v) / s7 + s3)   (Kingma & Ba 2015)
+ */
+GAPCAM_API int32_t gapcam_program_adam(gapcam_handle program, int32_t count,
+                                       const gapcam_handle *parameters,
+                                       const gapcam_handle *gradients,
+                                       const gapcam_handle *first_moments,
+                                       const gapcam_handle *second_moments, gapcam_handle settings,
+                                       char *message);
+
+/*
+ * As gapcam_program_adam, for stochastic gradient descent as PyTorch's SGD.
+ * settings, f32 [8]: 0: learning rate, 1: momentum, 2: 1 - dampening,
+ * 3: weight decay, 4: Nesterov (0 or 1), 5: 1 at the first step (the buffer
+ * becomes the gradient), 6 and 7: unused.
+ */
+GAPCAM_API int32_t gapcam_program_sgd(gapcam_handle program, int32_t count,
+                                      const gapcam_handle *parameters,
+                                      const gapcam_handle *gradients,
+                                      const gapcam_handle *momentum_buffers, gapcam_handle settings,
+                                      char *message);
+
+/* Ends recording: chooses layouts and algorithms (timing candidates) and allocates everything.
+ * Tensors keep the values that they have. */
+GAPCAM_API int32_t gapcam_program_compile(gapcam_handle program, char *message);
+
+/*
+ * Runs the phases named in `phases` (gapcam_phase, or-ed), in the order
+ * forward, backward, update. BACKWARD uses what the last FORWARD left.
+ */
+GAPCAM_API int32_t gapcam_program_run(gapcam_handle program, uint32_t phases, char *message);
+
+/*
+ * Describes a compiled program as JSON: `bytes` held, and `steps`, an array of
+ * {"phase", "operation", "name", "algorithm", "flops", "bytes", "runs",
+ * "milliseconds" (sum over runs; 0 without GAPCAM_PROGRAM_PROFILE)}.
+ * If `capacity` is too small the status is GAPCAM_INVALID_ARGUMENT and the
+ * message names the size needed; `needed` (may be null) receives it always.
+ */
+GAPCAM_API int32_t gapcam_program_describe(gapcam_handle program, char *json, uint64_t capacity,
+                                           uint64_t *needed, char *message);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GAPCAM_H */
