@@ -1,0 +1,122 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { GapcamError, type GapcamErrorCode } from "../error.ts";
+import {
+  ABI_VERSION,
+  MESSAGE_BYTES,
+  SYMBOLS,
+  type Symbols,
+} from "./_symbols.ts";
+
+/** A backend that has a library of its own. */
+export type Backend = "cpu" | "cuda";
+
+const CODES: readonly GapcamErrorCode[] = [
+  "internal", // 0 is success and never looked up
+  "invalid-argument",
+  "invalid-handle",
+  "shape-mismatch",
+  "unsupported",
+  "out-of-memory",
+  "device-unavailable",
+  "device-failed",
+  "internal",
+];
+
+/**
+ * A buffer for one message of the library. Calls that run at once need one
+ * each, so it is made per call where a call may not block.
+ */
+export function messageBuffer(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(MESSAGE_BYTES);
+}
+
+/** Reads the NUL-terminated text at the start of a buffer. */
+export function readText(buffer: Uint8Array): string {
+  const end = buffer.indexOf(0);
+  return new TextDecoder().decode(
+    buffer.subarray(0, end < 0 ? undefined : end),
+  );
+}
+
+/** Turns a status that is not 0, and its message, into an error. */
+export function check(status: number, message: Uint8Array): void {
+  if (status === 0) return;
+  throw new GapcamError(CODES[status] ?? "internal", readText(message));
+}
+
+const shared = messageBuffer();
+
+/** Runs a call that blocks, handing it the place for its message. */
+export function call(run: (message: Uint8Array<ArrayBuffer>) => number): void {
+  check(run(shared), shared);
+}
+
+/** Where the libraries are looked for: `folder`, GAPCAM_LIBRARY_FOLDER, or `build` beside mod.ts. */
+export function libraryFolder(folder?: string): string {
+  return folder ?? Deno.env.get("GAPCAM_LIBRARY_FOLDER") ??
+    fileURLToPath(new URL("../../build", import.meta.url));
+}
+
+const opened = new Map<string, Symbols>();
+
+/**
+ * Opens a backend's library, once a process; it stays open, because a call may
+ * still be in flight when its device is closed.
+ *
+ * @throws {GapcamError} If the library is missing, cannot be loaded or was
+ * built for another ABI version.
+ */
+export function openLibrary(backend: Backend, folder?: string): Symbols {
+  const path = `${libraryFolder(folder)}/libgapcam_${backend}.so`;
+  const known = opened.get(path);
+  if (known) return known;
+  const device = backend === "cpu" ? "CPU" : "CUDA";
+  if (!existsSync(path)) {
+    throw new GapcamError(
+      "device-unavailable",
+      `Cannot open the ${device} device: ${path} does not exist; ` +
+        "build it with: sh scripts/setup.sh",
+    );
+  }
+  assertAbiVersion(path, device);
+  try {
+    const { symbols } = Deno.dlopen(path, SYMBOLS);
+    opened.set(path, symbols);
+    return symbols;
+  } catch (error) {
+    throw unloadable(path, device, error);
+  }
+}
+
+// Asked for alone first: a library of another version may lack other symbols.
+function assertAbiVersion(path: string, device: string): void {
+  let version: number;
+  try {
+    const library = Deno.dlopen(path, {
+      gapcam_abi_version: SYMBOLS.gapcam_abi_version,
+    });
+    version = library.symbols.gapcam_abi_version();
+    library.close();
+  } catch (error) {
+    throw unloadable(path, device, error);
+  }
+  if (version !== ABI_VERSION) {
+    throw new GapcamError(
+      "device-unavailable",
+      `Cannot open the ${device} device: ${path} has ABI version ${version}, ` +
+        `expected ${ABI_VERSION}; rebuild it with: sh scripts/setup.sh`,
+    );
+  }
+}
+
+function unloadable(path: string, device: string, cause: unknown): Error {
+  if (cause instanceof Deno.errors.NotCapable) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new GapcamError(
+    "device-unavailable",
+    `Cannot open the ${device} device: ${path} cannot be loaded (${reason}); ` +
+      "rebuild it with: sh scripts/setup.sh",
+    { cause },
+  );
+}

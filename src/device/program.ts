@@ -1,0 +1,475 @@
+import { GapcamError } from "../error.ts";
+import { call, check, messageBuffer, readText } from "./_library.ts";
+import { MAX_RANK, type Symbols } from "./_symbols.ts";
+import { Tensor, TENSOR_TYPES } from "./tensor.ts";
+
+/** Options of {@linkcode Device.program}. */
+export interface ProgramOptions {
+  /** Whether batch normalisation uses and updates batch statistics. Default: false. */
+  training?: boolean;
+  /** Whether to time each step; see {@linkcode Program.describe}. Default: false. */
+  profile?: boolean;
+}
+
+/** What {@linkcode Program.run} runs; always in this order. */
+export type Phase = "forward" | "backward" | "update";
+
+/** One or two sizes: `3`, or `[height, width]`. */
+export type Size2d = number | readonly [number, number];
+
+/** One step of a compiled program; see {@linkcode Program.describe}. */
+export interface ProgramStep {
+  /** The phase that runs it. */
+  phase: Phase;
+  /** Which operation it is part of, such as `conv2d`. */
+  operation: string;
+  /** Which of several, such as `conv2d 3`. */
+  name: string;
+  /** How it is computed. */
+  algorithm: string;
+  /** Floating-point operations of the direct algorithm, a run. */
+  flops: number;
+  /** Bytes that it must read and write, a run. */
+  bytes: number;
+  /** How often it has run. */
+  runs: number;
+  /** Time over all runs; 0 if the program does not profile. */
+  milliseconds: number;
+}
+
+const PHASES: Record<Phase, number> = { forward: 1, backward: 2, update: 4 };
+
+const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
+  ({ symbols, handle }) => symbols.gapcam_program_destroy(handle, null),
+);
+
+/**
+ * An ordered list of operations on tensors: recorded, compiled once, then run
+ * as often as wanted, without allocating. Operations belong to the program and
+ * so do the tensors that they return.
+ */
+export class Program implements Disposable {
+  readonly #symbols: Symbols;
+  #handle: bigint;
+
+  /** @ignore Programs are made by {@linkcode Device.program}. */
+  constructor(symbols: Symbols, device: bigint, options: ProgramOptions) {
+    const created = new BigUint64Array(1);
+    call((message) =>
+      symbols.gapcam_program_create(
+        device,
+        (options.training ? 1 : 0) | (options.profile ? 2 : 0),
+        created,
+        message,
+      )
+    );
+    this.#symbols = symbols;
+    this.#handle = created[0]!;
+    registry.register(this, { symbols, handle: this.#handle }, this);
+  }
+
+  /**
+   * Resizes u8 images [N, H, W, C] as Pillow's bilinear filter does and
+   * normalises them: `(x / 255 - mean[c]) / deviation[c]`.
+   *
+   * @returns f32 [N, C, height, width].
+   */
+  prepareImages(
+    images: Tensor,
+    options: {
+      height: number;
+      width: number;
+      mean: readonly number[];
+      deviation: readonly number[];
+    },
+  ): Tensor {
+    const channels = images.shape[3];
+    if (
+      options.mean.length !== channels || options.deviation.length !== channels
+    ) {
+      throw new GapcamError(
+        "shape-mismatch",
+        `Cannot prepare images of ${channels} channels with ` +
+          `${options.mean.length} means and ${options.deviation.length} ` +
+          "deviations: expected one for each channel",
+      );
+    }
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_prepare_images(
+        program,
+        images.handle,
+        BigInt(options.height),
+        BigInt(options.width),
+        Float32Array.from(options.mean),
+        Float32Array.from(options.deviation),
+        output,
+        message,
+      )
+    );
+  }
+
+  /**
+   * Cross-correlates [N, I, H, W] with a weight [O, I, kernel height, kernel
+   * width], adds a bias [O] and applies leaky ReLU.
+   *
+   * @returns f32 [N, O, rows, columns].
+   */
+  conv2d(
+    input: Tensor,
+    weight: Tensor,
+    options: {
+      bias?: Tensor;
+      stride?: Size2d;
+      padding?: Size2d;
+      /** 1: none, 0: ReLU. Default: 1. */
+      negativeSlope?: number;
+    } = {},
+  ): Tensor {
+    const [strideHeight, strideWidth] = pair(options.stride ?? 1);
+    const [paddingHeight, paddingWidth] = pair(options.padding ?? 0);
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_conv2d(
+        program,
+        input.handle,
+        weight.handle,
+        options.bias?.handle ?? 0n,
+        strideHeight,
+        strideWidth,
+        paddingHeight,
+        paddingWidth,
+        options.negativeSlope ?? 1,
+        output,
+        message,
+      )
+    );
+  }
+
+  /** Applies `max(x, 0) + negativeSlope * min(x, 0)`. */
+  leakyRelu(input: Tensor, negativeSlope: number): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_leaky_relu(
+        program,
+        input.handle,
+        negativeSlope,
+        output,
+        message,
+      )
+    );
+  }
+
+  /** Normalises each channel over N, H and W, then applies leaky ReLU. All four tensors are [C]. */
+  batchNorm2d(
+    input: Tensor,
+    options: {
+      weight: Tensor;
+      bias: Tensor;
+      runningMean: Tensor;
+      runningVariance: Tensor;
+      epsilon?: number;
+      momentum?: number;
+      negativeSlope?: number;
+    },
+  ): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_batch_norm2d(
+        program,
+        input.handle,
+        options.weight.handle,
+        options.bias.handle,
+        options.runningMean.handle,
+        options.runningVariance.handle,
+        options.epsilon ?? 1e-5,
+        options.momentum ?? 0.1,
+        options.negativeSlope ?? 1,
+        output,
+        message,
+      )
+    );
+  }
+
+  /** The maximum over windows; `stride` is `kernel` if left out. */
+  maxPool2d(
+    input: Tensor,
+    kernel: Size2d,
+    options: { stride?: Size2d; padding?: Size2d } = {},
+  ): Tensor {
+    const [kernelHeight, kernelWidth] = pair(kernel);
+    const [strideHeight, strideWidth] = pair(options.stride ?? kernel);
+    const [paddingHeight, paddingWidth] = pair(options.padding ?? 0);
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_max_pool2d(
+        program,
+        input.handle,
+        kernelHeight,
+        kernelWidth,
+        strideHeight,
+        strideWidth,
+        paddingHeight,
+        paddingWidth,
+        output,
+        message,
+      )
+    );
+  }
+
+  /** [N, C, H, W] to [N, C]: the mean over H and W. */
+  globalAveragePool(input: Tensor): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_global_average_pool(
+        program,
+        input.handle,
+        output,
+        message,
+      )
+    );
+  }
+
+  /** [N, I] to [N, O]: `input * weight^T + bias`, weight [O, I]. */
+  linear(
+    input: Tensor,
+    weight: Tensor,
+    options: { bias?: Tensor } = {},
+  ): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_linear(
+        program,
+        input.handle,
+        weight.handle,
+        options.bias?.handle ?? 0n,
+        output,
+        message,
+      )
+    );
+  }
+
+  /**
+   * Mean softmax cross-entropy of logits [N, classes] and i32 labels [N]; a
+   * label of -1 is ignored.
+   *
+   * @param options.metrics An f32 [8] tensor that each forward run adds to: see
+   * `gapcam_program_cross_entropy` in gapcam.h.
+   * @returns f32 [1].
+   */
+  crossEntropy(
+    logits: Tensor,
+    labels: Tensor,
+    options: { labelSmoothing?: number; metrics?: Tensor } = {},
+  ): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_cross_entropy(
+        program,
+        logits.handle,
+        labels.handle,
+        options.labelSmoothing ?? 0,
+        options.metrics?.handle ?? 0n,
+        output,
+        message,
+      )
+    );
+  }
+
+  /** Keeps a tensor of the program, so that it can be read after a run. */
+  output(tensor: Tensor): Tensor {
+    call((message) =>
+      this.#symbols.gapcam_program_output(
+        this.#use(),
+        tensor.handle,
+        message,
+      )
+    );
+    return tensor;
+  }
+
+  /**
+   * Records the backward pass.
+   *
+   * @param output What to differentiate: the loss, or any tensor of the
+   * program together with `outputGradient`.
+   * @param targets Tensors of the device that the program uses.
+   * @returns One gradient for each target, of its shape.
+   */
+  backward(
+    output: Tensor,
+    targets: readonly Tensor[],
+    options: { outputGradient?: Tensor } = {},
+  ): Tensor[] {
+    const gradients = new BigUint64Array(targets.length);
+    call((message) =>
+      this.#symbols.gapcam_program_backward(
+        this.#use(),
+        output.handle,
+        options.outputGradient?.handle ?? 0n,
+        handles(targets),
+        targets.length,
+        gradients,
+        message,
+      )
+    );
+    return Array.from(
+      gradients,
+      (handle, i) =>
+        new Tensor(this.#symbols, handle, {
+          shape: targets[i]!.shape,
+          type: "f32",
+          owned: false,
+        }),
+    );
+  }
+
+  /** Records one step of Adam over all parameters; see `gapcam_program_adam` for `settings`. */
+  adam(
+    options: {
+      parameters: readonly Tensor[];
+      gradients: readonly Tensor[];
+      firstMoments: readonly Tensor[];
+      secondMoments: readonly Tensor[];
+      settings: Tensor;
+    },
+  ): void {
+    assertSameLength(options.parameters, options.gradients);
+    assertSameLength(options.parameters, options.firstMoments);
+    assertSameLength(options.parameters, options.secondMoments);
+    call((message) =>
+      this.#symbols.gapcam_program_adam(
+        this.#use(),
+        options.parameters.length,
+        handles(options.parameters),
+        handles(options.gradients),
+        handles(options.firstMoments),
+        handles(options.secondMoments),
+        options.settings.handle,
+        message,
+      )
+    );
+  }
+
+  /** Records one step of SGD over all parameters; see `gapcam_program_sgd` for `settings`. */
+  sgd(
+    options: {
+      parameters: readonly Tensor[];
+      gradients: readonly Tensor[];
+      momentumBuffers: readonly Tensor[];
+      settings: Tensor;
+    },
+  ): void {
+    assertSameLength(options.parameters, options.gradients);
+    assertSameLength(options.parameters, options.momentumBuffers);
+    call((message) =>
+      this.#symbols.gapcam_program_sgd(
+        this.#use(),
+        options.parameters.length,
+        handles(options.parameters),
+        handles(options.gradients),
+        handles(options.momentumBuffers),
+        options.settings.handle,
+        message,
+      )
+    );
+  }
+
+  /** Ends recording: chooses layouts and algorithms and allocates everything. */
+  async compile(): Promise<void> {
+    const message = messageBuffer();
+    check(
+      await this.#symbols.gapcam_program_compile(this.#use(), message),
+      message,
+    );
+  }
+
+  /**
+   * Runs phases, in the order forward, backward, update. The event loop stays
+   * free meanwhile.
+   */
+  async run(...phases: Phase[]): Promise<void> {
+    const message = messageBuffer();
+    const bits = phases.reduce((sum, phase) => sum | PHASES[phase], 0);
+    check(
+      await this.#symbols.gapcam_program_run(this.#use(), bits, message),
+      message,
+    );
+  }
+
+  /** The bytes that the compiled program holds, and its steps. */
+  describe(): { bytes: number; steps: ProgramStep[] } {
+    let json = new Uint8Array(1 << 16);
+    const needed = new BigUint64Array(1);
+    const handle = this.#use();
+    const message = messageBuffer();
+    for (;;) {
+      const status = this.#symbols.gapcam_program_describe(
+        handle,
+        json,
+        BigInt(json.length),
+        needed,
+        message,
+      );
+      if (status === 0) return JSON.parse(readText(json));
+      if (Number(needed[0]) <= json.length) check(status, message);
+      json = new Uint8Array(Number(needed[0]));
+    }
+  }
+
+  /** Destroys the program and its tensors; a run in flight is waited for natively. */
+  [Symbol.dispose](): void {
+    if (this.#handle === 0n) return;
+    const handle = this.#handle;
+    this.#handle = 0n;
+    registry.unregister(this);
+    this.#symbols.gapcam_program_destroy(handle, null);
+  }
+
+  #use(): bigint {
+    if (this.#handle === 0n) {
+      throw new GapcamError(
+        "invalid-handle",
+        "Cannot use a program that was disposed of",
+      );
+    }
+    return this.#handle;
+  }
+
+  /** Records one operation and wraps the tensor that it makes. */
+  #record(
+    operation: (
+      symbols: Symbols,
+      program: bigint,
+      output: BigUint64Array<ArrayBuffer>,
+      message: Uint8Array<ArrayBuffer>,
+    ) => number,
+  ): Tensor {
+    const program = this.#use();
+    const output = new BigUint64Array(1);
+    call((message) => operation(this.#symbols, program, output, message));
+    const type = new Int32Array(1);
+    const rank = new Int32Array(1);
+    const shape = new BigInt64Array(MAX_RANK);
+    call((message) =>
+      this.#symbols.gapcam_tensor_shape(output[0]!, type, rank, shape, message)
+    );
+    return new Tensor(this.#symbols, output[0]!, {
+      shape: Array.from(shape.subarray(0, rank[0]!), Number),
+      type: TENSOR_TYPES[type[0]!]!,
+      owned: false,
+    });
+  }
+}
+
+function pair(size: Size2d): readonly [number, number] {
+  return typeof size === "number" ? [size, size] : size;
+}
+
+function handles(tensors: readonly Tensor[]): BigUint64Array<ArrayBuffer> {
+  return BigUint64Array.from(tensors, (tensor) => tensor.handle);
+}
+
+function assertSameLength(
+  parameters: readonly Tensor[],
+  others: readonly Tensor[],
+): void {
+  if (parameters.length === others.length) return;
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot record an update of ${parameters.length} parameters with ` +
+      `${others.length} gradients or moments: expected one for each`,
+  );
+}
