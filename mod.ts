@@ -31,3 +31,60 @@ export {
   type TensorType,
 } from "./src/device/tensor.ts";
 export type { HostTensor, StateDict } from "./src/weights/state_dict.ts";
+export { Random } from "./src/random.ts";
+export {
+  type BatchNorm2d,
+  batchNorm2d,
+  type Conv2d,
+  conv2d,
+  flatten,
+  type GlobalAveragePool,
+  globalAveragePool,
+  type Layer,
+  type LeakyRelu,
+  leakyRelu,
+  type Linear,
+  linear,
+  type MaxPool2d,
+  maxPool2d,
+  type NamedLayer,
+  relu,
+  type Sequential,
+  sequential,
+} from "./src/nn/layers.ts";
+export {
+  initialise,
+  type Parameter,
+  parametersOf,
+} from "./src/nn/parameters.ts";
+export { type ShapedLayer, shapesOf } from "./src/nn/shapes.ts";
+export { summary } from "./src/nn/summary.ts";
+export {
+  vgg,
+  VGG_CONFIGURATIONS,
+  type VggName,
+  type VggOptions,
+  type VggStep,
+} from "./src/nn/vgg.ts";
+export {
+  type Adam,
+  adam,
+  adamW,
+  type Optimiser,
+  type Sgd,
+  sgd,
+  updateSettings,
+} from "./src/nn/optimiser.ts";
+export {
+  cosineRate,
+  oneCycleRate,
+  stepRate,
+  warmUpRate,
+} from "./src/nn/schedule.ts";
+export { type ImageOptions, Network } from "./src/nn/network.ts";
+export { InferenceProgram } from "./src/nn/inference_program.ts";
+export {
+  type TrainingMetrics,
+  type TrainingOptions,
+  TrainingProgram,
+} from "./src/nn/training_program.ts";

@@ -1,0 +1,101 @@
+import { GapcamError } from "../error.ts";
+import type { Program, ProgramStep } from "../device/program.ts";
+import type { Tensor } from "../device/tensor.ts";
+import type { ImageOptions, Network } from "./network.ts";
+
+/**
+ * A compiled program from u8 images to logits and the feature map before
+ * global average pooling. Made by {@linkcode Network.compileInference}.
+ */
+export class InferenceProgram implements Disposable {
+  readonly #program: Program;
+  readonly #images: Tensor;
+  readonly #logits: Tensor;
+  readonly #features: Tensor | undefined;
+  /** Images a run. */
+  readonly batchSize: number;
+  /** Number of classes. */
+  readonly classes: number;
+
+  private constructor(parts: {
+    program: Program;
+    images: Tensor;
+    logits: Tensor;
+    features: Tensor | undefined;
+  }) {
+    this.#program = parts.program;
+    this.#images = parts.images;
+    this.#logits = parts.logits;
+    this.#features = parts.features;
+    this.batchSize = parts.logits.shape[0]!;
+    this.classes = parts.logits.shape[1]!;
+  }
+
+  /** @ignore See {@linkcode Network.compileInference}. */
+  static async compile(
+    network: Network,
+    options: ImageOptions & { profile?: boolean },
+  ): Promise<InferenceProgram> {
+    const { height, width, channels } = options.image;
+    using stack = new DisposableStack();
+    const images = stack.use(
+      network.device.tensor([options.batchSize, height, width, channels], {
+        type: "u8",
+        staged: true,
+      }),
+    );
+    const program = stack.use(
+      network.device.program({ profile: options.profile ?? false }),
+    );
+    const { logits, features } = network.record(program, images, options);
+    program.output(logits);
+    if (features) program.output(features);
+    await program.compile();
+    stack.move();
+    return new InferenceProgram({ program, images, logits, features });
+  }
+
+  /** Shape of the feature map, [N, K, height, width]; undefined without global average pooling. */
+  get featureShape(): readonly number[] | undefined {
+    return this.#features?.shape;
+  }
+
+  /**
+   * Computes logits.
+   *
+   * @param images `batchSize` images as u8 NHWC.
+   * @returns [batchSize, classes], row-major.
+   * @throws {GapcamError} If the number of bytes does not fit.
+   */
+  async run(images: Uint8Array): Promise<Float32Array> {
+    this.#images.write(images);
+    await this.#program.run("forward");
+    return this.#logits.read();
+  }
+
+  /**
+   * The feature map of the last run.
+   *
+   * @param target Where to put it; a new array if left out.
+   * @returns [N, K, height, width], row-major.
+   * @throws {GapcamError} If the model has no global average pooling.
+   */
+  features(target?: Float32Array): Float32Array {
+    if (this.#features) return this.#features.read(target);
+    throw new GapcamError(
+      "unsupported",
+      "Cannot read the feature map: the model has no global average pooling",
+    );
+  }
+
+  /** The compiled program's bytes and steps. */
+  describe(): { bytes: number; steps: ProgramStep[] } {
+    return this.#program.describe();
+  }
+
+  /** Frees the program and its images. */
+  [Symbol.dispose](): void {
+    this.#program[Symbol.dispose]();
+    this.#images[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,252 @@
+import { GapcamError } from "../error.ts";
+import type { Device } from "../device/device.ts";
+import type { Program } from "../device/program.ts";
+import type { Tensor } from "../device/tensor.ts";
+import type { StateDict } from "../weights/state_dict.ts";
+import { flatten, type Layer, type NamedLayer } from "./layers.ts";
+import { initialise, type Parameter, parametersOf } from "./parameters.ts";
+import { shapesOf } from "./shapes.ts";
+import { InferenceProgram } from "./inference_program.ts";
+import { type TrainingOptions, TrainingProgram } from "./training_program.ts";
+
+/** What a compiled program takes: images of one size, in batches of one size. */
+export interface ImageOptions {
+  /** Images a batch, from 1. A shorter batch is padded. */
+  batchSize: number;
+  /** Height, width and channels of the images. */
+  image: { height: number; width: number; channels: number };
+  /** What images are resized to; their own size if left out. */
+  inputSize?: { height: number; width: number };
+  /** Mean of each channel, of pixels scaled to [0, 1]. Default: 0.5. */
+  mean?: readonly number[];
+  /** Standard deviation of each channel. Default: 0.5. */
+  deviation?: readonly number[];
+}
+
+/**
+ * A model with its parameters on a device. Programs compiled from it share the
+ * parameters: what training changes, inference sees.
+ *
+ * @example Training one step
+ * ```ts
+ * import {
+ *   adam, conv2d, globalAveragePool, linear, Network, openDevice, relu, sequential,
+ * } from "@gapcam/gapcam";
+ *
+ * const model = sequential([conv2d(1, 4), relu(), globalAveragePool(), linear(4, 2)]);
+ * using device = openDevice("cpu", { threads: 1 });
+ * using network = new Network(device, model, { seed: 0 });
+ * using training = await network.compileTraining({
+ *   batchSize: 2,
+ *   image: { height: 8, width: 8, channels: 1 },
+ *   optimiser: adam(),
+ * });
+ * await training.step(new Uint8Array(2 * 8 * 8), new Int32Array([0, 1]));
+ * if (training.metrics().steps !== 1) throw new Error("no step was counted");
+ * ```
+ */
+export class Network implements Disposable {
+  /** Where the parameters are. */
+  readonly device: Device;
+  /** What the network computes. */
+  readonly model: Layer;
+  /** Its tensors, in PyTorch's order. */
+  readonly parameters: readonly Parameter[];
+  readonly #tensors = new Map<string, Tensor>();
+
+  /**
+   * Puts a model's parameters on a device.
+   *
+   * @param device Where the parameters go.
+   * @param model What to compute.
+   * @param options Initial values: `state`, or those drawn from `seed` (default 0).
+   * @throws {GapcamError} If `state` lacks a tensor, has one too many or one of
+   * another shape, or memory runs out.
+   */
+  constructor(
+    device: Device,
+    model: Layer,
+    options: { state?: StateDict; seed?: number } = {},
+  ) {
+    this.device = device;
+    this.model = model;
+    this.parameters = parametersOf(model);
+    const state = options.state ?? initialise(model, options.seed ?? 0);
+    assertFits(this.parameters, state);
+    try {
+      for (const { name, shape } of this.parameters) {
+        const data = state.get(name)!.data;
+        this.#tensors.set(name, device.tensor(shape, { data }));
+      }
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The device's tensor of a parameter. */
+  tensor(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (tensor) return tensor;
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot find parameter ${JSON.stringify(name)}: the model has ${
+        [...this.#tensors.keys()].join(", ") || "none"
+      }`,
+    );
+  }
+
+  /** Copies all parameters and running statistics to the host. */
+  state(): StateDict {
+    return new Map(
+      this.parameters.map(({ name, shape }) => [
+        name,
+        { shape, data: this.tensor(name).read() },
+      ]),
+    );
+  }
+
+  /**
+   * Replaces all parameters and running statistics.
+   *
+   * @throws {GapcamError} If a tensor is missing, unknown or of another shape;
+   * nothing is changed then.
+   */
+  load(state: StateDict): void {
+    assertFits(this.parameters, state);
+    for (const [name, { data }] of state) this.tensor(name).write(data);
+  }
+
+  /** Compiles a program that trains. */
+  compileTraining(options: TrainingOptions): Promise<TrainingProgram> {
+    return TrainingProgram.compile(this, options);
+  }
+
+  /** Compiles a program that computes logits and the last feature map. */
+  compileInference(
+    options: ImageOptions & { profile?: boolean },
+  ): Promise<InferenceProgram> {
+    return InferenceProgram.compile(this, options);
+  }
+
+  /** Frees the parameters. Programs compiled before keep working until disposed of. */
+  [Symbol.dispose](): void {
+    for (const tensor of this.#tensors.values()) tensor[Symbol.dispose]();
+    this.#tensors.clear();
+  }
+
+  /**
+   * Records the whole model, from u8 images to logits.
+   *
+   * @ignore For the programs beside this file.
+   */
+  record(
+    program: Program,
+    images: Tensor,
+    options: ImageOptions,
+  ): { logits: Tensor; features: Tensor | undefined } {
+    const { height, width, channels } = options.image;
+    const size = options.inputSize ?? { height, width };
+    // Checked here too, because these messages name layers.
+    const shapes = shapesOf(this.model, [channels, size.height, size.width]);
+    if (shapes.at(-1)?.outputShape.length !== 1) {
+      throw new GapcamError(
+        "shape-mismatch",
+        "Cannot compile the model: it must end in one number a class, " +
+          `found [${shapes.at(-1)?.outputShape.join(", ")}]`,
+      );
+    }
+    const half = Array<number>(channels).fill(0.5);
+    let current = program.prepareImages(images, {
+      ...size,
+      mean: options.mean ?? half,
+      deviation: options.deviation ?? half,
+    });
+    let features: Tensor | undefined;
+    const layers = flatten(this.model);
+    for (let i = 0; i < layers.length; i++) {
+      const { name, layer } = layers[i]!;
+      if (layer.kind === "globalAveragePool") features = current;
+      const next = layers[i + 1]?.layer;
+      const fuses = layer.kind === "conv2d" || layer.kind === "batchNorm2d";
+      const slope = fuses && next?.kind === "leakyRelu"
+        ? next.negativeSlope
+        : 1;
+      current = this.#recordLayer(program, current, { name, layer, slope });
+      if (fuses && next?.kind === "leakyRelu") i++;
+    }
+    return { logits: current, features };
+  }
+
+  #recordLayer(
+    program: Program,
+    input: Tensor,
+    options: NamedLayer & { slope: number },
+  ): Tensor {
+    const { name, layer, slope: negativeSlope } = options;
+    const parameter = (kind: string) => this.tensor(`${name}.${kind}`);
+    switch (layer.kind) {
+      case "conv2d":
+        return program.conv2d(input, parameter("weight"), {
+          ...(layer.bias ? { bias: parameter("bias") } : {}),
+          stride: layer.stride,
+          padding: layer.padding,
+          negativeSlope,
+        });
+      case "batchNorm2d":
+        return program.batchNorm2d(input, {
+          weight: parameter("weight"),
+          bias: parameter("bias"),
+          runningMean: parameter("running_mean"),
+          runningVariance: parameter("running_var"),
+          epsilon: layer.epsilon,
+          momentum: layer.momentum,
+          negativeSlope,
+        });
+      case "leakyRelu":
+        return program.leakyRelu(input, layer.negativeSlope);
+      case "maxPool2d":
+        return program.maxPool2d(input, layer.kernelSize, {
+          stride: layer.stride,
+          padding: layer.padding,
+        });
+      case "globalAveragePool":
+        return program.globalAveragePool(input);
+      case "linear":
+        return program.linear(
+          input,
+          parameter("weight"),
+          layer.bias ? { bias: parameter("bias") } : {},
+        );
+    }
+  }
+}
+
+function assertFits(
+  parameters: readonly Parameter[],
+  state: StateDict,
+): void {
+  const problems: string[] = [];
+  for (const { name, shape } of parameters) {
+    const found = state.get(name);
+    if (!found) problems.push(`${name} is missing`);
+    else if (found.shape.join() !== shape.join()) {
+      problems.push(
+        `${name} is [${found.shape.join(", ")}], expected [${
+          shape.join(", ")
+        }]`,
+      );
+    }
+  }
+  const known = new Set(parameters.map(({ name }) => name));
+  for (const name of state.keys()) {
+    if (!known.has(name)) problems.push(`${name} is not in the model`);
+  }
+  if (problems.length === 0) return;
+  const shown = problems.slice(0, 5).join("; ");
+  const more = problems.length > 5 ? `; and ${problems.length - 5} more` : "";
+  throw new GapcamError(
+    "shape-mismatch",
+    `Cannot load parameters: ${shown}${more}`,
+  );
+}

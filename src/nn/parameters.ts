@@ -1,0 +1,104 @@
+import { Random } from "../random.ts";
+import type { HostTensor, StateDict } from "../weights/state_dict.ts";
+import { flatten, type Layer } from "./layers.ts";
+
+/** One tensor of a model. */
+export interface Parameter {
+  /** PyTorch's name, such as `features.0.weight`. */
+  readonly name: string;
+  /** Dimensions: [O, I, height, width], [outputs, inputs] or [channels]. */
+  readonly shape: readonly number[];
+  /** Whether training changes it by gradients; running statistics are not trainable. */
+  readonly trainable: boolean;
+  /** Inputs that one output sums over; 0 where a constant initialises it. */
+  readonly fanIn: number;
+  /** What it starts as where `fanIn` is 0. */
+  readonly initialValue: number;
+}
+
+/**
+ * Lists the tensors of a model, in PyTorch's `state_dict()` order.
+ *
+ * @param model Any layer.
+ * @returns Trainable parameters and running statistics.
+ */
+export function parametersOf(model: Layer): Parameter[] {
+  return flatten(model).flatMap(({ name, layer }): Parameter[] => {
+    switch (layer.kind) {
+      case "conv2d": {
+        const [height, width] = layer.kernelSize;
+        const fanIn = layer.inputChannels * height * width;
+        return weighted(
+          name,
+          [layer.outputChannels, layer.inputChannels, height, width],
+          fanIn,
+          layer.bias,
+        );
+      }
+      case "linear":
+        return weighted(
+          name,
+          [layer.outputFeatures, layer.inputFeatures],
+          layer.inputFeatures,
+          layer.bias,
+        );
+      case "batchNorm2d": {
+        const shape = [layer.channels];
+        return [
+          constant(`${name}.weight`, shape, 1, true),
+          constant(`${name}.bias`, shape, 0, true),
+          constant(`${name}.running_mean`, shape, 0, false),
+          constant(`${name}.running_var`, shape, 1, false),
+        ];
+      }
+      default:
+        return [];
+    }
+  });
+}
+
+/**
+ * Draws initial values as PyTorch does: `kaiming_uniform(a = sqrt 5)`, so
+ * weights and biases are U(-1/sqrt(fan-in), 1/sqrt(fan-in)); batch
+ * normalisation starts as the identity.
+ *
+ * @param model Any layer.
+ * @param seed The same seed gives the same values.
+ * @returns Values by name. Each tensor has a random stream of its own, so that
+ * adding a layer leaves the ones before it as they were.
+ */
+export function initialise(model: Layer, seed: number): StateDict {
+  return new Map(
+    parametersOf(model).map((parameter, i): [string, HostTensor] => {
+      const length = parameter.shape.reduce((product, d) => product * d, 1);
+      const data = new Float32Array(length);
+      if (parameter.fanIn === 0) data.fill(parameter.initialValue);
+      else {
+        const bound = 1 / Math.sqrt(parameter.fanIn);
+        new Random(seed, i).fillUniform(data, -bound, bound);
+      }
+      return [parameter.name, { shape: parameter.shape, data }];
+    }),
+  );
+}
+
+function weighted(
+  name: string,
+  shape: readonly number[],
+  fanIn: number,
+  bias: boolean,
+): Parameter[] {
+  const common = { trainable: true, fanIn, initialValue: 0 };
+  const weight = { name: `${name}.weight`, shape, ...common };
+  if (!bias) return [weight];
+  return [weight, { name: `${name}.bias`, shape: [shape[0]!], ...common }];
+}
+
+function constant(
+  name: string,
+  shape: readonly number[],
+  initialValue: number,
+  trainable: boolean,
+): Parameter {
+  return { name, shape, trainable, fanIn: 0, initialValue };
+}

@@ -1,0 +1,292 @@
+import { GapcamError } from "../error.ts";
+import type { Program, ProgramStep } from "../device/program.ts";
+import type { Tensor } from "../device/tensor.ts";
+import type { StateDict } from "../weights/state_dict.ts";
+import type { ImageOptions, Network } from "./network.ts";
+import { type Optimiser, updateSettings } from "./optimiser.ts";
+import type { Parameter } from "./parameters.ts";
+
+/** Options of {@linkcode Network.compileTraining}. */
+export interface TrainingOptions extends ImageOptions {
+  /** How parameters follow their gradients. */
+  optimiser: Optimiser;
+  /**
+   * Parameters with a learning rate of their own: those whose name starts with
+   * `prefix` learn `factor` times as fast. The first that fits counts.
+   */
+  groups?: readonly { prefix: string; factor: number }[];
+  /** Parameters whose name starts with one of these stay as they are. */
+  freeze?: readonly string[];
+  /** See {@linkcode Program.crossEntropy}. Default: 0. */
+  labelSmoothing?: number;
+  /** Whether to time each step. Default: false. */
+  profile?: boolean;
+}
+
+/** What the steps since the last reset came to; see {@linkcode TrainingProgram.metrics}. */
+export interface TrainingMetrics {
+  /** Sum of the steps' losses. */
+  lossSum: number;
+  /** Steps counted. */
+  steps: number;
+  /** Images whose greatest logit was the label's. */
+  correct: number;
+  /** Images counted. */
+  images: number;
+  /** Largest loss of a step. */
+  largestLoss: number;
+  /** Steps whose loss was not finite. */
+  notFinite: number;
+  /** Loss of the last step. */
+  lastLoss: number;
+}
+
+/** Parameters that learn at one rate, and what updates them. */
+interface Group {
+  factor: number;
+  parameters: Parameter[];
+  first: Tensor[];
+  second: Tensor[];
+  settings: Tensor;
+}
+
+/**
+ * A compiled training step: forward, backward and update. Made by
+ * {@linkcode Network.compileTraining}.
+ */
+export class TrainingProgram implements Disposable {
+  readonly #program: Program;
+  readonly #images: Tensor;
+  readonly #labels: Tensor;
+  readonly #metrics: Tensor;
+  readonly #optimiser: Optimiser;
+  readonly #groups: readonly Group[];
+  readonly #gradients: ReadonlyMap<string, Tensor>;
+  readonly #stack: DisposableStack;
+  #step = 0;
+
+  private constructor(parts: {
+    program: Program;
+    images: Tensor;
+    labels: Tensor;
+    metrics: Tensor;
+    optimiser: Optimiser;
+    groups: readonly Group[];
+    gradients: ReadonlyMap<string, Tensor>;
+    stack: DisposableStack;
+  }) {
+    this.#program = parts.program;
+    this.#images = parts.images;
+    this.#labels = parts.labels;
+    this.#metrics = parts.metrics;
+    this.#optimiser = parts.optimiser;
+    this.#groups = parts.groups;
+    this.#gradients = parts.gradients;
+    this.#stack = parts.stack;
+  }
+
+  /** @ignore See {@linkcode Network.compileTraining}. */
+  static async compile(
+    network: Network,
+    options: TrainingOptions,
+  ): Promise<TrainingProgram> {
+    const { device } = network;
+    const { batchSize, optimiser, image } = options;
+    using stack = new DisposableStack();
+    const images = stack.use(device.tensor(
+      [batchSize, image.height, image.width, image.channels],
+      { type: "u8", staged: true },
+    ));
+    const labels = stack.use(
+      device.tensor([batchSize], { type: "i32", staged: true }),
+    );
+    const metrics = stack.use(device.tensor([8]));
+    const program = stack.use(
+      device.program({ training: true, profile: options.profile ?? false }),
+    );
+    const { logits } = network.record(program, images, options);
+    const loss = program.crossEntropy(logits, labels, {
+      labelSmoothing: options.labelSmoothing ?? 0,
+      metrics,
+    });
+    const learning = network.parameters.filter(({ name, trainable }) =>
+      trainable &&
+      !(options.freeze ?? []).some((prefix) => name.startsWith(prefix))
+    );
+    if (learning.length === 0) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot train: ${
+          (options.freeze ?? []).join(", ") || "the model"
+        } leaves no parameter that learns`,
+      );
+    }
+    const gradients = program.backward(
+      loss,
+      learning.map(({ name }) => network.tensor(name)),
+    );
+    const byName = new Map(
+      learning.map(({ name }, i) => [name, gradients[i]!]),
+    );
+    const groups: Group[] = [];
+    for (const parameter of learning) {
+      const factor = options.groups?.find(({ prefix }) =>
+        parameter.name.startsWith(prefix)
+      )?.factor ?? 1;
+      let group = groups.find((other) => other.factor === factor);
+      if (!group) {
+        const settings = stack.use(device.tensor([8]));
+        group = { factor, parameters: [], first: [], second: [], settings };
+        groups.push(group);
+      }
+      group.parameters.push(parameter);
+      group.first.push(stack.use(device.tensor(parameter.shape)));
+      if (optimiser.kind !== "sgd") {
+        group.second.push(stack.use(device.tensor(parameter.shape)));
+      }
+    }
+    for (const { parameters, first, second, settings } of groups) {
+      const common = {
+        parameters: parameters.map(({ name }) => network.tensor(name)),
+        gradients: parameters.map(({ name }) => byName.get(name)!),
+        settings,
+      };
+      if (optimiser.kind === "sgd") {
+        program.sgd({ ...common, momentumBuffers: first });
+      } else {
+        program.adam({ ...common, firstMoments: first, secondMoments: second });
+      }
+    }
+    await program.compile();
+    return new TrainingProgram({
+      program,
+      images,
+      labels,
+      metrics,
+      optimiser,
+      groups,
+      gradients: byName,
+      stack: stack.move(),
+    });
+  }
+
+  /** Steps taken since the start of training; see {@linkcode loadOptimiserState}. */
+  get stepCount(): number {
+    return this.#step;
+  }
+
+  /**
+   * Takes one step. The event loop stays free meanwhile.
+   *
+   * @param images `batchSize` images as u8 NHWC.
+   * @param labels `batchSize` class indices; -1 is ignored.
+   * @param options `learningRate`: that of this step; the optimiser's if left out.
+   * @throws {GapcamError} If a length does not fit.
+   */
+  async step(
+    images: Uint8Array,
+    labels: Int32Array,
+    options: { learningRate?: number } = {},
+  ): Promise<void> {
+    this.#images.write(images);
+    this.#labels.write(labels);
+    const step = this.#step + 1;
+    const rate = options.learningRate ?? this.#optimiser.learningRate;
+    for (const { factor, settings } of this.#groups) {
+      settings.write(
+        updateSettings(this.#optimiser, { learningRate: rate * factor, step }),
+      );
+    }
+    await this.#program.run("forward", "backward", "update");
+    this.#step = step;
+  }
+
+  /** What the steps since the last reset came to. Waits for the last step. */
+  metrics(options: { reset?: boolean } = {}): TrainingMetrics {
+    const [
+      lossSum,
+      steps,
+      correct,
+      images,
+      largestLoss,
+      notFinite,
+      lastLoss,
+    ] = this.#metrics.read() as unknown as number[];
+    if (options.reset) this.#metrics.write(new Float32Array(8));
+    return {
+      lossSum: lossSum!,
+      steps: steps!,
+      correct: correct!,
+      images: images!,
+      largestLoss: largestLoss!,
+      notFinite: notFinite!,
+      lastLoss: lastLoss!,
+    };
+  }
+
+  /** The gradients of the last step, by parameter. */
+  gradients(): StateDict {
+    return new Map(
+      [...this.#gradients].map(([name, tensor]) => [
+        name,
+        { shape: tensor.shape, data: tensor.read() },
+      ]),
+    );
+  }
+
+  /**
+   * The optimiser's own tensors, under PyTorch's names: `NAME.exp_avg` and
+   * `NAME.exp_avg_sq`, or `NAME.momentum_buffer`. With {@linkcode stepCount}
+   * and the parameters they are all that training needs to go on.
+   */
+  optimiserState(): StateDict {
+    const state: StateDict = new Map();
+    for (const [name, tensor] of this.#optimiserTensors()) {
+      state.set(name, { shape: tensor.shape, data: tensor.read() });
+    }
+    return state;
+  }
+
+  /**
+   * Restores what {@linkcode optimiserState} and {@linkcode stepCount} gave.
+   *
+   * @throws {GapcamError} If a tensor is missing or of another size.
+   */
+  loadOptimiserState(state: StateDict, stepCount: number): void {
+    for (const [name] of this.#optimiserTensors()) {
+      if (state.has(name)) continue;
+      throw new GapcamError(
+        "shape-mismatch",
+        `Cannot restore the optimiser: ${name} is missing`,
+      );
+    }
+    for (const [name, tensor] of this.#optimiserTensors()) {
+      tensor.write(state.get(name)!.data);
+    }
+    this.#step = stepCount;
+  }
+
+  /** The compiled program's bytes and steps. */
+  describe(): { bytes: number; steps: ProgramStep[] } {
+    return this.#program.describe();
+  }
+
+  /** Frees the program, the optimiser's tensors and the batch. */
+  [Symbol.dispose](): void {
+    this.#stack.dispose();
+  }
+
+  *#optimiserTensors(): Iterable<[string, Tensor]> {
+    for (const { parameters, first, second } of this.#groups) {
+      for (let i = 0; i < parameters.length; i++) {
+        const { name } = parameters[i]!;
+        if (this.#optimiser.kind === "sgd") {
+          yield [`${name}.momentum_buffer`, first[i]!];
+        } else {
+          yield [`${name}.exp_avg`, first[i]!];
+          yield [`${name}.exp_avg_sq`, second[i]!];
+        }
+      }
+    }
+  }
+}
