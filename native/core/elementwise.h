@@ -6,7 +6,8 @@
 #define GAPCAM_INLINE __host__ __device__ __forceinline__
 #else
 #include <math.h>
-#define GAPCAM_INLINE inline
+// static: a copy compiled for one instruction set must never serve another translation unit.
+#define GAPCAM_INLINE static inline
 #endif
 
 namespace gapcam {

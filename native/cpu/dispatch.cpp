@@ -1,0 +1,43 @@
+#include <cstdlib>
+#include <cstring>
+
+#include "kernels.h"
+
+namespace gapcam::cpu {
+
+extern const Kernels kernels_generic;
+#if defined(__x86_64__)
+extern const Kernels kernels_avx2;
+extern const Kernels kernels_avx512;
+#endif
+
+namespace {
+
+const Kernels &choose() {
+#if defined(__x86_64__)
+  const char *wish = std::getenv("GAPCAM_INSTRUCTION_SET");
+  const auto allowed = [wish](const char *name) {
+    // From the best down, everything is allowed until the wish is reached.
+    return !wish || !*wish || std::strcmp(wish, name) == 0;
+  };
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  if (avx512 && allowed("avx512")) return kernels_avx512;
+  if (avx2 && (allowed("avx2") || allowed("avx512"))) return kernels_avx2;
+#endif
+  return kernels_generic;
+}
+
+}  // namespace
+
+const Kernels &kernels() {
+  static const Kernels &chosen = choose();
+  return chosen;
+}
+
+const char *instruction_set() { return kernels().name; }
+
+}  // namespace gapcam::cpu

@@ -1,0 +1,576 @@
+// Compiled once for each instruction set, with GAPCAM_KERNELS naming the table that it defines.
+// Nothing here may instantiate a template of the standard library: the linker keeps one copy, and
+// it would be one that not every machine can run.
+#include "kernels.h"
+
+#include "elementwise.h"
+
+namespace gapcam::cpu {
+namespace {
+
+constexpr int64_t lanes_max = 16;
+
+int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+// Calls body with the block known at compile time where it is 1, 8 or 16, so that inner loops
+// become one vector; Fixed<0> stands for any other.
+template <int64_t Block>
+struct Fixed {
+  static constexpr int64_t value = Block;
+};
+
+template <class Body>
+void with_block(int64_t block, const Body &body) {
+  switch (block) {
+    case 1:
+      return body(Fixed<1>{});
+    case 8:
+      return body(Fixed<8>{});
+    case 16:
+      return body(Fixed<16>{});
+    default:
+      return body(Fixed<0>{});
+  }
+}
+
+// ---- Element-wise -----------------------------------------------------------------------------
+
+void leaky_relu_map(const float *x, float *y, int64_t count, float slope) {
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < count; i++) y[i] = leaky_relu(x[i], slope);
+}
+
+void leaky_relu_backward(const float *y, const float *d_y, float *d_x, int64_t count, float slope) {
+#pragma omp parallel for simd schedule(static)
+  for (int64_t i = 0; i < count; i++) d_x[i] = leaky_relu_gradient(y[i], d_y[i], slope);
+}
+
+void adam(const UpdateChunk *chunks, int64_t count, const float *settings) {
+#pragma omp parallel for schedule(static)
+  for (int64_t c = 0; c < count; c++) {
+    const UpdateChunk chunk = chunks[c];
+    float s[8];
+    for (int i = 0; i < 8; i++) s[i] = settings[i];
+#pragma omp simd
+    for (int64_t i = 0; i < chunk.count; i++) {
+      adam_update(chunk.parameter + i, chunk.first + i, chunk.second + i, chunk.gradient[i], s);
+    }
+  }
+}
+
+void sgd(const UpdateChunk *chunks, int64_t count, const float *settings) {
+#pragma omp parallel for schedule(static)
+  for (int64_t c = 0; c < count; c++) {
+    const UpdateChunk chunk = chunks[c];
+    float s[8];
+    for (int i = 0; i < 8; i++) s[i] = settings[i];
+#pragma omp simd
+    for (int64_t i = 0; i < chunk.count; i++) {
+      sgd_update(chunk.parameter + i, chunk.first + i, chunk.gradient[i], s);
+    }
+  }
+}
+
+// ---- Pooling ----------------------------------------------------------------------------------
+
+// The part of a window that lies inside the input.
+struct Window {
+  int64_t start, first, end;
+  Window(int64_t index, int stride, int padding, int kernel, int64_t size)
+      : start(index * stride - padding), first(max(start, 0)), end(min(start + kernel, size)) {}
+};
+
+template <int64_t Block, class Index>
+void max_pool_typed(const PoolShape &s, const float *x, float *y, Index *argmax) {
+  const int64_t block = Block ? Block : s.input.block;
+  const int64_t planes = s.input.batch * s.input.blocks();
+  const int64_t row = s.input.width * block;
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t plane = 0; plane < planes; plane++) {
+    for (int64_t oh = 0; oh < s.output_height; oh++) {
+      const float *in = x + plane * s.input.height * row;
+      const Window h(oh, s.stride_height, s.padding_height, s.kernel_height, s.input.height);
+      for (int64_t ow = 0; ow < s.output_width; ow++) {
+        const Window w(ow, s.stride_width, s.padding_width, s.kernel_width, s.input.width);
+        const int64_t out = ((plane * s.output_height + oh) * s.output_width + ow) * block;
+        for (int64_t c = 0; c < block; c += Block ? Block : lanes_max) {
+          const int64_t lanes = Block ? Block : min(lanes_max, block - c);
+          float best[lanes_max];
+          int32_t where[lanes_max];
+          const int32_t begin =
+              static_cast<int32_t>((h.first - h.start) * s.kernel_width + w.first - w.start);
+          for (int64_t l = 0; l < lanes; l++) {
+            best[l] = in[h.first * row + w.first * block + c + l];
+            where[l] = begin;
+          }
+          for (int64_t i = h.first; i < h.end; i++) {
+            for (int64_t j = w.first; j < w.end; j++) {
+              const float *pixel = in + i * row + j * block + c;
+              const int32_t position =
+                  static_cast<int32_t>((i - h.start) * s.kernel_width + j - w.start);
+              for (int64_t l = 0; l < lanes; l++) {
+                const float value = pixel[l];
+                // As in PyTorch, the first maximum wins and NaN is larger than everything.
+                const bool take = (value > best[l]) | (value != value);
+                best[l] = take ? value : best[l];
+                where[l] = take ? position : where[l];
+              }
+            }
+          }
+          for (int64_t l = 0; l < lanes; l++) y[out + c + l] = best[l];
+          if (argmax) {
+            for (int64_t l = 0; l < lanes; l++) argmax[out + c + l] = static_cast<Index>(where[l]);
+          }
+        }
+      }
+    }
+  }
+}
+
+void max_pool(const PoolShape &shape, const float *x, float *y, void *argmax) {
+  with_block(shape.input.block, [&](auto block) {
+    if (shape.narrow()) {
+      max_pool_typed<decltype(block)::value>(shape, x, y, static_cast<uint8_t *>(argmax));
+    } else {
+      max_pool_typed<decltype(block)::value>(shape, x, y, static_cast<int32_t *>(argmax));
+    }
+  });
+}
+
+template <int64_t Block, class Index>
+void max_pool_backward_typed(const PoolShape &s, const float *d_y, const Index *argmax,
+                             float *d_x) {
+  const int64_t block = Block ? Block : s.input.block;
+  const int64_t planes = s.input.batch * s.input.blocks();
+  const int64_t row = s.input.width * block;
+  const bool apart = s.stride_height >= s.kernel_height && s.stride_width >= s.kernel_width;
+  const bool covered = s.stride_height == s.kernel_height && s.stride_width == s.kernel_width &&
+                       s.output_height * s.kernel_height == s.input.height &&
+                       s.output_width * s.kernel_width == s.input.width;
+#pragma omp parallel for schedule(static)
+  for (int64_t plane = 0; plane < planes; plane++) {
+    float *in = d_x + plane * s.input.height * row;
+    if (!covered) {
+      for (int64_t i = 0; i < s.input.height * row; i++) in[i] = 0.0f;
+    }
+    for (int64_t oh = 0; oh < s.output_height; oh++) {
+      const Window h(oh, s.stride_height, s.padding_height, s.kernel_height, s.input.height);
+      for (int64_t ow = 0; ow < s.output_width; ow++) {
+        const Window w(ow, s.stride_width, s.padding_width, s.kernel_width, s.input.width);
+        const int64_t out = ((plane * s.output_height + oh) * s.output_width + ow) * block;
+        for (int64_t c = 0; c < block; c += Block ? Block : lanes_max) {
+          const int64_t lanes = Block ? Block : min(lanes_max, block - c);
+          float gradient[lanes_max];
+          int32_t where[lanes_max];
+          for (int64_t l = 0; l < lanes; l++) {
+            gradient[l] = d_y[out + c + l];
+            where[l] = argmax[out + c + l];
+          }
+          for (int64_t i = h.first; i < h.end; i++) {
+            for (int64_t j = w.first; j < w.end; j++) {
+              float *pixel = in + i * row + j * block + c;
+              const int32_t position =
+                  static_cast<int32_t>((i - h.start) * s.kernel_width + j - w.start);
+              if (apart) {
+                for (int64_t l = 0; l < lanes; l++) {
+                  pixel[l] = where[l] == position ? gradient[l] : 0.0f;
+                }
+              } else {
+                for (int64_t l = 0; l < lanes; l++) {
+                  pixel[l] += where[l] == position ? gradient[l] : 0.0f;
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+void max_pool_backward(const PoolShape &shape, const float *d_y, const void *argmax, float *d_x) {
+  with_block(shape.input.block, [&](auto block) {
+    if (shape.narrow()) {
+      max_pool_backward_typed<decltype(block)::value>(shape, d_y,
+                                                      static_cast<const uint8_t *>(argmax), d_x);
+    } else {
+      max_pool_backward_typed<decltype(block)::value>(shape, d_y,
+                                                      static_cast<const int32_t *>(argmax), d_x);
+    }
+  });
+}
+
+void average_pool(const MapShape &s, const float *x, float *y) {
+  const int64_t blocks = s.blocks();
+  const double factor = 1.0 / static_cast<double>(s.pixels());
+  with_block(s.block, [&](auto fixed) {
+    const int64_t block = fixed.value ? fixed.value : s.block;
+#pragma omp parallel for schedule(static)
+    for (int64_t plane = 0; plane < s.batch * blocks; plane++) {
+      for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
+        const int64_t lanes = fixed.value ? fixed.value : min(lanes_max, block - c);
+        double sum[lanes_max] = {};
+        for (int64_t i = 0; i < s.height; i++) {
+          const float *pixel = x + (plane * s.height + i) * s.width * block + c;
+          float part[lanes_max] = {};
+          for (int64_t j = 0; j < s.width; j++, pixel += block) {
+            for (int64_t l = 0; l < lanes; l++) part[l] += pixel[l];
+          }
+          for (int64_t l = 0; l < lanes; l++) sum[l] += part[l];
+        }
+        const int64_t channel = plane % blocks * block + c;
+        for (int64_t l = 0; l < min(lanes, s.channels - channel); l++) {
+          y[plane / blocks * s.channels + channel + l] = static_cast<float>(sum[l] * factor);
+        }
+      }
+    }
+  });
+}
+
+void average_pool_backward(const MapShape &s, const float *d_y, float *d_x) {
+  const int64_t blocks = s.blocks();
+  const float factor = 1.0f / static_cast<float>(s.pixels());
+  with_block(s.block, [&](auto fixed) {
+    const int64_t block = fixed.value ? fixed.value : s.block;
+#pragma omp parallel for schedule(static)
+    for (int64_t plane = 0; plane < s.batch * blocks; plane++) {
+      for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
+        const int64_t lanes = fixed.value ? fixed.value : min(lanes_max, block - c);
+        const int64_t channel = plane % blocks * block + c;
+        float value[lanes_max] = {};
+        for (int64_t l = 0; l < min(lanes, s.channels - channel); l++) {
+          value[l] = d_y[plane / blocks * s.channels + channel + l] * factor;
+        }
+        float *pixel = d_x + plane * s.pixels() * block + c;
+        for (int64_t j = 0; j < s.pixels(); j++, pixel += block) {
+          for (int64_t l = 0; l < lanes; l++) pixel[l] = value[l];
+        }
+      }
+    }
+  });
+}
+
+// ---- Batch normalisation ----------------------------------------------------------------------
+
+// Sums body(pixel pointer offset, lane) over each plane into partial[plane * block + lane]: rows in
+// f32, planes in f64.
+template <class Fixed, class Body>
+void sum_planes(const MapShape &s, Fixed fixed, double *partial, const Body &body) {
+  const int64_t block = fixed.value ? fixed.value : s.block;
+  const int64_t blocks = s.blocks();
+#pragma omp parallel for schedule(static)
+  for (int64_t plane = 0; plane < s.batch * blocks; plane++) {
+    for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
+      const int64_t lanes = fixed.value ? fixed.value : min(lanes_max, block - c);
+      const int64_t channel = plane % blocks * block + c;
+      double sum[lanes_max] = {};
+      for (int64_t i = 0; i < s.height; i++) {
+        int64_t at = (plane * s.height + i) * s.width * block + c;
+        float part[lanes_max] = {};
+        for (int64_t j = 0; j < s.width; j++, at += block) {
+          for (int64_t l = 0; l < lanes; l++) part[l] += body(at + l, channel + l);
+        }
+        for (int64_t l = 0; l < lanes; l++) sum[l] += part[l];
+      }
+      for (int64_t l = 0; l < lanes; l++) partial[plane * block + c + l] = sum[l];
+    }
+  }
+}
+
+// total[channel] = sum over images of partial.
+void sum_images(const MapShape &s, const double *partial, double *total) {
+  const int64_t padded = s.blocks() * s.block;
+  for (int64_t c = 0; c < padded; c++) total[c] = 0.0;
+  for (int64_t n = 0; n < s.batch; n++) {
+    for (int64_t c = 0; c < padded; c++) total[c] += partial[n * padded + c];
+  }
+}
+
+// y = body(offset, channel) for every element.
+template <class Fixed, class Body>
+void map_planes(const MapShape &s, Fixed fixed, float *y, const Body &body) {
+  const int64_t block = fixed.value ? fixed.value : s.block;
+  const int64_t blocks = s.blocks();
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t plane = 0; plane < s.batch * blocks; plane++) {
+    for (int64_t i = 0; i < s.height; i++) {
+      for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
+        const int64_t lanes = fixed.value ? fixed.value : min(lanes_max, block - c);
+        const int64_t channel = plane % blocks * block + c;
+        int64_t at = (plane * s.height + i) * s.width * block + c;
+        for (int64_t j = 0; j < s.width; j++, at += block) {
+#pragma omp simd
+          for (int64_t l = 0; l < lanes; l++) y[at + l] = body(at + l, channel + l);
+        }
+      }
+    }
+  }
+}
+
+void batch_norm(const NormShape &shape, const float *x, const float *weight, const float *bias,
+                float *running_mean, float *running_variance, float *y, float *saved,
+                double *scratch) {
+  const MapShape &s = shape.map;
+  const int64_t padded = s.blocks() * s.block;
+  const double count = static_cast<double>(s.batch * s.pixels());
+  float *mean = saved, *inverse = saved + padded;
+  double *partial = scratch, *total = scratch + s.batch * padded;
+  // What the last pass multiplies and adds; 0 in the padding.
+  float *factor = reinterpret_cast<float *>(total + padded);
+  float *shift = factor + padded;
+  with_block(s.block, [&](auto fixed) {
+    if (shape.training) {
+      sum_planes(s, fixed, partial, [=](int64_t at, int64_t) { return x[at]; });
+      sum_images(s, partial, total);
+      for (int64_t c = 0; c < padded; c++) mean[c] = static_cast<float>(total[c] / count);
+      sum_planes(s, fixed, partial, [=](int64_t at, int64_t c) {
+        const float d = x[at] - mean[c];
+        return d * d;
+      });
+      sum_images(s, partial, total);
+      for (int64_t c = 0; c < s.channels; c++) {
+        const double variance = total[c] / count;
+        inverse[c] = static_cast<float>(1.0 / __builtin_sqrt(variance + shape.epsilon));
+        running_mean[c] += shape.momentum * (mean[c] - running_mean[c]);
+        const float unbiased = static_cast<float>(total[c] / (count - 1.0));
+        running_variance[c] += shape.momentum * (unbiased - running_variance[c]);
+      }
+    } else {
+      for (int64_t c = 0; c < s.channels; c++) {
+        mean[c] = running_mean[c];
+        inverse[c] = static_cast<float>(
+            1.0 / __builtin_sqrt(static_cast<double>(running_variance[c]) + shape.epsilon));
+      }
+    }
+    for (int64_t c = s.channels; c < padded; c++) mean[c] = inverse[c] = 0.0f;
+    for (int64_t c = 0; c < padded; c++) {
+      factor[c] = c < s.channels ? weight[c] * inverse[c] : 0.0f;
+      shift[c] = c < s.channels ? bias[c] : 0.0f;
+    }
+    const float slope = shape.negative_slope;
+    map_planes(s, fixed, y, [=](int64_t at, int64_t c) {
+      return leaky_relu((x[at] - mean[c]) * factor[c] + shift[c], slope);
+    });
+  });
+}
+
+void batch_norm_backward(const NormShape &shape, const float *x, const float *weight,
+                         const float *bias, const float *saved, const float *d_y, float *d_x,
+                         float *d_weight, float *d_bias, double *scratch) {
+  const MapShape &s = shape.map;
+  const int64_t padded = s.blocks() * s.block;
+  const double count = static_cast<double>(s.batch * s.pixels());
+  const float slope = shape.negative_slope;
+  const float *mean = saved, *inverse = saved + padded;
+  double *partial = scratch, *total = scratch + s.batch * padded;
+  float *factor = reinterpret_cast<float *>(total + padded);
+  float *shift = factor + padded;
+  float *mean_gradient = shift + padded;
+  float *mean_product = mean_gradient + padded;
+  for (int64_t c = 0; c < padded; c++) {
+    factor[c] = c < s.channels ? weight[c] * inverse[c] : 0.0f;
+    shift[c] = c < s.channels ? bias[c] : 0.0f;
+  }
+  // The gradient before the leaky ReLU; its sign is computed as forward computed it.
+  const auto gradient = [=](int64_t at, int64_t c) {
+    return leaky_relu_gradient((x[at] - mean[c]) * factor[c] + shift[c], d_y[at], slope);
+  };
+  with_block(s.block, [&](auto fixed) {
+    sum_planes(s, fixed, partial, gradient);
+    sum_images(s, partial, total);
+    for (int64_t c = 0; c < padded; c++) {
+      mean_gradient[c] = static_cast<float>(total[c] / count);
+      if (d_bias && c < s.channels) d_bias[c] = static_cast<float>(total[c]);
+    }
+    sum_planes(s, fixed, partial,
+               [=](int64_t at, int64_t c) { return gradient(at, c) * (x[at] - mean[c]); });
+    sum_images(s, partial, total);
+    for (int64_t c = 0; c < padded; c++) {
+      const double product = total[c] * inverse[c];
+      if (d_weight && c < s.channels) d_weight[c] = static_cast<float>(product);
+      mean_product[c] = static_cast<float>(product / count * inverse[c]);
+    }
+    if (!d_x) return;
+    if (shape.training) {
+      map_planes(s, fixed, d_x, [=](int64_t at, int64_t c) {
+        return factor[c] *
+               (gradient(at, c) - mean_gradient[c] - (x[at] - mean[c]) * mean_product[c]);
+      });
+    } else {
+      map_planes(s, fixed, d_x, [=](int64_t at, int64_t c) { return factor[c] * gradient(at, c); });
+    }
+  });
+}
+
+// ---- Linear -----------------------------------------------------------------------------------
+
+float dot(const float *a, const float *b, int64_t count) {
+  float sum[lanes_max] = {};
+  int64_t i = 0;
+  for (; i + lanes_max <= count; i += lanes_max) {
+    for (int64_t l = 0; l < lanes_max; l++) sum[l] += a[i + l] * b[i + l];
+  }
+  for (int64_t l = 0; i + l < count; l++) sum[l] += a[i + l] * b[i + l];
+  for (int64_t half = lanes_max / 2; half > 0; half /= 2) {
+    for (int64_t l = 0; l < half; l++) sum[l] += sum[l + half];
+  }
+  return sum[0];
+}
+
+void linear(int64_t batch, int64_t inputs, int64_t outputs, const float *x, const float *weight,
+            const float *bias, float *y) {
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t n = 0; n < batch; n++) {
+    for (int64_t o = 0; o < outputs; o++) {
+      y[n * outputs + o] = dot(x + n * inputs, weight + o * inputs, inputs) + (bias ? bias[o] : 0);
+    }
+  }
+}
+
+void linear_backward_data(int64_t batch, int64_t inputs, int64_t outputs, const float *d_y,
+                          const float *weight, float *d_x) {
+#pragma omp parallel for schedule(static)
+  for (int64_t n = 0; n < batch; n++) {
+    float *row = d_x + n * inputs;
+    for (int64_t i = 0; i < inputs; i++) row[i] = 0.0f;
+    for (int64_t o = 0; o < outputs; o++) {
+      const float factor = d_y[n * outputs + o];
+      const float *from = weight + o * inputs;
+#pragma omp simd
+      for (int64_t i = 0; i < inputs; i++) row[i] += factor * from[i];
+    }
+  }
+}
+
+void linear_backward_filter(int64_t batch, int64_t inputs, int64_t outputs, const float *x,
+                            const float *d_y, float *d_weight, float *d_bias) {
+#pragma omp parallel for schedule(static)
+  for (int64_t o = 0; o < outputs; o++) {
+    if (d_bias) {
+      float sum = 0.0f;
+      for (int64_t n = 0; n < batch; n++) sum += d_y[n * outputs + o];
+      d_bias[o] = sum;
+    }
+    if (!d_weight) continue;
+    float *row = d_weight + o * inputs;
+    for (int64_t i = 0; i < inputs; i++) row[i] = 0.0f;
+    for (int64_t n = 0; n < batch; n++) {
+      const float factor = d_y[n * outputs + o];
+      const float *from = x + n * inputs;
+#pragma omp simd
+      for (int64_t i = 0; i < inputs; i++) row[i] += factor * from[i];
+    }
+  }
+}
+
+// ---- Layouts and images -----------------------------------------------------------------------
+
+void reorder(const MapShape &from, int64_t block, const float *x, float *y) {
+  const int64_t a = from.block, b = block;
+  const int64_t from_blocks = from.blocks(), to_blocks = (from.channels + b - 1) / b;
+  const int64_t pixels = from.pixels();
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t n = 0; n < from.batch; n++) {
+    for (int64_t to = 0; to < to_blocks; to++) {
+      for (int64_t l = 0; l < b; l++) {
+        const int64_t c = to * b + l;
+        float *out = y + (n * to_blocks + to) * pixels * b + l;
+        if (c >= from.channels) {
+          for (int64_t p = 0; p < pixels; p++) out[p * b] = 0.0f;
+          continue;
+        }
+        const float *in = x + (n * from_blocks + c / a) * pixels * a + c % a;
+        for (int64_t p = 0; p < pixels; p++) out[p * b] = in[p * a];
+      }
+    }
+  }
+}
+
+void prepare_images(const PrepareShape &s, const uint8_t *images, float *y, uint8_t *scratch) {
+  const int64_t channels = s.channels, width = s.columns.output, height = s.rows.output;
+  const int64_t in_row = s.columns.input * channels, row = width * channels;
+  const int32_t half = 1 << (resize_fraction_bits - 1);
+  if (!s.columns.identity()) {
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < s.batch * s.rows.input; r++) {
+      const uint8_t *in = images + r * in_row;
+      uint8_t *out = scratch + r * row;
+      for (int64_t j = 0; j < width; j++) {
+        const int32_t *weights = s.columns.weights + j * s.columns.taps;
+        const uint8_t *pixel = in + s.columns.first[j] * channels;
+        for (int64_t c = 0; c < channels; c++) {
+          int32_t sum = half;
+          for (int32_t t = 0; t < s.columns.count[j]; t++) {
+            sum += weights[t] * pixel[t * channels + c];
+          }
+          out[j * channels + c] = resize_round(sum);
+        }
+      }
+    }
+    images = scratch;
+  }
+  const int64_t blocks = (channels + s.block - 1) / s.block;
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t n = 0; n < s.batch; n++) {
+    for (int64_t i = 0; i < height; i++) {
+      constexpr int64_t tile = 192;
+      for (int64_t start = 0; start < row; start += tile * channels) {
+        const int64_t end = min(start + tile * channels, row);
+        for (int64_t c = 0; c < channels; c++) {
+          const float *table = s.table + c * 256;
+          float *out =
+              y + (((n * blocks + c / s.block) * height + i) * width) * s.block + c % s.block;
+          if (s.rows.identity()) {
+            const uint8_t *in = images + (n * s.rows.input + i) * row;
+            for (int64_t j = start / channels; j < end / channels; j++) {
+              out[j * s.block] = table[in[j * channels + c]];
+            }
+          } else {
+            const int32_t *weights = s.rows.weights + i * s.rows.taps;
+            const uint8_t *in = images + (n * s.rows.input + s.rows.first[i]) * row;
+            int32_t sum[tile];
+            const int64_t count = (end - start) / channels;
+            for (int64_t j = 0; j < count; j++) sum[j] = half;
+            for (int32_t t = 0; t < s.rows.count[i]; t++) {
+              const uint8_t *from = in + t * row + start + c;
+              for (int64_t j = 0; j < count; j++) sum[j] += weights[t] * from[j * channels];
+            }
+            for (int64_t j = 0; j < count; j++) {
+              out[(start / channels + j) * s.block] = table[resize_round(sum[j])];
+            }
+          }
+        }
+      }
+      for (int64_t c = channels; c < blocks * s.block; c++) {
+        float *out =
+            y + (((n * blocks + c / s.block) * height + i) * width) * s.block + c % s.block;
+        for (int64_t j = 0; j < width; j++) out[j * s.block] = 0.0f;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern const Kernels GAPCAM_KERNELS;
+const Kernels GAPCAM_KERNELS = {
+    GAPCAM_KERNELS_NAME,
+    leaky_relu_map,
+    leaky_relu_backward,
+    max_pool,
+    max_pool_backward,
+    average_pool,
+    average_pool_backward,
+    batch_norm,
+    batch_norm_backward,
+    linear,
+    linear_backward_data,
+    linear_backward_filter,
+    reorder,
+    prepare_images,
+    adam,
+    sgd,
+};
+
+}  // namespace gapcam::cpu

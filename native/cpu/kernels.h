@@ -1,0 +1,122 @@
+// Everything that is not a convolution: loops over maps in any layout, compiled once for each
+// instruction set and chosen when the library is first used. Each runs on OpenMP's threads and
+// gives the same bytes for the same arguments and thread count.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace gapcam::cpu {
+
+// A map [batch, channels, height, width] in blocks of `block` channels; see Layout.
+struct MapShape {
+  int64_t batch = 1, channels = 1, height = 1, width = 1, block = 1;
+
+  int64_t blocks() const { return (channels + block - 1) / block; }
+  int64_t pixels() const { return height * width; }
+  int64_t elements() const { return batch * blocks() * pixels() * block; }
+};
+
+struct PoolShape {
+  MapShape input;
+  int64_t output_height = 1, output_width = 1;
+  int kernel_height = 1, kernel_width = 1;
+  int stride_height = 1, stride_width = 1;
+  int padding_height = 0, padding_width = 0;
+
+  MapShape output() const {
+    return {input.batch, input.channels, output_height, output_width, input.block};
+  }
+  // Whether a position within a window fits 8 bits; else argmax holds 32.
+  bool narrow() const { return kernel_height * kernel_width <= 256; }
+};
+
+// One direction of a resize: for output pixel i, weights[i * taps + t] times input pixel
+// first[i] + t, for t < count[i].
+struct ResizeTable {
+  const int32_t *first, *count, *weights;
+  int64_t taps, input, output;
+  bool identity() const { return input == output; }
+};
+
+struct PrepareShape {
+  int64_t batch, channels;
+  ResizeTable rows, columns;
+  int64_t block;       // of the output
+  const float *table;  // [channels, 256]: what each 8-bit value becomes
+};
+
+struct NormShape {
+  MapShape map;
+  float epsilon, momentum, negative_slope;
+  bool training;
+};
+
+// A piece of one parameter, at most update_chunk elements.
+struct UpdateChunk {
+  float *parameter, *first, *second;
+  const float *gradient;
+  int64_t count;
+};
+constexpr int64_t update_chunk = 16384;
+
+struct Kernels {
+  const char *name;
+
+  void (*leaky_relu)(const float *x, float *y, int64_t count, float slope);
+  // d_x may be d_y.
+  void (*leaky_relu_backward)(const float *y, const float *d_y, float *d_x, int64_t count,
+                              float slope);
+  // argmax may be null; it holds u8 or i32 (PoolShape::narrow).
+  void (*max_pool)(const PoolShape &shape, const float *x, float *y, void *argmax);
+  void (*max_pool_backward)(const PoolShape &shape, const float *d_y, const void *argmax,
+                            float *d_x);
+  void (*average_pool)(const MapShape &shape, const float *x, float *y);
+  void (*average_pool_backward)(const MapShape &shape, const float *d_y, float *d_x);
+
+  // `saved` receives mean and 1 / deviation, `scratch` norm_scratch(map) elements.
+  void (*batch_norm)(const NormShape &shape, const float *x, const float *weight, const float *bias,
+                     float *running_mean, float *running_variance, float *y, float *saved,
+                     double *scratch);
+  // d_x may be d_y, and null where it is not wanted.
+  void (*batch_norm_backward)(const NormShape &shape, const float *x, const float *weight,
+                              const float *bias, const float *saved, const float *d_y, float *d_x,
+                              float *d_weight, float *d_bias, double *scratch);
+
+  void (*linear)(int64_t batch, int64_t inputs, int64_t outputs, const float *x,
+                 const float *weight, const float *bias, float *y);
+  void (*linear_backward_data)(int64_t batch, int64_t inputs, int64_t outputs, const float *d_y,
+                               const float *weight, float *d_x);
+  // d_weight and d_bias may be null.
+  void (*linear_backward_filter)(int64_t batch, int64_t inputs, int64_t outputs, const float *x,
+                                 const float *d_y, float *d_weight, float *d_bias);
+
+  // From the layout of `from` to blocks of `block`, writing the padding.
+  void (*reorder)(const MapShape &from, int64_t block, const float *x, float *y);
+  // u8 NHWC to a map. `scratch`: prepare_scratch() bytes.
+  void (*prepare_images)(const PrepareShape &shape, const uint8_t *images, float *y,
+                         uint8_t *scratch);
+
+  void (*adam)(const UpdateChunk *chunks, int64_t count, const float *settings);
+  void (*sgd)(const UpdateChunk *chunks, int64_t count, const float *settings);
+};
+
+// The fastest that this machine runs.
+const Kernels &kernels();
+
+// "avx512", "avx2" or "generic": what the machine has, and GAPCAM_INSTRUCTION_SET may lower.
+const char *instruction_set();
+
+inline size_t norm_scratch(const MapShape &map) {
+  return static_cast<size_t>((map.batch + 3) * map.blocks() * map.block);
+}
+inline size_t norm_saved(const MapShape &map) {
+  return static_cast<size_t>(2 * map.blocks() * map.block);
+}
+inline size_t prepare_scratch(const PrepareShape &shape) {
+  return shape.columns.identity() ? 0
+                                  : static_cast<size_t>(shape.batch * shape.rows.input *
+                                                        shape.columns.output * shape.channels);
+}
+
+}  // namespace gapcam::cpu
