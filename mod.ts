@@ -88,3 +88,18 @@ export {
   type TrainingOptions,
   TrainingProgram,
 } from "./src/nn/training_program.ts";
+export { augment, type Augmentation } from "./src/data/augment.ts";
+export {
+  type Batch,
+  BatchLoader,
+  type BatchLoaderOptions,
+} from "./src/data/batch_loader.ts";
+export { type IdxArray, parseIdx } from "./src/data/idx.ts";
+export {
+  DATASET_NAMES,
+  datasetFolder,
+  type DatasetName,
+  openDataset,
+  type OpenDatasetOptions,
+} from "./src/data/open_dataset.ts";
+export { openShapes, type ShapesOptions } from "./src/data/shapes.ts";

@@ -1,0 +1,171 @@
+import { GapcamError } from "../error.ts";
+import { Random } from "../random.ts";
+import { augment, type Augmentation } from "./augment.ts";
+import type { Dataset } from "./dataset.ts";
+
+/** Options of {@linkcode BatchLoader}. */
+export interface BatchLoaderOptions {
+  /** Images a batch, from 1 to the data set's length. */
+  batchSize: number;
+  /** Whether each epoch has an order of its own. Default: false. */
+  shuffle?: boolean;
+  /** Seed of the order and the augmentation. Default: 0. */
+  seed?: number;
+  /** Random changes to the images. Default: none. */
+  augmentation?: Augmentation;
+  /** Whether to leave out a last batch that is not full. Default: false. */
+  dropLast?: boolean;
+}
+
+/** One batch, padded to the batch size. */
+export interface Batch {
+  /** Number of the batch in its epoch, from 0. */
+  readonly step: number;
+  /** How many images are real; the rest are what was there before, with label -1. */
+  readonly count: number;
+  /** u8 NHWC, `batchSize` images. */
+  readonly images: Uint8Array;
+  /** `batchSize` class indices; -1 for padding. */
+  readonly labels: Int32Array;
+  /** The images' numbers in the data set, `count` of them. */
+  readonly indices: Uint32Array;
+}
+
+/** Domains of random numbers, so that order and augmentation are unrelated. */
+const ORDER = 0, AUGMENTATION = 1;
+
+/**
+ * Cuts a data set into batches. The order depends on the seed and the epoch
+ * alone, the augmentation of an image on the seed, the epoch and the image, so
+ * an epoch that is taken up in the middle goes on with the same bytes.
+ *
+ * While the consumer works on one batch the next one is prepared. Buffers are
+ * reused: a batch is valid until the one after the next is asked for.
+ *
+ * @example
+ * ```ts
+ * import { BatchLoader, openShapes } from "@gapcam/gapcam";
+ *
+ * const shapes = openShapes("train", { size: 16, length: 10 });
+ * const loader = new BatchLoader(shapes, { batchSize: 4, shuffle: true });
+ * const counts = [];
+ * for await (const batch of loader.epoch(0)) counts.push(batch.count);
+ * if (counts.join() !== "4,4,2") throw new Error(counts.join());
+ * ```
+ */
+export class BatchLoader {
+  /** What is cut. */
+  readonly dataset: Dataset;
+  /** Images a batch. */
+  readonly batchSize: number;
+  /** Batches an epoch. */
+  readonly steps: number;
+  readonly #options: BatchLoaderOptions;
+  // One in use, one handed out ahead, one being filled.
+  readonly #ring: { images: Uint8Array; labels: Int32Array }[];
+  readonly #scratch: Uint8Array;
+
+  /**
+   * Prepares the buffers.
+   *
+   * @throws {GapcamError} If the batch is empty or larger than the data set.
+   */
+  constructor(dataset: Dataset, options: BatchLoaderOptions) {
+    const { batchSize } = options;
+    if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot load batches of ${batchSize} images: expected a whole number ` +
+          "from 1",
+      );
+    }
+    if (batchSize > dataset.length) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot load batches of ${batchSize} images: ${dataset.name} ` +
+          `(${dataset.split}) has only ${dataset.length}; use a smaller batch`,
+      );
+    }
+    this.dataset = dataset;
+    this.batchSize = batchSize;
+    this.steps = options.dropLast
+      ? Math.floor(dataset.length / batchSize)
+      : Math.ceil(dataset.length / batchSize);
+    this.#options = options;
+    const imageBytes = dataset.height * dataset.width * dataset.channels;
+    this.#ring = Array.from({ length: 3 }, () => ({
+      images: new Uint8Array(batchSize * imageBytes),
+      labels: new Int32Array(batchSize),
+    }));
+    this.#scratch = new Uint8Array(imageBytes);
+  }
+
+  /**
+   * The batches of one epoch, in order.
+   *
+   * @param epoch Number of the epoch, from 0.
+   * @param options `startStep`: the first batch wanted. Default: 0.
+   */
+  async *epoch(
+    epoch: number,
+    options: { startStep?: number } = {},
+  ): AsyncGenerator<Batch, void, void> {
+    const order = Uint32Array.from(
+      { length: this.dataset.length },
+      (_, i) => i,
+    );
+    const seed = this.#options.seed ?? 0;
+    if (this.#options.shuffle) new Random(seed, ORDER, epoch).shuffle(order);
+    let step = options.startStep ?? 0;
+    if (step >= this.steps) return;
+    let next = this.#load(epoch, step, order);
+    for (; step < this.steps; step++) {
+      const batch = await next;
+      if (step + 1 < this.steps) {
+        next = this.#loadSoon(epoch, step + 1, order);
+        // A failure is thrown where it is awaited; nobody awaits it if the
+        // consumer leaves the loop first.
+        next.catch(() => {});
+      }
+      yield batch;
+    }
+  }
+
+  /** Loads once the consumer has started its own work. */
+  async #loadSoon(
+    epoch: number,
+    step: number,
+    order: Uint32Array,
+  ): Promise<Batch> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    return await this.#load(epoch, step, order);
+  }
+
+  async #load(epoch: number, step: number, order: Uint32Array): Promise<Batch> {
+    const { dataset, batchSize } = this;
+    const { images, labels } = this.#ring[step % this.#ring.length]!;
+    const indices = order.subarray(step * batchSize, (step + 1) * batchSize);
+    await dataset.read(indices, images);
+    labels.fill(-1);
+    for (let i = 0; i < indices.length; i++) {
+      labels[i] = dataset.labels[indices[i]!]!;
+    }
+    const augmentation = this.#options.augmentation;
+    if (augmentation?.horizontalFlip || augmentation?.randomCrop) {
+      const size = this.#scratch.length;
+      for (let i = 0; i < indices.length; i++) {
+        augment(images.subarray(i * size, (i + 1) * size), dataset, {
+          ...augmentation,
+          random: new Random(
+            this.#options.seed ?? 0,
+            AUGMENTATION,
+            epoch,
+            indices[i]!,
+          ),
+          scratch: this.#scratch,
+        });
+      }
+    }
+    return { step, count: indices.length, images, labels, indices };
+  }
+}

@@ -1,0 +1,164 @@
+import { existsSync } from "node:fs";
+import { GapcamError } from "../error.ts";
+import { openCifar } from "./cifar.ts";
+import type { Dataset } from "./dataset.ts";
+import { openMnist } from "./mnist.ts";
+import { openShapes } from "./shapes.ts";
+import { openStl10 } from "./stl10.ts";
+
+/** Data sets that {@linkcode openDataset} knows by name. */
+export const DATASET_NAMES = [
+  "stl10",
+  "cifar10",
+  "cifar100",
+  "mnist",
+  "fashion-mnist",
+  "shapes",
+] as const;
+
+/** One of {@linkcode DATASET_NAMES}. */
+export type DatasetName = typeof DATASET_NAMES[number];
+
+/** Options of {@linkcode openDataset}. */
+export interface OpenDatasetOptions {
+  /** Folder of the files. Default: see {@linkcode datasetFolder}. */
+  dataDir?: string;
+  /** Use only the first `limit` images. */
+  limit?: number;
+  /** Seed of generated data. Default: 0. */
+  seed?: number;
+  /** Height and width of generated images. Default: 96. */
+  size?: number;
+}
+
+/** Where Debian's package dataset-fashion-mnist puts its files. */
+const DEBIAN_FASHION_MNIST = "/usr/share/datasets/fashion-mnist";
+
+/**
+ * Where a data set is looked for when no folder is named: `data/NAME` in the
+ * working folder; Fashion-MNIST also where Debian's package puts it.
+ *
+ * @returns The folder, or undefined if it does not exist.
+ */
+export function datasetFolder(name: DatasetName): string | undefined {
+  const folders = [`data/${name}`];
+  if (name === "fashion-mnist") folders.push(DEBIAN_FASHION_MNIST);
+  return folders.find((folder) => existsSync(folder));
+}
+
+/**
+ * Opens one split of a data set.
+ *
+ * @param name Which data set.
+ * @param split `train` or `test`.
+ * @param options Where it is, and how much of it to use.
+ * @throws {GapcamError} If the files are missing (the message says which
+ * command fetches them), truncated, oversized or damaged, or a number is out
+ * of range.
+ *
+ * @example
+ * ```ts
+ * import { openDataset } from "@gapcam/gapcam";
+ *
+ * const shapes = openDataset("shapes", "test", { limit: 50, size: 32 });
+ * if (shapes.length !== 50) throw new Error();
+ * ```
+ */
+export function openDataset(
+  name: DatasetName,
+  split: "train" | "test",
+  options: OpenDatasetOptions = {},
+): Dataset {
+  const { limit } = options;
+  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 1)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot limit ${name} to ${limit} images: expected a whole number ` +
+        "from 1",
+    );
+  }
+  return limited(openWhole(name, split, options), limit);
+}
+
+function openWhole(
+  name: DatasetName,
+  split: "train" | "test",
+  options: OpenDatasetOptions,
+): Dataset {
+  if (name === "shapes") {
+    return openShapes(split, {
+      seed: options.seed ?? 0,
+      size: options.size ?? 96,
+    });
+  }
+  if (!DATASET_NAMES.includes(name)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot open data set ${JSON.stringify(name)}: expected one of ${
+        DATASET_NAMES.join(", ")
+      }`,
+    );
+  }
+  const folder = options.dataDir ?? datasetFolder(name);
+  if (folder === undefined || !existsSync(folder)) {
+    throw new GapcamError(
+      "not-found",
+      `Cannot open ${name}: the folder ${folder ?? `data/${name}`} does not ` +
+        `exist; fetch it with: ${fetchCommand(name)}`,
+    );
+  }
+  try {
+    switch (name) {
+      case "stl10":
+        return openStl10(split, folder);
+      case "cifar10":
+      case "cifar100":
+        return openCifar(name, split, folder);
+      case "mnist":
+      case "fashion-mnist":
+        return openMnist(name, split, folder);
+    }
+  } catch (error) {
+    if (!(error instanceof GapcamError) || error.code !== "not-found") {
+      throw error;
+    }
+    throw new GapcamError(
+      "not-found",
+      `${error.message}; fetch it with: ${fetchCommand(name)}`,
+    );
+  }
+}
+
+/** The command that fetches a data set. */
+function fetchCommand(name: DatasetName): string {
+  const task = `deno task data ${name}`;
+  return name === "fashion-mnist"
+    ? `${task} (or Debian's package dataset-fashion-mnist)`
+    : task;
+}
+
+/** The first `limit` images of a data set, in its order. */
+function limited(dataset: Dataset, limit: number | undefined): Dataset {
+  if (limit === undefined || limit >= dataset.length) return dataset;
+  return {
+    name: dataset.name,
+    split: dataset.split,
+    classes: dataset.classes,
+    height: dataset.height,
+    width: dataset.width,
+    channels: dataset.channels,
+    length: limit,
+    labels: dataset.labels.slice(0, limit),
+    read: (indices, target) => {
+      for (let i = 0; i < indices.length; i++) {
+        if (indices[i]! < limit) continue;
+        throw new GapcamError(
+          "invalid-argument",
+          `Cannot read image ${indices[i]} of ${dataset.name} ` +
+            `(${dataset.split}): it has images 0 to ${limit - 1}`,
+        );
+      }
+      return dataset.read(indices, target);
+    },
+  };
+}
