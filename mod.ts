@@ -31,6 +31,23 @@ export {
   type TensorType,
 } from "./src/device/tensor.ts";
 export type { HostTensor, StateDict } from "./src/weights/state_dict.ts";
+export {
+  ELEMENT_BYTES,
+  type StoredTensor,
+  type StoredType,
+  toHostTensor,
+  toStateDict,
+} from "./src/weights/stored_tensor.ts";
+export {
+  openSafetensors,
+  readSafetensors,
+  SAFETENSORS_HEADER_LIMIT,
+  type SafetensorsFile,
+} from "./src/weights/read_safetensors.ts";
+export {
+  encodeSafetensors,
+  writeSafetensors,
+} from "./src/weights/write_safetensors.ts";
 export { Random } from "./src/random.ts";
 export {
   type BatchNorm2d,

@@ -1,0 +1,4 @@
+/** A name from a file in quotes, cut where a hostile one would fill the screen. */
+export function quote(name: string): string {
+  return JSON.stringify(name.length > 100 ? `${name.slice(0, 97)}...` : name);
+}

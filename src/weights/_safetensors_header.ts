@@ -1,0 +1,179 @@
+import { GapcamError } from "../error.ts";
+import { quote } from "./_quote.ts";
+import { ELEMENT_BYTES, type StoredType } from "./stored_tensor.ts";
+
+/** One tensor of a header. */
+export interface HeaderEntry {
+  name: string;
+  dtype: StoredType;
+  shape: number[];
+  /** First byte, counted from the end of the header. */
+  begin: number;
+  /** Byte after the last. */
+  end: number;
+}
+
+/** What a header says. */
+export interface SafetensorsHeader {
+  metadata: Record<string, string>;
+  entries: HeaderEntry[];
+}
+
+/**
+ * Parses a safetensors header: JSON of one fixed form.
+ *
+ * Not `JSON.parse`: that keeps the last of two equal keys without a word, so
+ * two readers could see two different networks in one file, and it nests as
+ * deeply as the file says.
+ */
+export function parseSafetensorsHeader(text: string): SafetensorsHeader {
+  return new HeaderParser(text).parse();
+}
+
+class HeaderParser {
+  readonly #text: string;
+  #position = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  parse(): SafetensorsHeader {
+    if (!this.#text.startsWith("{")) bad('its header does not begin with "{"');
+    let metadata: Record<string, string> = {};
+    const entries: HeaderEntry[] = [];
+    this.#object("its header", (key) => {
+      if (key === "__metadata__") metadata = this.#metadata();
+      else entries.push(this.#entry(key));
+    });
+    this.#skipSpace();
+    if (this.#position !== this.#text.length) {
+      this.#unexpected("nothing after the header");
+    }
+    return { metadata, entries };
+  }
+
+  #metadata(): Record<string, string> {
+    const pairs: [string, string][] = [];
+    this.#object("its metadata", (key) => pairs.push([key, this.#string()]));
+    // Unlike assignment, this makes "__proto__" a key like any other.
+    return Object.fromEntries(pairs);
+  }
+
+  #entry(name: string): HeaderEntry {
+    let dtype: string | undefined;
+    let shape: number[] | undefined;
+    let offsets: number[] | undefined;
+    const what = `tensor ${quote(name)}`;
+    this.#object(what, (key) => {
+      if (key === "dtype") dtype = this.#string();
+      else if (key === "shape") shape = this.#numbers();
+      else if (key === "data_offsets") offsets = this.#numbers();
+      else {
+        bad(
+          `${what} has a property ${quote(key)}, expected ` +
+            "dtype, shape and data_offsets",
+        );
+      }
+    });
+    if (dtype === undefined || shape === undefined || offsets === undefined) {
+      bad(`${what} lacks one of dtype, shape and data_offsets`);
+    }
+    if (!Object.hasOwn(ELEMENT_BYTES, dtype)) {
+      bad(
+        `${what} has dtype ${quote(dtype)}, expected one of ` +
+          Object.keys(ELEMENT_BYTES).join(", "),
+      );
+    }
+    const [begin, end] = offsets;
+    if (
+      offsets.length !== 2 || begin === undefined || end === undefined ||
+      begin > end
+    ) bad(`${what} has data_offsets [${offsets}], expected [begin, end]`);
+    return { name, dtype: dtype as StoredType, shape, begin, end };
+  }
+
+  #object(what: string, readValue: (key: string) => void): void {
+    const seen = new Set<string>();
+    this.#expect("{");
+    if (this.#take("}")) return;
+    do {
+      const key = this.#string();
+      if (seen.has(key)) {
+        bad(`${what} has ${quote(key)} twice`);
+      }
+      seen.add(key);
+      this.#expect(":");
+      readValue(key);
+    } while (this.#take(","));
+    this.#expect("}");
+  }
+
+  #numbers(): number[] {
+    const numbers: number[] = [];
+    this.#expect("[");
+    if (this.#take("]")) return numbers;
+    do numbers.push(this.#number()); while (this.#take(","));
+    this.#expect("]");
+    return numbers;
+  }
+
+  #number(): number {
+    this.#skipSpace();
+    const digits = /(?:0|[1-9]\d{0,15})(?![\d.eE])/y;
+    digits.lastIndex = this.#position;
+    const found = digits.exec(this.#text)?.[0];
+    if (found === undefined || !Number.isSafeInteger(Number(found))) {
+      this.#unexpected("a whole number from 0");
+    }
+    this.#position += found.length;
+    return Number(found);
+  }
+
+  #string(): string {
+    this.#skipSpace();
+    const start = this.#position;
+    if (this.#text[start] !== '"') this.#unexpected("a text in quotes");
+    let end = start + 1;
+    while (end < this.#text.length && this.#text[end] !== '"') {
+      end += this.#text[end] === "\\" ? 2 : 1;
+    }
+    if (end >= this.#text.length) bad("its header breaks off inside a text");
+    this.#position = end + 1;
+    try {
+      return JSON.parse(this.#text.slice(start, end + 1));
+    } catch {
+      bad(`its header has a malformed text at character ${start}`);
+    }
+  }
+
+  #expect(character: string): void {
+    if (!this.#take(character)) this.#unexpected(JSON.stringify(character));
+  }
+
+  #take(character: string): boolean {
+    this.#skipSpace();
+    if (this.#text[this.#position] !== character) return false;
+    this.#position++;
+    return true;
+  }
+
+  #skipSpace(): void {
+    while (" \n\r\t".includes(this.#text[this.#position] ?? "x")) {
+      this.#position++;
+    }
+  }
+
+  #unexpected(expected: string): never {
+    const found = this.#text[this.#position];
+    bad(
+      `its header has ${
+        found === undefined ? "no more text" : JSON.stringify(found)
+      } at character ${this.#position}, expected ${expected}`,
+    );
+  }
+}
+
+function bad(message: string): never {
+  throw new GapcamError("bad-data", message);
+}
