@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GapcamError, type GapcamErrorCode } from "../error.ts";
 import {
@@ -11,7 +12,8 @@ import {
 /** A backend that has a library of its own. */
 export type Backend = "cpu" | "cuda";
 
-const CODES: readonly GapcamErrorCode[] = [
+/** Error codes by `gapcam_status`. */
+export const STATUS_CODES: readonly GapcamErrorCode[] = [
   "internal", // 0 is success and never looked up
   "invalid-argument",
   "invalid-handle",
@@ -42,7 +44,7 @@ export function readText(buffer: Uint8Array): string {
 /** Turns a status that is not 0, and its message, into an error. */
 export function check(status: number, message: Uint8Array): void {
   if (status === 0) return;
-  throw new GapcamError(CODES[status] ?? "internal", readText(message));
+  throw new GapcamError(STATUS_CODES[status] ?? "internal", readText(message));
 }
 
 const shared = messageBuffer();
@@ -54,8 +56,16 @@ export function call(run: (message: Uint8Array<ArrayBuffer>) => number): void {
 
 /** Where the libraries are looked for: `folder`, GAPCAM_LIBRARY_FOLDER, or `build` beside mod.ts. */
 export function libraryFolder(folder?: string): string {
-  return folder ?? Deno.env.get("GAPCAM_LIBRARY_FOLDER") ??
-    fileURLToPath(new URL("../../build", import.meta.url));
+  const named = folder ?? Deno.env.get("GAPCAM_LIBRARY_FOLDER");
+  if (named) return resolve(named);
+  const url = new URL("../../build", import.meta.url);
+  if (url.protocol === "file:") return fileURLToPath(url);
+  throw new GapcamError(
+    "device-unavailable",
+    `Cannot open a device: gapcam was imported from ${url.origin}, which ` +
+      "holds no native libraries; build them in a checkout and set " +
+      "GAPCAM_LIBRARY_FOLDER to its build folder",
+  );
 }
 
 const opened = new Map<string, Symbols>();

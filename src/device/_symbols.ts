@@ -19,7 +19,7 @@ export const MAX_RANK = 4;
 const HANDLE = "u64";
 const BUFFER = "buffer";
 
-/** Parameters and results by C name. */
+/** Parameters and results, by C name unless `name` gives that. */
 export const SYMBOLS = {
   gapcam_abi_version: { parameters: [], result: "u32" },
   gapcam_live_bytes: { parameters: [], result: "u64" },
@@ -163,6 +163,12 @@ export const SYMBOLS = {
     parameters: [HANDLE, "u32", BUFFER],
     result: "i32",
     nonblocking: true,
+  },
+  // The same function again, for a caller that wants to wait.
+  gapcam_program_run_blocking: {
+    name: "gapcam_program_run",
+    parameters: [HANDLE, "u32", BUFFER],
+    result: "i32",
   },
   gapcam_program_describe: {
     parameters: [HANDLE, BUFFER, "u64", BUFFER, BUFFER],

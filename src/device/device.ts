@@ -7,7 +7,8 @@ import {
   openLibrary,
   readText,
 } from "./_library.ts";
-import type { Symbols } from "./_symbols.ts";
+import { Lifetime } from "./_lifetime.ts";
+import { MAX_RANK, type Symbols } from "./_symbols.ts";
 import { Program, type ProgramOptions } from "./program.ts";
 import {
   Tensor,
@@ -74,6 +75,7 @@ const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
 /** An open device: where tensors live and programs run. */
 export class Device implements Disposable {
   readonly #symbols: Symbols;
+  readonly #lifetime = new Lifetime(this);
   #handle: bigint;
   /** Which backend it runs on. */
   readonly backend: Backend;
@@ -106,15 +108,16 @@ export class Device implements Disposable {
   tensor(shape: readonly number[], options: TensorOptions = {}): Tensor {
     const type = options.type ?? typeOf(options.data);
     const created = new BigUint64Array(1);
-    for (const dimension of shape) {
-      if (!Number.isSafeInteger(dimension) || dimension < 1) {
-        throw new GapcamError(
-          "invalid-argument",
-          `Cannot create a tensor of shape [${
-            shape.join(", ")
-          }]: expected positive whole numbers`,
-        );
-      }
+    const possible = shape.length >= 1 && shape.length <= MAX_RANK &&
+      shape.every((dimension) =>
+        Number.isSafeInteger(dimension) && dimension >= 1
+      );
+    if (!possible) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot create a tensor of shape [${shape.join(", ")}]: ` +
+          `expected 1 to ${MAX_RANK} positive whole numbers`,
+      );
     }
     const handle = this.#use();
     call((message) =>
@@ -131,6 +134,7 @@ export class Device implements Disposable {
     const tensor = new Tensor(this.#symbols, created[0]!, {
       shape: [...shape],
       type,
+      lifetime: this.#lifetime,
       owned: true,
     });
     try {
@@ -144,7 +148,10 @@ export class Device implements Disposable {
 
   /** Starts recording a program. */
   program(options: ProgramOptions = {}): Program {
-    return new Program(this.#symbols, this.#use(), options);
+    return new Program(this.#symbols, this.#use(), {
+      ...options,
+      lifetime: this.#lifetime,
+    });
   }
 
   /** What the device is and uses: names, versions, instruction set, threads. */
@@ -181,6 +188,7 @@ export class Device implements Disposable {
     if (this.#handle === 0n) return;
     const handle = this.#handle;
     this.#handle = 0n;
+    this.#lifetime.end("its device was closed");
     registry.unregister(this);
     call((message) => this.#symbols.gapcam_device_close(handle, message));
   }
@@ -217,15 +225,29 @@ export function openDevice(
   kind: DeviceKind = "auto",
   options: DeviceOptions = {},
 ): Device {
+  assertOneOf("device", kind, ["auto", "cpu", "cuda"]);
+  assertOptions(options);
   if (kind !== "auto") return openBackend(kind, options, "asked for");
   let reason: string;
   try {
     return openBackend("cuda", options, "CUDA works");
   } catch (error) {
-    if (!(error instanceof GapcamError)) throw error;
+    // Whoever grants the CPU's library alone has chosen the CPU.
+    const expected = error instanceof GapcamError ||
+      error instanceof Deno.errors.NotCapable;
+    if (!expected) throw error;
     reason = error.message;
   }
-  return openBackend("cpu", options, `no CUDA: ${reason}`);
+  try {
+    return openBackend("cpu", options, `no CUDA: ${reason}`);
+  } catch (error) {
+    if (!(error instanceof GapcamError)) throw error;
+    throw new GapcamError(
+      error.code,
+      `${error.message}; CUDA was tried first: ${reason}`,
+      { cause: error },
+    );
+  }
 }
 
 /** Describes a backend without opening a device: its libraries and devices. */
@@ -241,18 +263,26 @@ export function describeBackend(
   return JSON.parse(readText(json));
 }
 
-function openBackend(
-  backend: Backend,
-  options: DeviceOptions,
-  reason: string,
-): Device {
-  const index = options.index ?? 0;
-  const precision = options.precision ?? "f32";
-  const threads = options.threads;
+function assertOneOf(
+  what: string,
+  value: string,
+  allowed: readonly string[],
+): void {
+  if (allowed.includes(value)) return;
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot open a device: found ${what} ${JSON.stringify(value)}, ` +
+      `expected one of ${allowed.join(", ")}`,
+  );
+}
+
+function assertOptions(options: DeviceOptions): void {
+  const { index = 0, threads } = options;
+  assertOneOf("precision", options.precision ?? "f32", PRECISIONS);
   if (!Number.isSafeInteger(index) || index < 0 || index > 1023) {
     throw new GapcamError(
       "invalid-argument",
-      `Cannot open ${backend} device ${index}: expected a number from 0`,
+      `Cannot open device number ${index}: expected a whole number from 0`,
     );
   }
   if (
@@ -265,14 +295,22 @@ function openBackend(
         "expected a whole number from 1 to 4096",
     );
   }
+}
+
+function openBackend(
+  backend: Backend,
+  options: DeviceOptions,
+  reason: string,
+): Device {
+  const precision = options.precision ?? "f32";
   const symbols = openLibrary(backend, options.libraryFolder);
   const opened = new BigUint64Array(1);
   const message = messageBuffer();
   check(
     symbols.gapcam_device_open(
-      index,
+      options.index ?? 0,
       PRECISIONS.indexOf(precision),
-      threads ?? 0,
+      options.threads ?? 0,
       options.synchronous ? 1 : 0,
       opened,
       message,

@@ -1,5 +1,6 @@
 import { GapcamError } from "../error.ts";
 import { call } from "./_library.ts";
+import type { Lifetime } from "./_lifetime.ts";
 import type { Symbols } from "./_symbols.ts";
 
 /** Element types of a tensor. */
@@ -25,6 +26,7 @@ const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
 export class Tensor implements Disposable {
   readonly #symbols: Symbols;
   #handle: bigint;
+  readonly #lifetime: Lifetime;
   readonly #owned: boolean;
   /** Dimensions, outermost first. */
   readonly shape: readonly number[];
@@ -35,10 +37,16 @@ export class Tensor implements Disposable {
   constructor(
     symbols: Symbols,
     handle: bigint,
-    options: { shape: readonly number[]; type: TensorType; owned: boolean },
+    options: {
+      shape: readonly number[];
+      type: TensorType;
+      lifetime: Lifetime;
+      owned: boolean;
+    },
   ) {
     this.#symbols = symbols;
     this.#handle = handle;
+    this.#lifetime = options.lifetime;
     this.#owned = options.owned;
     this.shape = options.shape;
     this.type = options.type;
@@ -52,14 +60,14 @@ export class Tensor implements Disposable {
 
   /** @ignore The native handle. */
   get handle(): bigint {
-    if (this.#handle === 0n) {
-      throw new GapcamError(
-        "invalid-handle",
-        `Cannot use a tensor of shape [${this.shape.join(", ")}]: ` +
-          "it was disposed of",
-      );
-    }
-    return this.#handle;
+    const action = () =>
+      `Cannot use a tensor of shape [${this.shape.join(", ")}]`;
+    this.#lifetime.assertAlive(action);
+    if (this.#handle !== 0n) return this.#handle;
+    throw new GapcamError(
+      "invalid-handle",
+      `${action()}: it was disposed of`,
+    );
   }
 
   /**
