@@ -9,6 +9,11 @@ import type { Dataset } from "./dataset.ts";
  */
 type Inside = (x: number, y: number, r: number) => boolean;
 
+// Math.hypot guards against overflow, at a price that every pixel would pay.
+function distance(x: number, y: number): number {
+  return Math.sqrt(x * x + y * y);
+}
+
 function starRadius(x: number, y: number): number {
   const fifth = 2 * Math.PI / 5;
   const angle = Math.abs(
@@ -35,10 +40,10 @@ const SHAPES: Readonly<Record<string, Inside>> = {
     return small < 0.25 && Math.max(Math.abs(x), Math.abs(y)) < 0.9;
   },
   star: (x, y, r) => r < Math.min(1, starRadius(x, y)),
-  crescent: (x, y, r) => r < 0.9 && Math.hypot(x - 0.45, y) > 0.7,
+  crescent: (x, y, r) => r < 0.9 && distance(x - 0.45, y) > 0.7,
   bars: (x, y) =>
-    Math.max(Math.abs(x), Math.abs(y)) < 0.85 && Math.abs(x) % 0.57 > 0.26,
-  dots: (x, y) => Math.hypot(Math.abs(x) - 0.5, Math.abs(y) - 0.5) < 0.34,
+    Math.abs(y) < 0.85 && Math.abs(x) > 0.26 && Math.abs(x) < 0.57,
+  dots: (x, y) => distance(Math.abs(x) - 0.5, Math.abs(y) - 0.5) < 0.34,
 };
 
 /** Options of {@linkcode openShapes}. */
@@ -134,7 +139,7 @@ function draw(inside: Inside, random: Random, target: Uint8Array): void {
     for (let column = 0; column < size; column++) {
       const dx = column + 0.5 - centreX, dy = row + 0.5 - centreY;
       const x = dx * cos + dy * sin, y = dy * cos - dx * sin;
-      const within = inside(x, y, Math.hypot(x, y));
+      const within = inside(x, y, distance(x, y));
       const { fx, fy, phase, depth } = within ? stripe : wave;
       const shade = 1 + depth * Math.sin(fx * column + fy * row + phase);
       const base = within ? paint : ground;
