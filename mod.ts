@@ -120,3 +120,25 @@ export {
   type OpenDatasetOptions,
 } from "./src/data/open_dataset.ts";
 export { openShapes, type ShapesOptions } from "./src/data/shapes.ts";
+export { checkImage, type Image } from "./src/image/image.ts";
+export type { FloatMap } from "./src/image/float_map.ts";
+export { encodePng, type PngOptions } from "./src/image/encode_png.ts";
+export { resizeBilinear } from "./src/image/resize_bilinear.ts";
+export { resizeMap } from "./src/image/resize_map.ts";
+export { toRgb } from "./src/image/to_rgb.ts";
+export {
+  colormap,
+  COLORMAP_NAMES,
+  type ColormapName,
+} from "./src/image/colormap.ts";
+export { overlay, type OverlayOptions } from "./src/image/overlay.ts";
+export { grid, type GridOptions } from "./src/image/grid.ts";
+export { rawMap } from "./src/cam/raw_map.ts";
+export { type MapProof, proveMap } from "./src/cam/prove_map.ts";
+export { type NormalisedMap, normaliseMap } from "./src/cam/normalise_map.ts";
+export { overlayCam } from "./src/cam/overlay_cam.ts";
+export {
+  type ClassActivationMap,
+  classActivationMap,
+  type ClassActivationMapInput,
+} from "./src/cam/class_activation_map.ts";

@@ -1,0 +1,88 @@
+import { GapcamError } from "../error.ts";
+import type { FloatMap } from "../image/float_map.ts";
+import type { HostTensor } from "../weights/state_dict.ts";
+import { type MapProof, proveMap } from "./prove_map.ts";
+import { rawMap } from "./raw_map.ts";
+
+/** What {@linkcode classActivationMap} needs to know of one image. */
+export interface ClassActivationMapInput {
+  /** What global average pooling reads, [K, h, w]. */
+  features: HostTensor;
+  /** The linear layer's weight, [C, K]. */
+  weight: HostTensor;
+  /** The linear layer's bias, C values. */
+  bias: ArrayLike<number>;
+  /** What the device computed, C values. */
+  logits: ArrayLike<number>;
+}
+
+/** A class activation map and its proof. */
+export interface ClassActivationMap {
+  /** The class that the map explains. */
+  readonly classIndex: number;
+  /** The raw map, h x w. */
+  readonly map: FloatMap;
+  /** The logit, and what the map says it should be. */
+  readonly proof: MapProof;
+}
+
+/**
+ * Computes the class activation map of one image, and proves it against the
+ * logit.
+ *
+ * @param input Features, the linear layer, and the logits.
+ * @param options `classIndex`: the class to explain; that of the largest logit
+ * if left out. `tolerance`: the largest residual; 1e-4 if left out.
+ * @returns The class, its raw map and the proof.
+ * @throws {GapcamError} If the shapes do not fit together, a logit is not
+ * finite, there is no such class, or the proof fails.
+ *
+ * @example One channel, two classes
+ * ```ts
+ * import { classActivationMap } from "@gapcam/gapcam";
+ *
+ * const { classIndex, map } = classActivationMap({
+ *   features: { shape: [1, 1, 2], data: Float32Array.of(1, 3) },
+ *   weight: { shape: [2, 1], data: Float32Array.of(1, -1) },
+ *   bias: [0, 0.5],
+ *   logits: [2, -1.5],
+ * });
+ * if (classIndex !== 0 || map.data.join() !== "1,3") throw new Error();
+ * ```
+ */
+export function classActivationMap(
+  input: ClassActivationMapInput,
+  options: { classIndex?: number; tolerance?: number } = {},
+): ClassActivationMap {
+  const { features, weight, bias, logits } = input;
+  const classes = weight.shape[0];
+  if (bias.length !== classes || logits.length !== classes) {
+    throw new GapcamError(
+      "shape-mismatch",
+      `Cannot map class: found ${bias.length} biases and ${logits.length} ` +
+        `logits for weight [${weight.shape}], expected ${classes} of each`,
+    );
+  }
+  const classIndex = options.classIndex ?? largest(logits);
+  const map = rawMap(features, weight, classIndex);
+  const proof = proveMap(map, bias[classIndex]!, logits[classIndex]!, {
+    ...options.tolerance !== undefined && { tolerance: options.tolerance },
+  });
+  return { classIndex, map, proof };
+}
+
+/** The first index of the largest value. */
+function largest(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) {
+      throw new GapcamError(
+        "bad-data",
+        `Cannot map class: found logit ${values[i]} of class ${i}, ` +
+          `expected finite numbers`,
+      );
+    }
+    if (values[i]! > values[best]!) best = i;
+  }
+  return best;
+}

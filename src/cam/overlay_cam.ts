@@ -1,0 +1,33 @@
+import type { FloatMap } from "../image/float_map.ts";
+import type { Image } from "../image/image.ts";
+import { overlay, type OverlayOptions } from "../image/overlay.ts";
+import { resizeMap } from "../image/resize_map.ts";
+import { normaliseMap } from "./normalise_map.ts";
+
+/**
+ * Lays a raw class activation map over its image: scaled to `[0, 1]`, resized
+ * to the image's size, coloured and mixed.
+ *
+ * @param image The image, of any size.
+ * @param map The raw map, of any size.
+ * @param options Share and name of the colour map.
+ * @returns A new RGB image.
+ * @throws {GapcamError} If a value is not finite, or an option is out of range.
+ *
+ * @example A map of four values over an image of 64 pixels
+ * ```ts
+ * import { overlayCam } from "@gapcam/gapcam";
+ *
+ * const image = { width: 8, height: 8, channels: 1, data: new Uint8Array(64) } as const;
+ * const map = { width: 2, height: 2, data: Float32Array.of(0, 1, 2, 3) };
+ * if (overlayCam(image, map).channels !== 3) throw new Error();
+ * ```
+ */
+export function overlayCam(
+  image: Image,
+  map: FloatMap,
+  options: OverlayOptions = {},
+): Image {
+  const { map: scaled } = normaliseMap(map);
+  return overlay(image, resizeMap(scaled, image.height, image.width), options);
+}

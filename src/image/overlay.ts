@@ -1,0 +1,78 @@
+import { GapcamError } from "../error.ts";
+import { colormap, type ColormapName } from "./colormap.ts";
+import { checkFloatMap, type FloatMap } from "./float_map.ts";
+import { checkImage, type Image } from "./image.ts";
+import { toRgb } from "./to_rgb.ts";
+
+/** How {@linkcode overlay} mixes. */
+export interface OverlayOptions {
+  /** Share of the colour map in the mix, in `[0, 1]`; 0.4 if left out. */
+  alpha?: number;
+  /** Which colours; `"jet"` if left out. */
+  colormap?: ColormapName;
+}
+
+/**
+ * Lays a coloured map over an image: `(1 - alpha) * image + alpha * colour`,
+ * rounded to the nearest of 256 levels.
+ *
+ * @param image The image; grey is repeated, alpha is dropped.
+ * @param map Values in `[0, 1]`, of the image's height and width; what lies
+ * outside gets the first or last colour.
+ * @param options The share and the name of the colour map.
+ * @returns A new RGB image.
+ * @throws {GapcamError} If the sizes differ, if a value is not a number, if
+ * alpha is outside `[0, 1]`, or if there is no such colour map.
+ *
+ * @example The hottest colour alone
+ * ```ts
+ * import { overlay } from "@gapcam/gapcam";
+ *
+ * const image = { width: 1, height: 1, channels: 1, data: Uint8Array.of(0) } as const;
+ * const map = { width: 1, height: 1, data: Float32Array.of(1) };
+ * if (overlay(image, map, { alpha: 1 }).data.join() !== "128,0,0") throw new Error();
+ * ```
+ */
+export function overlay(
+  image: Image,
+  map: FloatMap,
+  options: OverlayOptions = {},
+): Image {
+  checkImage(image, "overlay map");
+  checkFloatMap(map, "overlay map");
+  const { alpha = 0.4, colormap: name = "jet" } = options;
+  if (!(alpha >= 0 && alpha <= 1)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot overlay map: found alpha ${alpha}, expected 0 to 1`,
+    );
+  }
+  const { width, height } = image;
+  if (map.width !== width || map.height !== height) {
+    throw new GapcamError(
+      "shape-mismatch",
+      `Cannot overlay map: found a map of ${map.height}x${map.width}, ` +
+        `expected ${height}x${width} as the image`,
+    );
+  }
+  const colours = colormap(name);
+  const pixels = toRgb(image).data;
+  const data = new Uint8Array(pixels.length);
+  for (let i = 0; i < map.data.length; i++) {
+    const value = map.data[i]!;
+    if (Number.isNaN(value)) {
+      throw new GapcamError(
+        "bad-data",
+        `Cannot overlay map: found NaN at row ${Math.floor(i / width)}, ` +
+          `column ${i % width}, expected numbers`,
+      );
+    }
+    const row = Math.min(Math.max(Math.floor(value * 256), 0), 255);
+    for (let c = 0; c < 3; c++) {
+      data[3 * i + c] = Math.round(
+        (1 - alpha) * pixels[3 * i + c]! + alpha * 255 * colours[3 * row + c]!,
+      );
+    }
+  }
+  return { width, height, channels: 3, data };
+}
