@@ -142,3 +142,64 @@ export {
   classActivationMap,
   type ClassActivationMapInput,
 } from "./src/cam/class_activation_map.ts";
+export {
+  type Checkpoint,
+  CHECKPOINT_VERSION,
+  type DatasetConfig,
+  noTotals,
+  type StepTotals,
+  type TrainingProgress,
+} from "./src/train/checkpoint.ts";
+export { loadCheckpoint, saveCheckpoint } from "./src/train/checkpoint_file.ts";
+export { LARGEST_LOSS, largestValue } from "./src/train/divergence.ts";
+export { evaluate, type EvaluateOptions } from "./src/train/evaluate.ts";
+export {
+  type ClassResult,
+  type Evaluation,
+  evaluationOf,
+  formatEvaluation,
+} from "./src/train/evaluation.ts";
+export {
+  type InitialWeights,
+  initialWeights,
+} from "./src/train/initial_weights.ts";
+export {
+  learningRateAt,
+  type ScheduleName,
+  SCHEDULES,
+} from "./src/train/learning_rate.ts";
+export {
+  buildModel,
+  MODEL_NAMES,
+  type ModelConfig,
+  parseModel,
+} from "./src/train/model_config.ts";
+export {
+  choosePreset,
+  type Preset,
+  type PresetName,
+  PRESETS,
+  type Surroundings,
+} from "./src/train/presets.ts";
+export {
+  createRunFolder,
+  findCheckpoint,
+  newestCheckpoint,
+} from "./src/train/run_folder.ts";
+export { readRunLog, RunLog, type RunLogRecord } from "./src/train/run_log.ts";
+export {
+  train,
+  type TrainOptions,
+  type TrainResult,
+} from "./src/train/train.ts";
+export {
+  type EpochOptions,
+  type StepReport,
+  Trainer,
+} from "./src/train/trainer.ts";
+export {
+  type OptimiserName,
+  OPTIMISERS,
+  type TrainingConfig,
+  trainingConfig,
+} from "./src/train/training_config.ts";

@@ -18,6 +18,12 @@ export interface Flag {
   placeholder?: string;
   /** The only values allowed. */
   choices?: readonly string[];
+  /** Whether `--no-NAME` says no; not given at all is then undefined (booleans). */
+  negatable?: boolean;
+  /** Whether the flag may stand alone, which reads as an empty text (strings). */
+  optionalValue?: boolean;
+  /** Whether the flag may be given several times (strings). */
+  multiple?: boolean;
   /** Smallest number allowed. */
   min?: number;
   /** Largest number allowed. */
@@ -40,11 +46,16 @@ export interface CommandDescription<Flags extends Record<string, Flag>> {
   positional?: boolean;
 }
 
-type FlagValue<F extends Flag> = F["type"] extends "boolean" ? boolean
+type FlagValue<F extends Flag> = F["type"] extends "boolean"
+  ? F extends { negatable: true } ? boolean | undefined : boolean
+  : F extends { multiple: true } ? string[]
   : F["type"] extends "string" ? string | undefined
   : number | undefined;
 
-/** The values of a command's flags; a flag not given is undefined (booleans: false). */
+/**
+ * The values of a command's flags; a flag not given is undefined (booleans:
+ * false, flags that may be given several times: an empty list).
+ */
 export type FlagValues<Flags extends Record<string, Flag>> =
   & { [Name in keyof Flags]: FlagValue<Flags[Name]> }
   & { positional: string[] };
@@ -111,9 +122,12 @@ function parseFlags<Flags extends Record<string, Flag>>(
   args: readonly string[],
 ): Record<string, unknown> {
   const names = Object.keys(flags);
+  const negatable = names.filter((name) => flags[name]!.negatable);
   const raw = parseArgs(args, {
     boolean: names.filter((name) => flags[name]!.type === "boolean"),
     string: [...names.filter((name) => flags[name]!.type !== "boolean"), "_"],
+    negatable,
+    collect: names.filter((name) => flags[name]!.multiple),
     alias: { h: "help" },
     unknown: (arg, key) => {
       if (key === undefined) {
@@ -130,11 +144,25 @@ function parseFlags<Flags extends Record<string, Flag>>(
   });
   const values: Record<string, unknown> = { positional: raw._.map(String) };
   for (const [name, flag] of Object.entries(flags)) {
-    values[name] = flag.type === "boolean"
-      ? raw[name]
-      : readValue(name, flag, raw[name]);
+    if (flag.type === "boolean") {
+      values[name] = flag.negatable && !wasGiven(name, args)
+        ? undefined
+        : raw[name];
+    } else if (flag.multiple) {
+      values[name] = raw[name].map((text: string) =>
+        readValue(name, flag, text)
+      );
+    } else values[name] = readValue(name, flag, raw[name]);
   }
   return values;
+}
+
+/** Whether a boolean flag or its opposite is among the arguments. */
+function wasGiven(name: string, args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? undefined : end).some((arg) =>
+    arg === `--no-${name}` || arg.split("=")[0] === `--${name}`
+  );
 }
 
 function readValue(
@@ -144,6 +172,7 @@ function readValue(
 ): string | number | undefined {
   if (text === undefined) return undefined;
   if (text === "") {
+    if (flag.optionalValue) return "";
     throw new UsageError(`--${name} needs a value: ${flag.help}`);
   }
   if (flag.choices && !flag.choices.includes(text)) {
@@ -182,11 +211,16 @@ function helpText<Flags extends Record<string, Flag>>(
   flags: Record<string, Flag>,
 ): string {
   const rows = Object.entries(flags).map(([name, flag]) => {
+    const placeholder = flag.placeholder ??
+      (flag.type === "string" ? "TEXT" : "N");
     const value = flag.type === "boolean"
       ? ""
-      : ` ${flag.placeholder ?? (flag.type === "string" ? "TEXT" : "N")}`;
+      : flag.optionalValue
+      ? ` [${placeholder}]`
+      : ` ${placeholder}`;
     const choices = flag.choices ? ` (${flag.choices.join(", ")})` : "";
-    return [`  --${name}${value}`, flag.help + choices] as const;
+    const no = flag.negatable ? "[no-]" : "";
+    return [`  --${no}${name}${value}`, flag.help + choices] as const;
   });
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
   return [

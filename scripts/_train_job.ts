@@ -1,0 +1,207 @@
+/**
+ * From flags, presets and checkpoints to what is to be trained.
+ *
+ * @module
+ */
+
+import { GapcamError } from "../src/error.ts";
+import type { Dataset } from "../src/data/dataset.ts";
+import {
+  datasetFolder,
+  type DatasetName,
+  openDataset,
+} from "../src/data/open_dataset.ts";
+import type { Layer } from "../src/nn/layers.ts";
+import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
+import type { ScheduleName } from "../src/train/learning_rate.ts";
+import { buildModel, parseModel } from "../src/train/model_config.ts";
+import {
+  choosePreset,
+  type PresetName,
+  PRESETS,
+} from "../src/train/presets.ts";
+import {
+  type OptimiserName,
+  type TrainingConfig,
+  trainingConfig,
+} from "../src/train/training_config.ts";
+import { userPath } from "./_command.ts";
+import type { TrainFlags } from "./_train_flags.ts";
+
+/** All that {@linkcode train} needs, and what to print about it. */
+export interface Job {
+  /** Which preset it started from, and why. */
+  preset: { name: PresetName; reason: string } | undefined;
+  modelName: string;
+  model: Layer;
+  dataset: DatasetConfig;
+  trainSet: Dataset;
+  testSet: Dataset;
+  config: TrainingConfig;
+}
+
+/** A new job: a preset, changed by flags. */
+export async function newJob(
+  flags: TrainFlags,
+  surroundings: { gpu: boolean },
+): Promise<Job> {
+  const preset = flags.preset
+    ? { name: flags.preset as PresetName, reason: "asked for" }
+    : choosePreset({
+      stl10: datasetFolder("stl10") !== undefined,
+      gpu: surroundings.gpu,
+    });
+  const base = PRESETS[preset.name];
+  const dataset: DatasetConfig = {
+    name: flags.dataset ?? base.dataset,
+    ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
+    ...(flags["train-limit"] ? { trainLimit: flags["train-limit"] } : {}),
+  };
+  const modelName = flags.model ?? base.model;
+  const trunk = parseModel(modelName);
+  const sets = await openBoth(dataset, flags["test-limit"]);
+  const { channels, classes, height, width } = sets.trainSet;
+  const half = Array<number>(channels).fill(0.5);
+  const other = dataset.name !== base.dataset;
+  return {
+    preset,
+    modelName,
+    model: buildModel({
+      name: modelName,
+      trunk,
+      classes: classes.length,
+      inputChannels: channels,
+      negativeSlope: base.negativeSlope,
+      batchNorm: flags["batch-norm"] ?? base.batchNorm,
+    }),
+    dataset,
+    ...sets,
+    config: trainingConfig({
+      ...base.training,
+      // The quick preset's size is that of its images; so for other data.
+      ...(other && preset.name === "quick"
+        ? { imageSize: Math.max(height, width) }
+        : {}),
+      mean: half,
+      deviation: half,
+      ...givenValues(flags),
+    }),
+  };
+}
+
+/** The job of a checkpoint; flags may change how long and where it goes on. */
+export async function resumedJob(
+  flags: TrainFlags,
+  checkpoint: Checkpoint,
+): Promise<Job> {
+  const given = givenValues(flags);
+  const { epochs = checkpoint.training.epochs, ...rest } = given;
+  const { logEvery = checkpoint.training.logEvery, ...fixed } = rest;
+  const flagValues: [string, unknown, unknown][] = [
+    ...Object.entries(fixed).map((
+      [name, value],
+    ): [string, unknown, unknown] => [
+      name,
+      value,
+      checkpoint.training[name as keyof TrainingConfig],
+    ]),
+    ["dataset", flags.dataset, checkpoint.dataset.name],
+    ["model", flags.model, checkpoint.modelName],
+    ["train-limit", flags["train-limit"], checkpoint.dataset.trainLimit],
+  ];
+  for (const [name, asked, found] of flagValues) {
+    if (
+      asked === undefined || JSON.stringify(asked) === JSON.stringify(found)
+    ) continue;
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot resume with another ${name}: the run has ` +
+        `${JSON.stringify(found ?? "none")}, asked for ` +
+        `${JSON.stringify(asked)}; leave the flag out or start a new run`,
+    );
+  }
+  for (const name of ["preset", "init", "batch-norm"] as const) {
+    if (flags[name] === undefined) continue;
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot resume with --${name}: the checkpoint says what the run is`,
+    );
+  }
+  const dataset: DatasetConfig = {
+    ...checkpoint.dataset,
+    ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
+  };
+  return {
+    preset: undefined,
+    modelName: checkpoint.modelName,
+    model: checkpoint.model,
+    dataset,
+    ...(await openBoth(dataset, flags["test-limit"])),
+    config: trainingConfig({ ...checkpoint.training, epochs, logEvery }),
+  };
+}
+
+/** Opens one split of what a configuration names. */
+export async function openSplit(
+  dataset: DatasetConfig,
+  split: "train" | "test",
+  limit?: number,
+): Promise<Dataset> {
+  return await openDataset(dataset.name as DatasetName, split, {
+    ...(dataset.folder ? { dataDir: dataset.folder } : {}),
+    ...(limit ? { limit } : {}),
+  });
+}
+
+async function openBoth(
+  dataset: DatasetConfig,
+  testLimit: number | undefined,
+): Promise<{ trainSet: Dataset; testSet: Dataset }> {
+  return {
+    trainSet: await openSplit(dataset, "train", dataset.trainLimit),
+    testSet: await openSplit(dataset, "test", testLimit),
+  };
+}
+
+/** The training values that flags give; undefined ones are left out. */
+function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
+  const values: Partial<Record<keyof TrainingConfig, unknown>> = {
+    imageSize: flags["image-size"],
+    batchSize: flags["batch-size"],
+    epochs: flags.epochs,
+    learningRate: flags["learning-rate"],
+    schedule: flags.schedule as ScheduleName | undefined,
+    optimiser: flags.optimizer as OptimiserName | undefined,
+    weightDecay: flags["weight-decay"],
+    momentum: flags.momentum,
+    labelSmoothing: flags["label-smoothing"],
+    ...parseAugment(flags.augment),
+    freeze: flags.freeze.length > 0 ? flags.freeze : undefined,
+    seed: flags.seed,
+    logEvery: flags["log-every"],
+  };
+  return Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== undefined),
+  ) as Partial<TrainingConfig>;
+}
+
+/** Reads `flip,crop=4`; `crop` alone is 4 pixels, as is usual for 32 x 32. */
+function parseAugment(
+  text: string | undefined,
+): { flip?: boolean; crop?: number } {
+  if (text === undefined) return {};
+  const result = { flip: false, crop: 0 };
+  for (const part of text.split(",").map((one) => one.trim())) {
+    const crop = /^crop(?:=(\d{1,4}))?$/.exec(part);
+    if (part === "flip") result.flip = true;
+    else if (crop) result.crop = Number(crop[1] ?? 4);
+    else if (part !== "none") {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot augment by ${JSON.stringify(part)}: expected flip, crop, ` +
+          "crop=PIXELS or none, separated by commas",
+      );
+    }
+  }
+  return result;
+}

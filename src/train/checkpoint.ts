@@ -1,0 +1,194 @@
+import { GapcamError } from "../error.ts";
+import type { Layer } from "../nn/layers.ts";
+import type { StateDict } from "../weights/state_dict.ts";
+import { parseLayer } from "./_parse_layer.ts";
+import { type TrainingConfig, trainingConfig } from "./training_config.ts";
+
+/** Version of what {@linkcode checkpointMetadata} writes. */
+export const CHECKPOINT_VERSION = 1;
+
+/** Which images a network was trained on. */
+export interface DatasetConfig {
+  /** The data set's name. */
+  name: string;
+  /** Its folder, if it was named. */
+  folder?: string;
+  /** How many training images count, if not all. */
+  trainLimit?: number;
+}
+
+/** Sums over steps. */
+export interface StepTotals {
+  /** Sum of the steps' losses. */
+  lossSum: number;
+  /** Steps. */
+  steps: number;
+  /** Images whose greatest logit was the label's. */
+  correct: number;
+  /** Images. */
+  images: number;
+}
+
+/** How far a run has come: what it needs to go on as if it had not stopped. */
+export interface TrainingProgress {
+  /** Epochs that are done. */
+  epoch: number;
+  /** Batches of the next epoch that are done: the loader's position. */
+  batch: number;
+  /** Steps in all. */
+  step: number;
+  /** Sums over the steps of the epoch under way. */
+  epochTotals: StepTotals;
+  /** Sums over the steps since the last reported loss. */
+  intervalTotals: StepTotals;
+}
+
+/** A network and all that its training needs to go on. */
+export interface Checkpoint {
+  /** The model's name, such as `vgg16`. */
+  modelName: string;
+  /** The model. */
+  model: Layer;
+  /** Class names, in the order of logits. */
+  classes: string[];
+  /** What it was trained on. */
+  dataset: DatasetConfig;
+  /** How it was trained. */
+  training: TrainingConfig;
+  /** How far training had come. */
+  progress: TrainingProgress;
+  /** Parameters and running statistics under PyTorch's names. */
+  parameters: StateDict;
+  /** The optimiser's tensors; empty where only the network was read. */
+  optimiserState: StateDict;
+}
+
+/** What stands before the names of the optimiser's tensors in a checkpoint. */
+export const OPTIMISER_PREFIX = "optimizer.";
+
+/** A checkpoint's tensors as one list, the optimiser's under `optimizer.*`. */
+export function checkpointTensors(checkpoint: Checkpoint): StateDict {
+  const tensors: StateDict = new Map(checkpoint.parameters);
+  for (const [name, tensor] of checkpoint.optimiserState) {
+    tensors.set(OPTIMISER_PREFIX + name, tensor);
+  }
+  return tensors;
+}
+
+/** A checkpoint's description as safetensors metadata: text by name. */
+export function checkpointMetadata(
+  checkpoint: Checkpoint,
+): Record<string, string> {
+  return {
+    // What PyTorch's own tools look for: the names are PyTorch's.
+    format: "pt",
+    gapcam_version: String(CHECKPOINT_VERSION),
+    model: JSON.stringify({
+      name: checkpoint.modelName,
+      layers: checkpoint.model,
+    }),
+    classes: JSON.stringify(checkpoint.classes),
+    dataset: JSON.stringify(checkpoint.dataset),
+    training: JSON.stringify(checkpoint.training),
+    progress: JSON.stringify(checkpoint.progress),
+  };
+}
+
+/**
+ * Puts a checkpoint together from what a safetensors file holds.
+ *
+ * @param tensors The file's tensors.
+ * @param metadata The file's metadata.
+ * @throws {GapcamError} If the metadata is not that of a checkpoint, or of one
+ * of another version. The message says what is wrong, not which file.
+ */
+export function parseCheckpoint(
+  tensors: StateDict,
+  metadata: Readonly<Record<string, string>>,
+): Checkpoint {
+  if (metadata.gapcam_version === undefined) {
+    throw new GapcamError(
+      "bad-data",
+      "it holds tensors but no description of a gapcam run",
+    );
+  }
+  if (metadata.gapcam_version !== String(CHECKPOINT_VERSION)) {
+    throw new GapcamError(
+      "unsupported",
+      `it has format version ${metadata.gapcam_version}, expected ` +
+        `${CHECKPOINT_VERSION}; read it with the gapcam that wrote it`,
+    );
+  }
+  const model = object(metadata, "model");
+  const classes = json(metadata, "classes");
+  if (
+    typeof model.name !== "string" || !Array.isArray(classes) ||
+    classes.length === 0 || !classes.every((one) => typeof one === "string")
+  ) throw new GapcamError("bad-data", "its model or classes are damaged");
+  const parameters: StateDict = new Map();
+  const optimiserState: StateDict = new Map();
+  for (const [name, tensor] of tensors) {
+    if (name.startsWith(OPTIMISER_PREFIX)) {
+      optimiserState.set(name.slice(OPTIMISER_PREFIX.length), tensor);
+    } else parameters.set(name, tensor);
+  }
+  return {
+    modelName: model.name,
+    model: parseLayer(model.layers),
+    classes,
+    dataset: parseDataset(object(metadata, "dataset")),
+    training: trainingConfig(object(metadata, "training")),
+    progress: parseProgress(object(metadata, "progress")),
+    parameters,
+    optimiserState,
+  };
+}
+
+/** Sums over no steps. */
+export function noTotals(): StepTotals {
+  return { lossSum: 0, steps: 0, correct: 0, images: 0 };
+}
+
+function parseDataset(found: Record<string, unknown>): DatasetConfig {
+  const { name, folder, trainLimit } = found;
+  if (
+    typeof name === "string" &&
+    (folder === undefined || typeof folder === "string") &&
+    (trainLimit === undefined || Number.isSafeInteger(trainLimit))
+  ) return found as unknown as DatasetConfig;
+  throw new GapcamError("bad-data", "its data set is damaged");
+}
+
+function parseProgress(found: Record<string, unknown>): TrainingProgress {
+  const numbers = [found.epoch, found.batch, found.step];
+  const totals = [found.epochTotals, found.intervalTotals];
+  if (
+    numbers.every((value) => Number.isSafeInteger(value)) &&
+    totals.every((value) =>
+      typeof value === "object" && value !== null &&
+      Object.keys(noTotals()).every((name) =>
+        typeof (value as Record<string, unknown>)[name] === "number"
+      )
+    )
+  ) return found as unknown as TrainingProgress;
+  throw new GapcamError("bad-data", "its progress is damaged");
+}
+
+function json(metadata: Readonly<Record<string, string>>, name: string) {
+  try {
+    return JSON.parse(metadata[name] ?? "");
+  } catch {
+    throw new GapcamError("bad-data", `its ${name} is damaged`);
+  }
+}
+
+function object(
+  metadata: Readonly<Record<string, string>>,
+  name: string,
+): Record<string, unknown> {
+  const value = json(metadata, name);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value;
+  }
+  throw new GapcamError("bad-data", `its ${name} is damaged`);
+}

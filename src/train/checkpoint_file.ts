@@ -1,0 +1,105 @@
+import { GapcamError } from "../error.ts";
+import { openSafetensors } from "../weights/read_safetensors.ts";
+import { toStateDict } from "../weights/stored_tensor.ts";
+import { writeSafetensors } from "../weights/write_safetensors.ts";
+import {
+  type Checkpoint,
+  checkpointMetadata,
+  checkpointTensors,
+  OPTIMISER_PREFIX,
+  parseCheckpoint,
+} from "./checkpoint.ts";
+
+/**
+ * Saves a checkpoint as one safetensors file, beside the final name and then
+ * renamed: an earlier checkpoint stays until the new one is whole.
+ *
+ * @throws {GapcamError} If the file cannot be written.
+ */
+export async function saveCheckpoint(
+  path: string,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  try {
+    await writeSafetensors(
+      path,
+      checkpointTensors(checkpoint),
+      checkpointMetadata(checkpoint),
+    );
+  } catch (error) {
+    if (!(error instanceof GapcamError)) throw error;
+    const kept = await exists(path)
+      ? "; the checkpoint that is there stays as it was"
+      : "";
+    throw new GapcamError(
+      error.code,
+      `Cannot save the checkpoint: ${error.message}${kept}`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Loads a checkpoint.
+ *
+ * @param path The file.
+ * @param options `optimiser`: whether to read the optimiser's tensors, which
+ * only going on with training needs. Default: false.
+ * @throws {GapcamError} If the file is missing, damaged, no checkpoint, or one
+ * of another version.
+ *
+ * @example Saving and loading
+ * ```ts
+ * import {
+ *   initialise, loadCheckpoint, noTotals, saveCheckpoint, trainingConfig, vgg,
+ * } from "@gapcam/gapcam";
+ *
+ * const folder = await Deno.makeTempDir();
+ * const model = vgg([4, "M", 8], { classes: 2 });
+ * await saveCheckpoint(`${folder}/checkpoint.safetensors`, {
+ *   modelName: "custom",
+ *   model,
+ *   classes: ["cat", "dog"],
+ *   dataset: { name: "pets" },
+ *   training: trainingConfig(),
+ *   progress: {
+ *     epoch: 0, batch: 0, step: 0,
+ *     epochTotals: noTotals(), intervalTotals: noTotals(),
+ *   },
+ *   parameters: initialise(model, 0),
+ *   optimiserState: new Map(),
+ * });
+ * const loaded = await loadCheckpoint(`${folder}/checkpoint.safetensors`);
+ * if (loaded.classes.join() !== "cat,dog") throw new Error("unexpected");
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
+export async function loadCheckpoint(
+  path: string,
+  options: { optimiser?: boolean } = {},
+): Promise<Checkpoint> {
+  const { tensors, metadata } = await openSafetensors(path);
+  try {
+    if (!options.optimiser) {
+      for (const name of tensors.keys()) {
+        if (name.startsWith(OPTIMISER_PREFIX)) tensors.delete(name);
+      }
+    }
+    return parseCheckpoint(toStateDict(tensors), metadata);
+  } catch (error) {
+    if (!(error instanceof GapcamError)) throw error;
+    throw new GapcamError(
+      error.code,
+      `Cannot load checkpoint ${path}: ${error.message}`,
+      { cause: error },
+    );
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false;
+  }
+}

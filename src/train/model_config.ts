@@ -1,0 +1,83 @@
+import { GapcamError } from "../error.ts";
+import type { Sequential } from "../nn/layers.ts";
+import { vgg, VGG_CONFIGURATIONS, type VggStep } from "../nn/vgg.ts";
+
+/** A model as plain data: what a checkpoint says of it. */
+export interface ModelConfig {
+  /** Its name, such as `vgg16`, or its trunk as a list. */
+  name: string;
+  /** Output channels of the convolutions, and `M` for a pool. */
+  trunk: VggStep[];
+  /** Number of classes. */
+  classes: number;
+  /** Channels of the images. */
+  inputChannels: number;
+  /** Slope of the leaky ReLU. */
+  negativeSlope: number;
+  /** Whether batch normalisation follows each convolution. */
+  batchNorm: boolean;
+}
+
+/** Trunks beside VGG's own, by name. */
+export const SMALL_TRUNKS = {
+  // Two pools: 28 x 28 pixels leave a map of 7 x 7.
+  small: [32, 32, "M", 64, 64, "M", 128],
+  // For tests and first steps: one pool, seconds on any machine.
+  tiny: [8, "M", 16],
+} as const satisfies Record<string, readonly VggStep[]>;
+
+/** Every name that {@linkcode parseModel} knows. */
+export const MODEL_NAMES: readonly string[] = [
+  ...Object.keys(VGG_CONFIGURATIONS),
+  ...Object.keys(SMALL_TRUNKS),
+];
+
+/**
+ * Reads a model's name, or a trunk such as `32,32,M,64`.
+ *
+ * @param name One of {@linkcode MODEL_NAMES}, or whole numbers and `M`,
+ * separated by commas.
+ * @returns The trunk.
+ * @throws {GapcamError} If the name is not known or the list makes no trunk.
+ *
+ * @example
+ * ```ts
+ * import { parseModel } from "@gapcam/gapcam";
+ *
+ * if (parseModel("8,M,16").join() !== "8,M,16") throw new Error("unexpected");
+ * ```
+ */
+export function parseModel(name: string): VggStep[] {
+  const known: Record<string, readonly VggStep[]> = {
+    ...VGG_CONFIGURATIONS,
+    ...SMALL_TRUNKS,
+  };
+  if (Object.hasOwn(known, name)) return [...known[name]!];
+  const steps = name.split(",").map((step) => step.trim());
+  if (
+    steps.every((step) => step === "M" || /^[1-9]\d{0,4}$/.test(step)) &&
+    steps.some((step) => step !== "M")
+  ) {
+    return steps.map((step) => step === "M" ? step : Number(step));
+  }
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot build model ${JSON.stringify(name)}: expected one of ${
+      MODEL_NAMES.join(", ")
+    }, or a list such as 32,32,M,64`,
+  );
+}
+
+/**
+ * Builds the model that a configuration describes.
+ *
+ * @throws {GapcamError} If the configuration makes no model.
+ */
+export function buildModel(config: ModelConfig): Sequential {
+  return vgg(config.trunk, {
+    classes: config.classes,
+    inputChannels: config.inputChannels,
+    negativeSlope: config.negativeSlope,
+    batchNorm: config.batchNorm,
+  });
+}

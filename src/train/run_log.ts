@@ -1,0 +1,136 @@
+import { GapcamError } from "../error.ts";
+
+/** One line of a run's log: what happened, and its numbers. */
+export interface RunLogRecord {
+  /** What happened, such as `epoch`. */
+  event: string;
+  /** Its numbers. */
+  [name: string]: unknown;
+}
+
+/**
+ * A run's log: one JSON object a line, written as it happens, so that a run
+ * that was cut short has its log up to there and a reader may follow it.
+ *
+ * @example
+ * ```ts
+ * import { readRunLog, RunLog } from "@gapcam/gapcam";
+ *
+ * const path = await Deno.makeTempFile();
+ * {
+ *   using log = new RunLog(path);
+ *   log.write({ event: "epoch", epoch: 1, loss: 2.3 });
+ * }
+ * if (readRunLog(path)[0]!.loss !== 2.3) throw new Error("unexpected");
+ * await Deno.remove(path);
+ * ```
+ */
+export class RunLog implements Disposable {
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+  #closed = false;
+
+  /**
+   * Opens a log to append to it.
+   *
+   * @throws {GapcamError} If the file cannot be written.
+   */
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      dropCutLine(path);
+      this.#file = Deno.openSync(path, { append: true, create: true });
+    } catch (error) {
+      throw failure(path, error);
+    }
+  }
+
+  /**
+   * Appends a record, stamped with the time.
+   *
+   * @throws {GapcamError} If the file cannot be written.
+   */
+  write(record: RunLogRecord): void {
+    const { event, ...rest } = record;
+    const line = { event, time: new Date().toISOString(), ...rest };
+    const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+    try {
+      for (let done = 0; done < bytes.length;) {
+        done += this.#file.writeSync(bytes.subarray(done));
+      }
+    } catch (error) {
+      throw failure(this.#path, error);
+    }
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose](): void {
+    if (!this.#closed) this.#file.close();
+    this.#closed = true;
+  }
+}
+
+/**
+ * Reads a run's log. A last line that was cut short is left out.
+ *
+ * @throws {GapcamError} If the file cannot be read or another line is not JSON.
+ */
+export function readRunLog(path: string): RunLogRecord[] {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new GapcamError(
+      "io",
+      `Cannot read run log ${path}: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+  const lines = text.split("\n");
+  const last = lines.pop();
+  const records = lines.map((line, i): RunLogRecord => {
+    try {
+      return JSON.parse(line);
+    } catch (error) {
+      throw new GapcamError(
+        "bad-data",
+        `Cannot read run log ${path}: line ${i + 1} is not JSON`,
+        { cause: error },
+      );
+    }
+  });
+  if (last) {
+    try {
+      records.push(JSON.parse(last));
+    } catch {
+      // Cut short while it was written.
+    }
+  }
+  return records;
+}
+
+/** Removes what follows the last line end: a line that a crash cut short. */
+function dropCutLine(path: string): void {
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  const end = bytes.lastIndexOf(10) + 1;
+  if (end < bytes.length) Deno.truncateSync(path, end);
+}
+
+function failure(path: string, error: unknown): GapcamError {
+  return new GapcamError(
+    "io",
+    `Cannot write run log ${path}: ${messageOf(error)}`,
+    { cause: error },
+  );
+}
+
+function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/ \(os error \d+\).*/s, "");
+}

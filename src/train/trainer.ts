@@ -1,0 +1,290 @@
+import { GapcamError } from "../error.ts";
+import { BatchLoader } from "../data/batch_loader.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { flatten } from "../nn/layers.ts";
+import type { Network } from "../nn/network.ts";
+import type { TrainingProgram } from "../nn/training_program.ts";
+import type { StateDict } from "../weights/state_dict.ts";
+import {
+  noTotals,
+  type StepTotals,
+  type TrainingProgress,
+} from "./checkpoint.ts";
+import { divergenceError, LARGEST_LOSS } from "./divergence.ts";
+import { learningRateAt } from "./learning_rate.ts";
+import { optimiserOf, type TrainingConfig } from "./training_config.ts";
+
+/** What some steps came to. */
+export interface StepReport {
+  /** Number of the epoch, from 1. */
+  epoch: number;
+  /** Number of the last step in its epoch, from 1. */
+  step: number;
+  /** Steps an epoch. */
+  stepsPerEpoch: number;
+  /** Steps since the run began. */
+  totalSteps: number;
+  /** Mean loss of the steps. */
+  loss: number;
+  /** Share of their images whose greatest logit was the label's. */
+  accuracy: number;
+  /** Learning rate of the last step. */
+  learningRate: number;
+}
+
+/** Options of {@linkcode Trainer.runEpoch}. */
+export interface EpochOptions {
+  /** Aborting stops after the step under way. */
+  signal?: AbortSignal;
+  /** Called after every step, with the running mean since the last interval's end. */
+  onStep?: (report: StepReport & { images: number }) => void;
+  /** Called every `logEvery` steps, with the mean over them. */
+  onInterval?: (report: StepReport) => void;
+}
+
+/**
+ * Trains a network, step by step, on batches of a data set. It writes nothing:
+ * {@linkcode train} adds the run's folder, its log and its checkpoints.
+ */
+export class Trainer implements Disposable {
+  /** What is trained. */
+  readonly network: Network;
+  /** How. */
+  readonly config: TrainingConfig;
+  readonly #program: TrainingProgram;
+  readonly #loader: BatchLoader;
+  readonly #readEvery: number;
+  #progress: TrainingProgress;
+
+  private constructor(parts: {
+    network: Network;
+    config: TrainingConfig;
+    program: TrainingProgram;
+    loader: BatchLoader;
+    progress: TrainingProgress;
+  }) {
+    this.network = parts.network;
+    this.config = parts.config;
+    this.#program = parts.program;
+    this.#loader = parts.loader;
+    this.#progress = parts.progress;
+    // Reading a loss waits for its step: free on the CPU, a stall on a GPU.
+    this.#readEvery = parts.network.device.backend === "cpu"
+      ? 1
+      : parts.config.logEvery;
+  }
+
+  /**
+   * Compiles the training step.
+   *
+   * @param network What to train.
+   * @param dataset On what; its images are resized to `config.imageSize`.
+   * @param options How, and from where: the optimiser's tensors and the
+   * progress of a checkpoint go on with its run.
+   * @throws {GapcamError} If the model, the data and the configuration do not
+   * fit each other, or memory runs out.
+   *
+   * @example
+   * ```ts
+   * import {
+   *   Network, openDevice, openShapes, Trainer, trainingConfig, vgg,
+   * } from "@gapcam/gapcam";
+   *
+   * using device = openDevice("cpu", { threads: 1 });
+   * using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
+   * using trainer = await Trainer.create(
+   *   network,
+   *   openShapes("train", { size: 16, length: 40 }),
+   *   { config: trainingConfig({ imageSize: 16, batchSize: 20 }) },
+   * );
+   * const report = await trainer.runEpoch();
+   * if (report?.totalSteps !== 2) throw new Error("expected two steps");
+   * ```
+   */
+  static async create(
+    network: Network,
+    dataset: Dataset,
+    options: {
+      config: TrainingConfig;
+      optimiserState?: StateDict;
+      progress?: TrainingProgress;
+    },
+  ): Promise<Trainer> {
+    const { config } = options;
+    assertClasses(network, dataset);
+    const normalises = flatten(network.model).some(({ layer }) =>
+      layer.kind === "batchNorm2d"
+    );
+    const loader = new BatchLoader(dataset, {
+      batchSize: config.batchSize,
+      shuffle: true,
+      seed: config.seed,
+      augmentation: { horizontalFlip: config.flip, randomCrop: config.crop },
+      // Padding must not enter the statistics of a batch.
+      dropLast: normalises,
+    });
+    const progress = structuredClone(options.progress) ?? {
+      epoch: 0,
+      batch: 0,
+      step: 0,
+      epochTotals: noTotals(),
+      intervalTotals: noTotals(),
+    };
+    if (progress.step !== progress.epoch * loader.steps + progress.batch) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot go on training after ${progress.step} steps: that is not ` +
+          `${progress.epoch} epochs of ${loader.steps} steps and ` +
+          `${progress.batch} steps; use the data and the batch size of the run`,
+      );
+    }
+    const { imageSize, mean, deviation } = config;
+    const program = await network.compileTraining({
+      batchSize: config.batchSize,
+      image: dataset,
+      inputSize: { height: imageSize, width: imageSize },
+      mean,
+      deviation,
+      optimiser: optimiserOf(config),
+      labelSmoothing: config.labelSmoothing,
+      freeze: config.freeze,
+    });
+    try {
+      if (options.optimiserState) {
+        program.loadOptimiserState(options.optimiserState, progress.step);
+      }
+      return new Trainer({ network, config, program, loader, progress });
+    } catch (error) {
+      program[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Steps an epoch. */
+  get stepsPerEpoch(): number {
+    return this.#loader.steps;
+  }
+
+  /** How far training has come. */
+  get progress(): TrainingProgress {
+    return structuredClone(this.#progress);
+  }
+
+  /** The optimiser's tensors; see {@linkcode TrainingProgram.optimiserState}. */
+  optimiserState(): StateDict {
+    return this.#program.optimiserState();
+  }
+
+  /**
+   * Trains to the end of the epoch under way.
+   *
+   * @returns What the epoch came to; undefined if the signal stopped it before
+   * its end, and the next call goes on from there.
+   * @throws {GapcamError} If the loss is not finite or above
+   * {@linkcode LARGEST_LOSS}.
+   */
+  async runEpoch(options: EpochOptions = {}): Promise<StepReport | undefined> {
+    const { signal } = options;
+    const progress = this.#progress;
+    const { logEvery, learningRate, schedule, epochs } = this.config;
+    const stepsPerEpoch = this.#loader.steps;
+    let rate = learningRate;
+    const batches = this.#loader.epoch(progress.epoch, {
+      startStep: progress.batch,
+    });
+    for await (const batch of batches) {
+      rate = learningRateAt(schedule, progress.step, {
+        learningRate,
+        stepsPerEpoch,
+        epochs,
+      });
+      await this.#program.step(batch.images, batch.labels, {
+        learningRate: rate,
+      });
+      progress.batch++;
+      progress.step++;
+      const ends = progress.batch % logEvery === 0 ||
+        progress.batch === stepsPerEpoch;
+      if (
+        ends || signal?.aborted || progress.batch % this.#readEvery === 0
+      ) this.#count();
+      options.onStep?.({
+        ...this.#report(progress.intervalTotals, rate),
+        images: batch.count,
+      });
+      if (progress.batch % logEvery === 0) {
+        options.onInterval?.(this.#report(progress.intervalTotals, rate));
+        progress.intervalTotals = noTotals();
+      }
+      if (signal?.aborted) break;
+    }
+    if (progress.batch < stepsPerEpoch) return undefined;
+    const report = this.#report(progress.epochTotals, rate);
+    this.#progress = {
+      epoch: progress.epoch + 1,
+      batch: 0,
+      step: progress.step,
+      epochTotals: noTotals(),
+      intervalTotals: noTotals(),
+    };
+    return report;
+  }
+
+  /** Frees the training step; the network stays. */
+  [Symbol.dispose](): void {
+    this.#program[Symbol.dispose]();
+  }
+
+  /** Adds what the device counted since the last call to the totals. */
+  #count(): void {
+    const metrics = this.#program.metrics({ reset: true });
+    const worst = metrics.notFinite > 0 ? NaN : metrics.largestLoss;
+    if (!(worst <= LARGEST_LOSS)) {
+      throw divergenceError(
+        metrics.notFinite > 0 && !Number.isFinite(metrics.lastLoss)
+          ? metrics.lastLoss
+          : worst,
+        {
+          epoch: this.#progress.epoch + 1,
+          step: this.#progress.batch,
+          parameters: this.network.state(),
+          gradients: this.#program.gradients(),
+        },
+      );
+    }
+    for (
+      const totals of [
+        this.#progress.epochTotals,
+        this.#progress.intervalTotals,
+      ]
+    ) {
+      totals.lossSum += metrics.lossSum;
+      totals.steps += metrics.steps;
+      totals.correct += metrics.correct;
+      totals.images += metrics.images;
+    }
+  }
+
+  #report(totals: StepTotals, learningRate: number): StepReport {
+    return {
+      epoch: this.#progress.epoch + 1,
+      step: this.#progress.batch,
+      stepsPerEpoch: this.#loader.steps,
+      totalSteps: this.#progress.step,
+      loss: totals.lossSum / Math.max(1, totals.steps),
+      accuracy: totals.correct / Math.max(1, totals.images),
+      learningRate,
+    };
+  }
+}
+
+function assertClasses(network: Network, dataset: Dataset): void {
+  const last = flatten(network.model).at(-1)?.layer;
+  const outputs = last?.kind === "linear" ? last.outputFeatures : undefined;
+  if (outputs === undefined || outputs === dataset.classes.length) return;
+  throw new GapcamError(
+    "shape-mismatch",
+    `Cannot train on ${dataset.name}: it has ${dataset.classes.length} ` +
+      `classes, the model ${outputs}`,
+  );
+}

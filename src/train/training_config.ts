@@ -1,0 +1,161 @@
+import { GapcamError } from "../error.ts";
+import type { Optimiser } from "../nn/optimiser.ts";
+import { adam, adamW, sgd } from "../nn/optimiser.ts";
+import type { ScheduleName } from "./learning_rate.ts";
+
+/** What updates the parameters, by name. */
+export type OptimiserName = "adam" | "adamw" | "sgd" | "nesterov";
+
+/** Every {@linkcode OptimiserName}. */
+export const OPTIMISERS: readonly OptimiserName[] = [
+  "adam",
+  "adamw",
+  "sgd",
+  "nesterov",
+];
+
+/**
+ * How to train. Plain data: a checkpoint keeps it, and with the same data,
+ * device and thread count it gives the same bytes again.
+ */
+export interface TrainingConfig {
+  /** Height and width that images are resized to, in pixels. */
+  imageSize: number;
+  /** Mean of each channel, of pixels scaled to [0, 1]. */
+  mean: number[];
+  /** Standard deviation of each channel. */
+  deviation: number[];
+  /** Images a step. */
+  batchSize: number;
+  /** How often every training image is shown. */
+  epochs: number;
+  /** Greatest learning rate. */
+  learningRate: number;
+  /** How it changes. */
+  schedule: ScheduleName;
+  /** What updates the parameters. */
+  optimiser: OptimiserName;
+  /** Weight decay, as the optimiser applies it. */
+  weightDecay: number;
+  /** Momentum of `sgd` and `nesterov`. */
+  momentum: number;
+  /** Share of the target that is spread over all classes, in [0, 1). */
+  labelSmoothing: number;
+  /** Whether training images are mirrored at random. */
+  flip: boolean;
+  /** Pixels by which training images are shifted at random, at most. */
+  crop: number;
+  /** Parameters whose name starts with one of these are not trained. */
+  freeze: string[];
+  /** Drives initialisation, order and augmentation. */
+  seed: number;
+  /** Steps from one reported loss to the next. */
+  logEvery: number;
+}
+
+/**
+ * The configuration of the notebook that gapcam replaces; what `overrides`
+ * names is changed.
+ *
+ * @param overrides Any of the configuration's values.
+ * @returns A whole configuration.
+ * @throws {GapcamError} If a value is out of range.
+ *
+ * @example
+ * ```ts
+ * import { trainingConfig } from "@gapcam/gapcam";
+ *
+ * const config = trainingConfig({ epochs: 3, imageSize: 32 });
+ * if (config.batchSize !== 64) throw new Error("unexpected");
+ * ```
+ */
+export function trainingConfig(
+  overrides: Partial<TrainingConfig> = {},
+): TrainingConfig {
+  const config: TrainingConfig = {
+    imageSize: 224,
+    mean: [0.5, 0.5, 0.5],
+    deviation: [0.5, 0.5, 0.5],
+    batchSize: 64,
+    epochs: 100,
+    learningRate: 1e-5,
+    schedule: "constant",
+    optimiser: "adam",
+    weightDecay: 0,
+    momentum: 0.9,
+    labelSmoothing: 0,
+    flip: false,
+    crop: 0,
+    freeze: [],
+    seed: 0,
+    logEvery: 50,
+    ...definedOf(overrides),
+  };
+  for (
+    const [name, least, greatest] of [
+      ["imageSize", 1, 8192],
+      ["batchSize", 1, 65536],
+      ["epochs", 0, 1e6],
+      ["crop", 0, 4096],
+      ["seed", 0, Number.MAX_SAFE_INTEGER],
+      ["logEvery", 1, Number.MAX_SAFE_INTEGER],
+    ] as const
+  ) {
+    const value = config[name];
+    if (Number.isSafeInteger(value) && value >= least && value <= greatest) {
+      continue;
+    }
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot train with ${name} ${value}: expected a whole number from ` +
+        `${least} to ${greatest}`,
+    );
+  }
+  for (const name of ["mean", "deviation"] as const) {
+    if (
+      Array.isArray(config[name]) && config[name].length > 0 &&
+      config[name].every((value) => Number.isFinite(value))
+    ) continue;
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot train with ${name} ${JSON.stringify(config[name])}: expected ` +
+        "one number for each channel",
+    );
+  }
+  if (!(config.labelSmoothing >= 0 && config.labelSmoothing < 1)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot train with labelSmoothing ${config.labelSmoothing}: expected a ` +
+        "number of at least 0 and below 1",
+    );
+  }
+  optimiserOf(config);
+  return config;
+}
+
+/** The optimiser that a configuration names. */
+export function optimiserOf(config: TrainingConfig): Optimiser {
+  const { learningRate, weightDecay, momentum } = config;
+  switch (config.optimiser) {
+    case "adam":
+      return adam({ learningRate, weightDecay });
+    case "adamw":
+      return adamW({ learningRate, weightDecay });
+    case "sgd":
+      return sgd({ learningRate, weightDecay, momentum });
+    case "nesterov":
+      return sgd({ learningRate, weightDecay, momentum, nesterov: true });
+    default:
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot train with optimiser ${JSON.stringify(config.optimiser)}: ` +
+          `expected one of ${OPTIMISERS.join(", ")}`,
+      );
+  }
+}
+
+function definedOf<Values extends object>(values: Values): Partial<Values> {
+  return Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== undefined),
+  ) as Partial<Values>;
+}

@@ -1,0 +1,89 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  evaluate,
+  evaluationOf,
+  formatEvaluation,
+  GapcamError,
+  Network,
+  openDevice,
+  openShapes,
+  vgg,
+} from "../../mod.ts";
+
+const OPTIONS = {
+  classes: ["cat", "dog", "eel"],
+  dataset: "pets",
+  split: "test" as const,
+  loss: 1.25,
+};
+
+Deno.test("evaluationOf() counts classes and the whole", () => {
+  const evaluation = evaluationOf([[3, 1, 0], [0, 2, 2], [0, 0, 0]], OPTIONS);
+  assertEquals(evaluation.images, 8);
+  assertEquals(evaluation.correct, 5);
+  assertEquals(evaluation.accuracy, 0.625);
+  assertEquals(evaluation.classes, [
+    { name: "cat", images: 4, correct: 3, accuracy: 0.75 },
+    { name: "dog", images: 4, correct: 2, accuracy: 0.5 },
+    { name: "eel", images: 0, correct: 0, accuracy: 0 },
+  ]);
+});
+
+Deno.test("evaluationOf() rejects a matrix that does not fit the classes", () => {
+  assertThrows(
+    () => evaluationOf([[1, 2], [3, 4]], OPTIONS),
+    GapcamError,
+    "Cannot evaluate 3 classes: the confusion matrix has 2 rows of 2",
+  );
+});
+
+Deno.test("formatEvaluation() aligns classes and the confusion matrix", () => {
+  const text = formatEvaluation(
+    evaluationOf([[3, 1, 0], [0, 2, 2], [0, 0, 12]], OPTIONS),
+  );
+  assertEquals(
+    text,
+    `Accuracy on pets, test split
+
+  cat   75.00 %   3 of  4
+  dog   50.00 %   2 of  4
+  eel  100.00 %  12 of 12
+
+85.00 %  of all 20 images (17 correct), loss 1.2500
+
+Confusion matrix: a row is what an image is, a column what it was taken for
+
+            0   1   2
+  cat   0   3   1   0
+  dog   1   0   2   2
+  eel   2   0   0  12`,
+  );
+});
+
+Deno.test("formatEvaluation() leaves out a confusion matrix of 21 classes", () => {
+  const classes = Array.from({ length: 21 }, (_, i) => `class ${i}`);
+  const confusion = classes.map((_, i) =>
+    classes.map((_, j) => i === j ? 1 : 0)
+  );
+  const text = formatEvaluation(
+    evaluationOf(confusion, { ...OPTIONS, classes }),
+  );
+  assertStringIncludes(text, "100.00 %  of all 21 images");
+  assertEquals(text.includes("Confusion"), false);
+});
+
+Deno.test("evaluate() counts every image once, a short last batch too", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = vgg([4, "M", 8], { classes: 10 });
+  using network = new Network(device, model, { seed: 1 });
+  const shapes = openShapes("test", { size: 16, length: 23 });
+  const whole = await evaluate(network, shapes, { batchSize: 23 });
+  const parts = await evaluate(network, shapes, { batchSize: 5 });
+  assertEquals(whole.images, 23);
+  assertEquals(parts.confusion, whole.confusion);
+  assertEquals(
+    Array.from(shapes.labels).filter((label) => label === 2).length,
+    whole.classes[2]!.images,
+  );
+  assertEquals(Math.abs(parts.loss - whole.loss) < 1e-5, true);
+});
