@@ -45,6 +45,12 @@ export {
   type SafetensorsFile,
 } from "./src/weights/read_safetensors.ts";
 export {
+  openPytorch,
+  type PytorchFile,
+  readPytorch,
+} from "./src/weights/read_pytorch.ts";
+export { encodePytorch, writePytorch } from "./src/weights/write_pytorch.ts";
+export {
   encodeSafetensors,
   writeSafetensors,
 } from "./src/weights/write_safetensors.ts";

@@ -2,3 +2,8 @@
 export function quote(name: string): string {
   return JSON.stringify(name.length > 100 ? `${name.slice(0, 97)}...` : name);
 }
+
+/** Sizes in brackets, cut likewise. */
+export function shapeText(shape: readonly number[]): string {
+  return shape.length > 8 ? `[${shape.slice(0, 8)},...]` : `[${shape}]`;
+}

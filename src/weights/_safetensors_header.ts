@@ -1,5 +1,5 @@
 import { GapcamError } from "../error.ts";
-import { quote } from "./_quote.ts";
+import { quote, shapeText } from "./_quote.ts";
 import { ELEMENT_BYTES, type StoredType } from "./stored_tensor.ts";
 
 /** One tensor of a header. */
@@ -89,7 +89,11 @@ class HeaderParser {
     if (
       offsets.length !== 2 || begin === undefined || end === undefined ||
       begin > end
-    ) bad(`${what} has data_offsets [${offsets}], expected [begin, end]`);
+    ) {
+      bad(
+        `${what} has data_offsets ${shapeText(offsets)}, expected [begin, end]`,
+      );
+    }
     return { name, dtype: dtype as StoredType, shape, begin, end };
   }
 

@@ -1,4 +1,5 @@
 import { GapcamError } from "../error.ts";
+import { osReason } from "./_read_bytes.ts";
 
 /**
  * Writes a file so that its name never stands for half of it: beside the final
@@ -39,7 +40,5 @@ export async function writeAtomically(
 
 function reason(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "its folder does not exist";
-  const text = error instanceof Error ? error.message : String(error);
-  // "No space left on device (os error 28): open '...'" says the path again.
-  return text.replace(/ \(os error \d+\).*$/s, "");
+  return osReason(error);
 }

@@ -1,5 +1,6 @@
 import { GapcamError } from "../error.ts";
-import { quote } from "./_quote.ts";
+import { quote, shapeText } from "./_quote.ts";
+import { readBytes } from "./_read_bytes.ts";
 import { parseSafetensorsHeader } from "./_safetensors_header.ts";
 import { ELEMENT_BYTES, type StoredTensor } from "./stored_tensor.ts";
 
@@ -62,23 +63,7 @@ export function readSafetensors(
  * @throws {GapcamError} If there is no such file or it is damaged.
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    const missing = error instanceof Deno.errors.NotFound;
-    throw new GapcamError(
-      missing ? "not-found" : "io",
-      `Cannot read ${path}: ${missing ? "no such file" : messageOf(error)}`,
-      { cause: error },
-    );
-  }
-  return readSafetensors(bytes, { name: path });
-}
-
-function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/ \(os error \d+\).*$/s, "");
+  return readSafetensors(await readBytes(path), { name: path });
 }
 
 function parse(bytes: Uint8Array): SafetensorsFile {
@@ -107,7 +92,7 @@ function parse(bytes: Uint8Array): SafetensorsFile {
     if (length !== end - begin) {
       bad(
         `tensor ${quote(name)} takes ${end - begin} bytes, expected ` +
-          `${length} for ${dtype} [${shape}]`,
+          `${length} for ${dtype} ${shapeText(shape)}`,
       );
     }
     tensors.set(name, {

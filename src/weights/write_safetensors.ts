@@ -1,5 +1,6 @@
 import { GapcamError } from "../error.ts";
-import { quote } from "./_quote.ts";
+import { concatenate } from "./_concatenate.ts";
+import { storedTensor } from "./_stored.ts";
 import { writeAtomically } from "./_write_atomically.ts";
 import { SAFETENSORS_HEADER_LIMIT } from "./read_safetensors.ts";
 import type { HostTensor } from "./state_dict.ts";
@@ -51,15 +52,7 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, HostTensor | StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const chunks = layOut(tensors, metadata);
-  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  const bytes = new Uint8Array(length);
-  let position = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, position);
-    position += chunk.length;
-  }
-  return bytes;
+  return concatenate(layOut(tensors, metadata));
 }
 
 const TYPES = Object.keys(ELEMENT_BYTES) as StoredType[];
@@ -116,26 +109,13 @@ function checked(
   name: string,
   tensor: HostTensor | StoredTensor,
 ): StoredTensor {
-  const { shape } = tensor;
-  const [dtype, view] = "bytes" in tensor
-    ? [tensor.dtype, tensor.bytes]
-    : ["F32" as const, tensor.data];
-  const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-  const expected = shape.reduce((n, size) => n * size, ELEMENT_BYTES[dtype]);
-  if (bytes.length !== expected) {
-    throw new GapcamError(
-      "shape-mismatch",
-      `Cannot write tensor ${quote(name)}: it has ${bytes.length} ` +
-        `bytes, expected ${expected} for ${dtype} [${shape}]`,
-    );
-  }
   if (name === "__metadata__") {
     throw new GapcamError(
       "invalid-argument",
       'Cannot write a tensor named "__metadata__": the format reserves the name',
     );
   }
-  return { dtype, shape, bytes };
+  return storedTensor(name, tensor);
 }
 
 function compare(a: string, b: string): number {

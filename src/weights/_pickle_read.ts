@@ -1,0 +1,359 @@
+import { GapcamError } from "../error.ts";
+import { quote } from "./_quote.ts";
+
+/** A Python tuple. Lists are arrays, dicts maps, long integers bigints. */
+export class PickleTuple {
+  readonly items: readonly unknown[];
+  constructor(items: readonly unknown[]) {
+    this.items = items;
+  }
+}
+
+/** Something that a pickle may call: one of ours, never one of Python's. */
+export class PickleFunction {
+  readonly name: string;
+  readonly #body: (args: readonly unknown[]) => unknown;
+  constructor(name: string, body: (args: readonly unknown[]) => unknown) {
+    this.name = name;
+    this.#body = body;
+  }
+  call(args: readonly unknown[]): unknown {
+    return this.#body(args);
+  }
+}
+
+/** What the reader of a pickle decides. */
+export interface PickleContext {
+  /** What a global name stands for; throws where it is not known. */
+  findGlobal(module: string, name: string): unknown;
+  /** What a persistent identifier stands for. */
+  findPersistent(id: unknown): unknown;
+}
+
+/** What stands before the items of a list on the stack. */
+const MARK = Symbol("mark");
+
+const TEXT = new TextDecoder();
+
+/**
+ * Reads one pickle: protocols 2 to 5, and those opcodes of 0 and 1 that Python 2
+ * wrote into protocol 2. It builds plain values and calls nothing but the
+ * {@linkcode PickleFunction}s that the context hands out.
+ *
+ * @throws {GapcamError} If the pickle is damaged or has an opcode beyond
+ * tensors, dicts, lists, tuples, texts and numbers.
+ */
+export class Unpickler {
+  /** Byte after what has been read. */
+  position: number;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #context: PickleContext;
+  readonly #stack: unknown[] = [];
+  readonly #memo = new Map<number, unknown>();
+
+  constructor(bytes: Uint8Array, context: PickleContext, position = 0) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#context = context;
+    this.position = position;
+  }
+
+  /** Reads to the pickle's end and returns its value. */
+  load(): unknown {
+    if (this.#byte() !== 0x80) bad("it is not a pickle of protocol 2 to 5");
+    const protocol = this.#byte();
+    if (protocol < 2 || protocol > 5) {
+      bad(`its pickle has protocol ${protocol}, expected 2 to 5`);
+    }
+    for (;;) {
+      const at = this.position;
+      const opcode = this.#byte();
+      if (opcode === 0x2e /* STOP */) return this.#pop();
+      if (
+        !this.#constant(opcode) && !this.#container(opcode) &&
+        !this.#object(opcode)
+      ) {
+        bad(
+          `its pickle has opcode ${hex(opcode)} at byte ${at}, ` +
+            "which no file of tensors needs",
+        );
+      }
+    }
+  }
+
+  /** Opcodes that push a number, a text or nothing at all. */
+  #constant(opcode: number): boolean {
+    switch (opcode) {
+      case 0x95: // FRAME: how many bytes one read should take
+        this.#take(8);
+        return true;
+      case 0x4e: // NONE
+        return this.#push(null);
+      case 0x88: // NEWTRUE
+        return this.#push(true);
+      case 0x89: // NEWFALSE
+        return this.#push(false);
+      case 0x4b: // BININT1
+        return this.#push(this.#byte());
+      case 0x4d: // BININT2
+        return this.#push(this.#view.getUint16(this.#take(2), true));
+      case 0x4a: // BININT
+        return this.#push(this.#view.getInt32(this.#take(4), true));
+      case 0x8a: // LONG1
+        return this.#push(this.#long(this.#byte()));
+      case 0x8b: // LONG4
+        return this.#push(this.#long(this.#length4()));
+      case 0x47: // BINFLOAT, the one big-endian opcode
+        return this.#push(this.#view.getFloat64(this.#take(8), false));
+      case 0x8c: // SHORT_BINUNICODE
+        return this.#push(this.#text(this.#byte()));
+      case 0x58: // BINUNICODE
+        return this.#push(this.#text(this.#length4()));
+      case 0x8d: // BINUNICODE8
+        return this.#push(this.#text(this.#length8()));
+      case 0x55: // SHORT_BINSTRING, a text of Python 2
+        return this.#push(this.#text(this.#byte()));
+      case 0x54: // BINSTRING
+        return this.#push(this.#text(this.#length4()));
+      case 0x43: // SHORT_BINBYTES
+        return this.#push(this.#data(this.#byte()));
+      case 0x42: // BINBYTES
+        return this.#push(this.#data(this.#length4()));
+      case 0x8e: // BINBYTES8
+        return this.#push(this.#data(this.#length8()));
+    }
+    return false;
+  }
+
+  /** Opcodes that make and fill lists, tuples and dicts. */
+  #container(opcode: number): boolean {
+    switch (opcode) {
+      case 0x28: // MARK
+        return this.#push(MARK);
+      case 0x5d: // EMPTY_LIST
+        return this.#push([]);
+      case 0x7d: // EMPTY_DICT
+        return this.#push(new Map());
+      case 0x29: // EMPTY_TUPLE
+        return this.#push(new PickleTuple([]));
+      case 0x85: // TUPLE1
+      case 0x86: // TUPLE2
+      case 0x87: { // TUPLE3
+        const items = Array.from({ length: opcode - 0x84 }, () => this.#pop());
+        return this.#push(new PickleTuple(items.reverse()));
+      }
+      case 0x74: // TUPLE
+        return this.#push(new PickleTuple(this.#popToMark()));
+      case 0x6c: // LIST
+        return this.#push(this.#popToMark());
+      case 0x64: { // DICT
+        const items = this.#popToMark();
+        this.#push(new Map());
+        this.#setItems(items);
+        return true;
+      }
+      case 0x61: // APPEND
+        this.#append([this.#pop()]);
+        return true;
+      case 0x65: // APPENDS
+        this.#append(this.#popToMark());
+        return true;
+      case 0x73: { // SETITEM
+        const value = this.#pop();
+        this.#setItems([this.#pop(), value]);
+        return true;
+      }
+      case 0x75: // SETITEMS
+        this.#setItems(this.#popToMark());
+        return true;
+    }
+    return false;
+  }
+
+  /** Opcodes that remember, name and call things. */
+  #object(opcode: number): boolean {
+    switch (opcode) {
+      case 0x30: // POP
+        // Not #pop(): a mark may be taken off too.
+        if (this.#stack.length === 0) {
+          bad("its pickle takes from an empty stack");
+        }
+        this.#stack.pop();
+        return true;
+      case 0x31: // POP_MARK
+        this.#popToMark();
+        return true;
+      case 0x32: // DUP
+        return this.#push(this.#top());
+      case 0x71: // BINPUT
+        return this.#remember(this.#byte());
+      case 0x72: // LONG_BINPUT
+        return this.#remember(this.#length4());
+      case 0x94: // MEMOIZE
+        return this.#remember(this.#memo.size);
+      case 0x68: // BINGET
+        return this.#recall(this.#byte());
+      case 0x6a: // LONG_BINGET
+        return this.#recall(this.#length4());
+      case 0x63: { // GLOBAL
+        const module = this.#line();
+        return this.#push(this.#context.findGlobal(module, this.#line()));
+      }
+      case 0x93: { // STACK_GLOBAL
+        const name = this.#pop();
+        const module = this.#pop();
+        if (typeof name !== "string" || typeof module !== "string") {
+          bad("its pickle names a function by something else than text");
+        }
+        return this.#push(this.#context.findGlobal(module, name));
+      }
+      case 0x52: // REDUCE
+      case 0x81: { // NEWOBJ
+        const args = this.#pop();
+        const callee = this.#pop();
+        if (!(callee instanceof PickleFunction)) {
+          bad("its pickle calls something that is no function");
+        }
+        if (!(args instanceof PickleTuple)) {
+          bad(`its pickle calls ${callee.name} without a tuple of arguments`);
+        }
+        return this.#push(callee.call(args.items));
+      }
+      case 0x62: // BUILD: attributes, such as the _metadata of a state dict
+        this.#pop();
+        if (!(this.#top() instanceof Map)) {
+          bad("its pickle sets attributes of something that is no dict");
+        }
+        return true;
+      case 0x51: // BINPERSID
+        return this.#push(this.#context.findPersistent(this.#pop()));
+    }
+    return false;
+  }
+
+  #push(value: unknown): true {
+    this.#stack.push(value);
+    return true;
+  }
+
+  #top(): unknown {
+    const value = this.#stack.at(-1);
+    if (this.#stack.length === 0 || value === MARK) {
+      bad("its pickle takes from an empty stack");
+    }
+    return value;
+  }
+
+  #pop(): unknown {
+    const value = this.#top();
+    this.#stack.pop();
+    return value;
+  }
+
+  #popToMark(): unknown[] {
+    const mark = this.#stack.lastIndexOf(MARK);
+    if (mark < 0) bad("its pickle lacks a mark");
+    const items = this.#stack.splice(mark);
+    items.shift();
+    return items;
+  }
+
+  #append(items: readonly unknown[]): void {
+    const list = this.#top();
+    if (!Array.isArray(list)) {
+      bad("its pickle appends to something that is no list");
+    }
+    for (const item of items) list.push(item);
+  }
+
+  #setItems(items: readonly unknown[]): void {
+    const dict = this.#top();
+    if (!(dict instanceof Map) || items.length % 2 !== 0) {
+      bad("its pickle sets items of something that is no dict");
+    }
+    for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+  }
+
+  #remember(index: number): true {
+    this.#memo.set(index, this.#top());
+    return true;
+  }
+
+  #recall(index: number): true {
+    if (!this.#memo.has(index)) {
+      bad(`its pickle refers to value ${index}, which it has not made`);
+    }
+    return this.#push(this.#memo.get(index));
+  }
+
+  /** Moves on by so many bytes and returns where they begin. */
+  #take(length: number): number {
+    const start = this.position;
+    if (length > this.#bytes.length - start) bad("its pickle is cut short");
+    this.position += length;
+    return start;
+  }
+
+  #byte(): number {
+    return this.#bytes[this.#take(1)]!;
+  }
+
+  #length4(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  #length8(): number {
+    return Number(this.#view.getBigUint64(this.#take(8), true));
+  }
+
+  #data(length: number): Uint8Array {
+    const start = this.#take(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  #text(length: number): string {
+    return TEXT.decode(this.#data(length));
+  }
+
+  #line(): string {
+    const end = this.#bytes.indexOf(0x0a, this.position);
+    if (end < 0) bad("its pickle is cut short");
+    const text = this.#text(end - this.position);
+    this.position++;
+    return text;
+  }
+
+  /** A two's complement integer; a number where it is exact. */
+  #long(length: number): number | bigint {
+    // Conversion takes time quadratic in the length, and nothing in a file of
+    // tensors is longer than PyTorch's 80-bit magic number.
+    if (length > 64) bad(`its pickle has an integer of ${length} bytes`);
+    let value = 0n;
+    for (const byte of this.#data(length).toReversed()) {
+      value = value << 8n | BigInt(byte);
+    }
+    value = BigInt.asIntN(8 * length, value);
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value;
+  }
+}
+
+/** Refuses a pickle. */
+export function bad(message: string): never {
+  throw new GapcamError("bad-data", message);
+}
+
+/** Refuses a name that a pickle asks for. */
+export function refuseGlobal(module: string, name: string): never {
+  const full = quote(`${module}.${name}`).slice(1, -1);
+  throw new GapcamError(
+    "bad-data",
+    `it calls ${full}, and reading weights runs no code from a file; ` +
+      "in PyTorch, save model.state_dict() alone",
+  );
+}
+
+function hex(byte: number): string {
+  return `0x${byte.toString(16).padStart(2, "0")}`;
+}

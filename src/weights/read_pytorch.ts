@@ -1,0 +1,247 @@
+import { GapcamError } from "../error.ts";
+import { bad, Unpickler } from "./_pickle_read.ts";
+import { quote } from "./_quote.ts";
+import { readBytes } from "./_read_bytes.ts";
+import { findStateDict } from "./_state_dict_search.ts";
+import { gather, isContiguous } from "./_strided.ts";
+import {
+  isTensor,
+  torchGlobals,
+  type TorchStorage,
+  torchStorage,
+  type TorchTensor,
+} from "./_torch_objects.ts";
+import { ZipArchive } from "./_zip_read.ts";
+import { ELEMENT_BYTES, type StoredTensor } from "./stored_tensor.ts";
+
+/** What a file of PyTorch's holds. */
+export interface PytorchFile {
+  /** Tensors by name, in the file's order. */
+  readonly tensors: Map<string, StoredTensor>;
+  /** What was left out or renamed, one sentence each. */
+  readonly notes: string[];
+}
+
+/**
+ * Most bytes that tensors with gaps or in another order may be copied to: a
+ * stride of 0 makes any number of values out of one.
+ */
+function copyLimit(fileLength: number): number {
+  return 4 * fileLength + 2 ** 26;
+}
+
+/** First bytes of a file that PyTorch before 1.6 wrote: its magic number. */
+const LEGACY_START = [0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20];
+
+/**
+ * Reads a state dict that `torch.save` wrote, a `.pt` or `.pth` file, of any
+ * version of PyTorch from 0.2 on.
+ *
+ * Such a file is a pickle, which is a program: Python runs what it says. This
+ * reader knows tensors, dicts, lists, tuples, texts and numbers, and refuses
+ * everything else by its name without running anything. Tensors are views of
+ * the bytes where they lie in row-major order, else copies.
+ *
+ * @param bytes The whole file.
+ * @param options `name`, what errors call the file.
+ * @returns The state dict; one nested in a checkpoint (`state_dict`, `model`,
+ * ...) is found, and the prefix `module.` of data-parallel training removed.
+ * @throws {GapcamError} If the file is damaged, asks for anything but tensors,
+ * or has no state dict.
+ *
+ * @example Write one, read it
+ * ```ts
+ * import { encodePytorch, readPytorch } from "@gapcam/gapcam";
+ *
+ * const bytes = encodePytorch(
+ *   new Map([["bias", { shape: [2], data: new Float32Array([1, 2]) }]]),
+ * );
+ * if (readPytorch(bytes).tensors.get("bias")?.shape[0] !== 2) throw new Error();
+ * ```
+ */
+export function readPytorch(
+  bytes: Uint8Array,
+  options: { name?: string } = {},
+): PytorchFile {
+  try {
+    const { value, storageBytes } = startsWith(bytes, LEGACY_START)
+      ? readLegacy(bytes)
+      : readArchive(bytes);
+    const { tensors, notes } = findStateDict(value, isTensor);
+    let budget = copyLimit(bytes.length);
+    const stored = new Map<string, StoredTensor>();
+    for (const [name, tensor] of tensors) {
+      const { shape, strides, dtype } = tensor;
+      if (!isContiguous(shape, strides)) budget -= byteLength(tensor);
+      if (!(budget >= 0)) {
+        bad(
+          `its tensors repeat their values beyond ${
+            copyLimit(bytes.length)
+          } bytes`,
+        );
+      }
+      stored.set(name, {
+        dtype,
+        shape: [...shape],
+        bytes: tensorBytes(tensor, storageBytes(tensor.storage)),
+      });
+    }
+    return { tensors: stored, notes };
+  } catch (error) {
+    if (!(error instanceof GapcamError)) throw error;
+    throw new GapcamError(
+      error.code,
+      `Cannot read ${options.name ?? "PyTorch bytes"}: ${error.message}`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Reads a state dict from a `.pt` or `.pth` file.
+ *
+ * @param path Path of the file.
+ * @returns The same as {@linkcode readPytorch}.
+ * @throws {GapcamError} If there is no such file, or as {@linkcode readPytorch}.
+ */
+export async function openPytorch(path: string): Promise<PytorchFile> {
+  return readPytorch(await readBytes(path), { name: path });
+}
+
+interface Loaded {
+  value: unknown;
+  storageBytes: (storage: TorchStorage) => Uint8Array;
+}
+
+/** PyTorch 1.6 and later: a zip with `data.pkl` and a file for each storage. */
+function readArchive(bytes: Uint8Array): Loaded {
+  if (!startsWith(bytes, [0x50, 0x4b])) {
+    bad(
+      "it is no file of torch.save: expected a zip archive or the magic number " +
+        "of PyTorch before 1.6",
+    );
+  }
+  const archive = new ZipArchive(bytes);
+  const pickles = archive.names().filter((name) =>
+    name === "data.pkl" || name.endsWith("/data.pkl")
+  );
+  const [pickle] = pickles;
+  if (pickle === undefined || pickles.length > 1) {
+    bad(`its archive has ${pickles.length} files data.pkl, expected 1`);
+  }
+  const folder = pickle.slice(0, -"data.pkl".length);
+  if (archive.has(`${folder}byteorder`)) {
+    const order = new TextDecoder().decode(archive.read(`${folder}byteorder`));
+    if (order !== "little") {
+      bad(`its byte order is ${quote(order)}, expected "little"`);
+    }
+  }
+  const data = archive.read(pickle);
+  const value = new Unpickler(data, {
+    findGlobal: torchGlobals(data.length),
+    findPersistent: torchStorage,
+  }).load();
+  const read = new Map<string, Uint8Array>();
+  return {
+    value,
+    storageBytes: (storage) => {
+      const content = read.get(storage.key) ??
+        archive.read(`${folder}data/${storage.key}`);
+      read.set(storage.key, content);
+      return content;
+    },
+  };
+}
+
+/**
+ * PyTorch before 1.6: pickles of magic number, version, machine, value and
+ * storage names, then each storage with its length before it. torchvision's
+ * published weights are such files.
+ */
+function readLegacy(bytes: Uint8Array): Loaded {
+  const context = {
+    findGlobal: torchGlobals(bytes.length),
+    findPersistent: (id: unknown) => {
+      const storage = torchStorage(id);
+      const known = storages.get(storage.key);
+      if (known && known.dtype !== storage.dtype) {
+        bad(`storage ${quote(storage.key)} has two types`);
+      }
+      storages.set(storage.key, storage);
+      return storage;
+    },
+  };
+  const storages = new Map<string, TorchStorage>();
+  let position = 0;
+  const next = () => {
+    const unpickler = new Unpickler(bytes, context, position);
+    const value = unpickler.load();
+    position = unpickler.position;
+    return value;
+  };
+  next();
+  const version = next();
+  if (version !== 1001) bad(`its version is ${version}, expected 1001`);
+  const machine = next();
+  if (!(machine instanceof Map) || machine.get("little_endian") !== true) {
+    bad("it was written on a machine of another byte order");
+  }
+  const value = next();
+  const keys = next();
+  if (!Array.isArray(keys)) bad("it has no list of storages");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const contents = new Map<string, Uint8Array>();
+  for (const key of keys) {
+    const storage = storages.get(key);
+    if (storage?.dtype === undefined || contents.has(key)) {
+      bad("its list of storages does not fit its tensors");
+    }
+    if (position + 8 > bytes.length) bad("it is cut short");
+    const length = Number(view.getBigInt64(position, true));
+    const end = position + 8 + length * ELEMENT_BYTES[storage.dtype];
+    if (length !== storage.length) {
+      bad(
+        `storage ${quote(key)} has ${length} elements, ` +
+          `expected ${storage.length}`,
+      );
+    }
+    if (end > bytes.length) bad("it is cut short");
+    contents.set(key, bytes.subarray(position + 8, end));
+    position = end;
+  }
+  return {
+    value,
+    storageBytes: (storage) =>
+      contents.get(storage.key) ??
+        bad(`it has no storage ${quote(storage.key)}`),
+  };
+}
+
+function tensorBytes(tensor: TorchTensor, storage: Uint8Array): Uint8Array {
+  const { dtype, offset, shape, strides } = tensor;
+  const size = ELEMENT_BYTES[dtype];
+  const held = tensor.storage.length *
+    (tensor.storage.dtype === undefined
+      ? 1
+      : ELEMENT_BYTES[tensor.storage.dtype]);
+  if (held > storage.length) {
+    bad(
+      `storage ${quote(tensor.storage.key)} has ${storage.length} bytes, ` +
+        `expected ${held}`,
+    );
+  }
+  if (shape.includes(0)) return new Uint8Array(0);
+  if (isContiguous(shape, strides)) {
+    const begin = offset * size;
+    return storage.subarray(begin, begin + byteLength(tensor));
+  }
+  return gather(storage, size, tensor);
+}
+
+function byteLength({ shape, dtype }: TorchTensor): number {
+  return shape.reduce((product, n) => product * n, ELEMENT_BYTES[dtype]);
+}
+
+function startsWith(bytes: Uint8Array, start: readonly number[]): boolean {
+  return start.every((byte, i) => bytes[i] === byte);
+}
