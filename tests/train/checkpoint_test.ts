@@ -1,0 +1,162 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import {
+  conv2d,
+  encodeSafetensors,
+  GapcamError,
+  globalAveragePool,
+  initialise,
+  type Layer,
+  linear,
+  loadCheckpoint,
+  maxPool2d,
+  noTotals,
+  relu,
+  saveCheckpoint,
+  sequential,
+  trainingConfig,
+} from "../../mod.ts";
+import { checkpointMetadata } from "../../src/train/checkpoint.ts";
+
+/** A composition that no VGG has. */
+const MODEL: Layer = sequential({
+  stem: sequential([
+    conv2d(3, 4, {
+      kernelSize: [3, 5],
+      stride: 2,
+      padding: [1, 2],
+      bias: false,
+    }),
+    relu(),
+    maxPool2d(3, { stride: 2, padding: 1 }),
+  ]),
+  pool: globalAveragePool(),
+  head: linear(4, 2, { bias: false }),
+});
+
+function checkpoint() {
+  return {
+    modelName: "custom",
+    model: MODEL,
+    classes: ["cat", "dog"],
+    dataset: { name: "pets", folder: "/pets", trainLimit: 7 },
+    training: trainingConfig({ imageSize: 8 }),
+    progress: {
+      epoch: 1,
+      batch: 2,
+      step: 30,
+      epochTotals: { lossSum: 1.5, steps: 2, correct: 3, images: 4 },
+      intervalTotals: noTotals(),
+    },
+    parameters: initialise(MODEL, 5),
+    optimiserState: new Map(),
+  };
+}
+
+async function withFile(
+  test: (path: string) => Promise<void>,
+): Promise<void> {
+  const path = await Deno.makeTempFile({ suffix: ".safetensors" });
+  try {
+    await test(path);
+  } finally {
+    await Deno.remove(path);
+  }
+}
+
+Deno.test("a checkpoint holds any composition of layers", () =>
+  withFile(async (path) => {
+    await saveCheckpoint(path, checkpoint());
+    const loaded = await loadCheckpoint(path);
+    assertEquals({ ...loaded, parameters: undefined }, {
+      ...checkpoint(),
+      parameters: undefined,
+    });
+    for (const [name, tensor] of checkpoint().parameters) {
+      assertEquals(loaded.parameters.get(name), tensor);
+    }
+  }));
+
+const DAMAGES: [string, Record<string, string>, string][] = [
+  ["another version", { gapcam_version: "9" }, "it has format version 9"],
+  ["no model", { model: "{" }, "its model is damaged"],
+  ["no classes", { classes: "[]" }, "its model or classes are damaged"],
+  [
+    "an unknown layer",
+    { model: JSON.stringify({ name: "x", layers: { kind: "eval" } }) },
+    'layer kind "eval" is not known',
+  ],
+  [
+    "a layer without numbers",
+    { model: JSON.stringify({ name: "x", layers: { kind: "linear" } }) },
+    "linear has no number inputFeatures",
+  ],
+  [
+    "endless layers",
+    {
+      model: JSON.stringify({
+        name: "x",
+        layers: nested(40),
+      }),
+    },
+    "a layer is not described by an object",
+  ],
+  ["no progress", { progress: "{}" }, "its progress is damaged"],
+  ["no data set", { dataset: "[]" }, "its dataset is damaged"],
+  [
+    "an impossible batch size",
+    { training: JSON.stringify({ batchSize: -1 }) },
+    "Cannot train with batchSize -1",
+  ],
+];
+
+function nested(depth: number): unknown {
+  return depth === 0
+    ? { kind: "globalAveragePool" }
+    : { kind: "sequential", layers: [["0", nested(depth - 1)]] };
+}
+
+for (const [name, change, message] of DAMAGES) {
+  Deno.test(`loadCheckpoint() refuses ${name}`, () =>
+    withFile(async (path) => {
+      const metadata = { ...checkpointMetadata(checkpoint()), ...change };
+      await Deno.writeFile(
+        path,
+        encodeSafetensors(checkpoint().parameters, metadata),
+      );
+      const error = await assertRejects(
+        () => loadCheckpoint(path),
+        GapcamError,
+      );
+      assertEquals(
+        error.message.startsWith(`Cannot load checkpoint ${path}: `),
+        true,
+      );
+      assertEquals(error.message.includes(message), true, error.message);
+    }));
+}
+
+Deno.test("loadCheckpoint() refuses foreign safetensors and damaged bytes", () =>
+  withFile(async (path) => {
+    const bytes = encodeSafetensors(checkpoint().parameters, { format: "pt" });
+    await Deno.writeFile(path, bytes);
+    await assertRejects(
+      () => loadCheckpoint(path),
+      GapcamError,
+      "it holds tensors but no description of a gapcam run",
+    );
+    await Deno.writeFile(path, bytes.subarray(0, bytes.length - 9));
+    await assertRejects(() => loadCheckpoint(path), GapcamError, path);
+  }));
+
+Deno.test("saveCheckpoint() that fails leaves the checkpoint that is there", () =>
+  withFile(async (path) => {
+    await saveCheckpoint(path, checkpoint());
+    const before = await Deno.readFile(path);
+    const broken = checkpoint();
+    broken.parameters.set("head.weight", {
+      shape: [9],
+      data: new Float32Array(1),
+    });
+    await assertRejects(() => saveCheckpoint(path, broken), GapcamError);
+    assertEquals(await Deno.readFile(path), before);
+  }));

@@ -1,0 +1,287 @@
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import {
+  type Checkpoint,
+  type Dataset,
+  GapcamError,
+  type Layer,
+  loadCheckpoint,
+  Network,
+  openDevice,
+  openShapes,
+  readRunLog,
+  saveCheckpoint,
+  train,
+  Trainer,
+  type TrainingConfig,
+  trainingConfig,
+  type TrainOptions,
+  vgg,
+} from "../../mod.ts";
+
+const SHAPES: Dataset = openShapes("train", { size: 16, length: 60 });
+const MODEL = vgg([4, "M", 8], { classes: 10 });
+
+function configOf(overrides: Partial<TrainingConfig> = {}): TrainingConfig {
+  return trainingConfig({
+    imageSize: 16,
+    batchSize: 20,
+    epochs: 2,
+    learningRate: 0.01,
+    logEvery: 2,
+    flip: true,
+    crop: 2,
+    ...overrides,
+  });
+}
+
+/** Trains a new network and returns the bytes of the run's checkpoint. */
+async function run(
+  folder: string,
+  options: Omit<Partial<TrainOptions>, "config"> & {
+    config?: Partial<TrainingConfig>;
+    model?: Layer;
+  } = {},
+): Promise<Uint8Array> {
+  using device = openDevice("cpu", { threads: 2 });
+  const { config, model = MODEL, ...rest } = options;
+  using network = new Network(device, model, { seed: 3 });
+  await train(network, SHAPES, { ...rest, config: configOf(config), folder });
+  return await Deno.readFile(`${folder}/checkpoint.safetensors`);
+}
+
+async function resume(
+  folder: string,
+  options: { config?: Partial<TrainingConfig>; model?: Layer } = {},
+): Promise<Uint8Array> {
+  const checkpoint = await loadCheckpoint(
+    `${folder}/checkpoint.safetensors`,
+    { optimiser: true },
+  );
+  return await run(folder, { ...options, checkpoint });
+}
+
+async function withFolder(
+  test: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("train() twice with one seed gives the same bytes, with another others", () =>
+  withFolder(async (folder) => {
+    const first = await run(`${folder}/a`);
+    assertEquals(await run(`${folder}/b`), first);
+    const other = await run(`${folder}/c`, { config: { seed: 4 } });
+    assert(!equalBytes(other, first));
+  }));
+
+for (
+  const [name, options] of [
+    ["Adam", {}],
+    ["Nesterov and cosine", {
+      config: { optimiser: "nesterov", schedule: "cosine" },
+    }],
+    ["batch normalisation", {
+      model: vgg([4, "M", 8], { classes: 10, batchNorm: true }),
+    }],
+  ] as const
+) {
+  Deno.test(`train() resumed after an epoch gives the bytes of an uncut run (${name})`, () =>
+    withFolder(async (folder) => {
+      const whole = await run(`${folder}/whole`, options);
+      const stop = new AbortController();
+      // Stops between two epochs, without changing how many are planned.
+      await run(`${folder}/cut`, {
+        ...options,
+        signal: stop.signal,
+        onEpoch: () => stop.abort(),
+      });
+      const cut = await loadCheckpoint(
+        `${folder}/cut/checkpoint.safetensors`,
+      );
+      assertEquals(cut.progress.epoch, 1);
+      assertEquals(cut.progress.batch, 0);
+      assertEquals(await resume(`${folder}/cut`, options), whole);
+    }));
+}
+
+Deno.test("train() resumed in the middle of an epoch gives the bytes of an uncut run", () =>
+  withFolder(async (folder) => {
+    const whole = await run(`${folder}/whole`);
+    const stop = new AbortController();
+    await run(`${folder}/cut`, {
+      signal: stop.signal,
+      onStep: ({ totalSteps }) => totalSteps === 5 && stop.abort(),
+    });
+    const cut = await loadCheckpoint(`${folder}/cut/checkpoint.safetensors`);
+    assertEquals(
+      [cut.progress.epoch, cut.progress.batch, cut.progress.step],
+      [1, 2, 5],
+    );
+    assertEquals(await resume(`${folder}/cut`), whole);
+    // The epoch that was cut is reported whole, with the same numbers.
+    const epochs = ["whole", "cut"].map((name) =>
+      readRunLog(`${folder}/${name}/log.jsonl`)
+        .filter(({ event }) => event === "epoch")
+        .map(({ epoch, loss, accuracy }) => ({ epoch, loss, accuracy }))
+    );
+    assertEquals(epochs[1], epochs[0]);
+    assertEquals(epochs[0]!.length, 2);
+  }));
+
+Deno.test("train() for one epoch and resumed for another gives the bytes of two", () =>
+  withFolder(async (folder) => {
+    const whole = await run(`${folder}/whole`);
+    await run(`${folder}/one`, { config: { epochs: 1 } });
+    assertEquals(await resume(`${folder}/one`), whole);
+  }));
+
+Deno.test("train() logs its configuration, intervals and epochs", () =>
+  withFolder(async (folder) => {
+    await run(`${folder}/run`, { config: { epochs: 1 }, modelName: "mine" });
+    const log = readRunLog(`${folder}/run/log.jsonl`);
+    assertEquals(log.map(({ event }) => event), ["start", "interval", "epoch"]);
+    assertEquals(log[0]!.model, "mine");
+    assertEquals(log[0]!.config, configOf({ epochs: 1 }));
+    assertEquals([log[1]!.epoch, log[1]!.step], [1, 2]);
+    assertMatch(String(log[0]!.time), /^\d{4}-\d\d-\d\dT/);
+  }));
+
+Deno.test("train() learns: the loss on a few images falls below a third", () =>
+  withFolder(async (folder) => {
+    await run(`${folder}/run`, {
+      config: {
+        epochs: 40,
+        flip: false,
+        crop: 0,
+        learningRate: 0.02,
+        schedule: "one-cycle",
+      },
+      model: vgg([16, "M", 32], { classes: 10, batchNorm: true }),
+    });
+    const losses = readRunLog(`${folder}/run/log.jsonl`)
+      .filter(({ event }) => event === "epoch")
+      .map(({ loss }) => Number(loss));
+    assertLess(losses.at(-1)!, losses[0]! / 3);
+  }));
+
+Deno.test("train() stops at a loss that is not finite, says where, and keeps the checkpoint", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/run/checkpoint.safetensors`;
+    let saved: Uint8Array | undefined;
+    const error = await assertRejects(
+      () =>
+        run(`${folder}/run`, {
+          config: { optimiser: "sgd", learningRate: 1e12, epochs: 3 },
+          onStep: () => saved ??= Deno.readFileSync(path),
+        }),
+      GapcamError,
+    );
+    assertEquals(error.code, "diverged");
+    assertMatch(
+      error.message,
+      /^Cannot go on training: the loss is .+ in epoch 1, step [23], expected a finite number up to 1000; the largest parameter is .+ in (features|classifier)\S+, the largest gradient is .+ in (features|classifier)\S+; .*the checkpoint of epoch 0 is kept in /,
+    );
+    assertEquals(await Deno.readFile(path), saved);
+    const log = readRunLog(`${folder}/run/log.jsonl`);
+    assertEquals(log.at(-1)!.event, "diverged");
+  }));
+
+Deno.test("train() with frozen features changes the classifier alone", () =>
+  withFolder(async (folder) => {
+    using device = openDevice("cpu", { threads: 1 });
+    using network = new Network(device, MODEL, { seed: 3 });
+    const before = network.state();
+    await train(network, SHAPES, {
+      config: configOf({ freeze: ["features"], epochs: 1 }),
+      folder: `${folder}/run`,
+    });
+    const after = network.state();
+    for (const [name, { data }] of after) {
+      const same = before.get(name)!.data.every((value, i) =>
+        value === data[i]
+      );
+      assertEquals(same, name.startsWith("features"), name);
+    }
+  }));
+
+Deno.test("train() leaves no folder behind when it cannot start", () =>
+  withFolder(async (folder) => {
+    await assertRejects(
+      () => run(`${folder}/run`, { config: { batchSize: 61 } }),
+      GapcamError,
+      "Cannot load batches of 61 images: shapes (train) has only 60",
+    );
+    await assertRejects(
+      () => run(`${folder}/run`, { config: { imageSize: 1 } }),
+      GapcamError,
+      "an image of 1 x 1 is too small for the model's 1 pools",
+    );
+    assertEquals([...Deno.readDirSync(folder)], []);
+  }));
+
+Deno.test("Trainer.create() rejects a model for other classes", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(device, vgg([4], { classes: 3 }));
+  await assertRejects(
+    () => Trainer.create(network, SHAPES, { config: configOf() }),
+    GapcamError,
+    "Cannot train on shapes: it has 10 classes, the model 3",
+  );
+});
+
+Deno.test("Trainer.create() rejects the progress of a run on other data", () =>
+  withFolder(async (folder) => {
+    await run(`${folder}/run`);
+    const checkpoint: Checkpoint = await loadCheckpoint(
+      `${folder}/run/checkpoint.safetensors`,
+      { optimiser: true },
+    );
+    using device = openDevice("cpu", { threads: 1 });
+    using network = new Network(device, MODEL);
+    const error = await assertRejects(
+      () =>
+        Trainer.create(network, openShapes("train", { size: 16, length: 40 }), {
+          config: configOf(),
+          progress: checkpoint.progress,
+        }),
+      GapcamError,
+    );
+    assertStringIncludes(error.message, "Cannot go on training after 6 steps");
+  }));
+
+Deno.test("loadCheckpoint() gives back what saveCheckpoint() wrote", () =>
+  withFolder(async (folder) => {
+    await run(`${folder}/run`, { modelName: "mine" });
+    const path = `${folder}/run/checkpoint.safetensors`;
+    const checkpoint = await loadCheckpoint(path, { optimiser: true });
+    assertEquals(checkpoint.model, MODEL);
+    assertEquals(checkpoint.modelName, "mine");
+    assertEquals(checkpoint.classes, [...SHAPES.classes]);
+    assertEquals(checkpoint.training, configOf());
+    assertEquals(checkpoint.optimiserState.size, 12);
+    await saveCheckpoint(`${folder}/again.safetensors`, checkpoint);
+    assertEquals(
+      await Deno.readFile(`${folder}/again.safetensors`),
+      await Deno.readFile(path),
+    );
+    const network = await loadCheckpoint(path);
+    assertEquals(network.optimiserState.size, 0);
+    assertEquals(network.parameters.size, 6);
+  }));
+
+function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length &&
+    left.every((byte, i) => byte === right[i]);
+}
