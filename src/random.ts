@@ -1,3 +1,5 @@
+import { GapcamError } from "./error.ts";
+
 /**
  * A seeded source of random numbers: xoshiro128** of Blackman and Vigna
  * ("Scrambled linear pseudorandom number generators", 2021), its state filled
@@ -31,6 +33,27 @@ export class Random {
     if (this.#state.every((word) => word === 0)) this.#state[0] = 1;
   }
 
+  /**
+   * Starts a sequence from a raw state of xoshiro128**, as other
+   * implementations have it.
+   *
+   * @param state Four words of 32 bits, not all zero.
+   * @throws {GapcamError} If the state is not of that kind.
+   */
+  static fromState(state: ArrayLike<number>): Random {
+    const random = new Random(0);
+    random.#state.set(state.length === 4 ? state : []);
+    if (state.length !== 4 || random.#state.every((word) => word === 0)) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot start random numbers: found state [${
+          Array.from(state).join(", ")
+        }], expected four words, not all zero`,
+      );
+    }
+    return random;
+  }
+
   /** The next 32 random bits, as a number in `[0, 2^32)`. */
   nextUint32(): number {
     const s = this.#state;
@@ -55,12 +78,27 @@ export class Random {
    * A whole number in `[0, bound)`, each equally likely (Lemire 2019).
    *
    * @param bound A whole number from 1 to 2^32.
+   * @throws {GapcamError} If the bound is none of these.
    */
   integer(bound: number): number {
+    if (!Number.isInteger(bound) || bound < 1 || bound > 2 ** 32) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot draw a number below ${bound}: expected a whole number from 1 ` +
+          "to 2^32",
+      );
+    }
     // Draws below 2^32 mod bound would make small results likelier.
     const threshold = 2 ** 32 % bound;
     for (;;) {
       const bits = this.nextUint32();
+      if (bound <= 2 ** 21) {
+        // The product is below 2^53: exact as a double, faster than a BigInt.
+        const product = bits * bound;
+        const high = Math.floor(product / 2 ** 32);
+        if (product - high * 2 ** 32 >= threshold) return high;
+        continue;
+      }
       const product = BigInt(bits) * BigInt(bound);
       if (Number(product & 0xffffffffn) >= threshold) {
         return Number(product >> 32n);

@@ -21,7 +21,7 @@ export interface BatchLoaderOptions {
 export interface Batch {
   /** Number of the batch in its epoch, from 0. */
   readonly step: number;
-  /** How many images are real; the rest are what was there before, with label -1. */
+  /** How many images are real; the rest are black, with label -1. */
   readonly count: number;
   /** u8 NHWC, `batchSize` images. */
   readonly images: Uint8Array;
@@ -40,7 +40,8 @@ const ORDER = 0, AUGMENTATION = 1;
  * an epoch that is taken up in the middle goes on with the same bytes.
  *
  * While the consumer works on one batch the next one is prepared. Buffers are
- * reused: a batch is valid until the one after the next is asked for.
+ * reused: a batch is valid until the one after the next is asked for, and one
+ * epoch at a time can be read from a loader.
  *
  * @example
  * ```ts
@@ -64,6 +65,8 @@ export class BatchLoader {
   // One in use, one handed out ahead, one being filled.
   readonly #ring: { images: Uint8Array; labels: Int32Array }[];
   readonly #scratch: Uint8Array;
+  // What is being prepared; the next epoch must not share its buffers.
+  #pending: Promise<unknown> = Promise.resolve();
 
   /**
    * Prepares the buffers.
@@ -86,6 +89,14 @@ export class BatchLoader {
           `(${dataset.split}) has only ${dataset.length}; use a smaller batch`,
       );
     }
+    const padding = options.augmentation?.randomCrop ?? 0;
+    if (!Number.isSafeInteger(padding) || padding < 0) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot crop with a padding of ${padding} pixels: expected a whole ` +
+          "number from 0",
+      );
+    }
     this.dataset = dataset;
     this.batchSize = batchSize;
     this.steps = options.dropLast
@@ -105,20 +116,28 @@ export class BatchLoader {
    *
    * @param epoch Number of the epoch, from 0.
    * @param options `startStep`: the first batch wanted. Default: 0.
+   * @throws {GapcamError} If `startStep` is not a step of the epoch or its
+   * end, or the data set cannot be read.
    */
   async *epoch(
     epoch: number,
     options: { startStep?: number } = {},
   ): AsyncGenerator<Batch, void, void> {
-    const order = Uint32Array.from(
-      { length: this.dataset.length },
-      (_, i) => i,
-    );
+    let step = options.startStep ?? 0;
+    if (!Number.isSafeInteger(step) || step < 0 || step > this.steps) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot start an epoch at step ${step}: expected 0 to ${this.steps}`,
+      );
+    }
+    await this.#pending.catch(() => {});
+    const order = new Uint32Array(this.dataset.length);
+    for (let i = 0; i < order.length; i++) order[i] = i;
     const seed = this.#options.seed ?? 0;
     if (this.#options.shuffle) new Random(seed, ORDER, epoch).shuffle(order);
-    let step = options.startStep ?? 0;
-    if (step >= this.steps) return;
+    if (step === this.steps) return;
     let next = this.#load(epoch, step, order);
+    this.#pending = next;
     for (; step < this.steps; step++) {
       const batch = await next;
       if (step + 1 < this.steps) {
@@ -126,6 +145,7 @@ export class BatchLoader {
         // A failure is thrown where it is awaited; nobody awaits it if the
         // consumer leaves the loop first.
         next.catch(() => {});
+        this.#pending = next;
       }
       yield batch;
     }
@@ -146,6 +166,7 @@ export class BatchLoader {
     const { images, labels } = this.#ring[step % this.#ring.length]!;
     const indices = order.subarray(step * batchSize, (step + 1) * batchSize);
     await dataset.read(indices, images);
+    images.fill(0, indices.length * this.#scratch.length);
     labels.fill(-1);
     for (let i = 0; i < indices.length; i++) {
       labels[i] = dataset.labels[indices[i]!]!;

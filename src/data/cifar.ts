@@ -114,10 +114,10 @@ function interleave(
   target: Uint8Array,
   offset: number,
 ): void {
-  for (let pixel = 0; pixel < PIXELS; pixel++) {
-    for (let channel = 0; channel < 3; channel++) {
-      target[offset + pixel * 3 + channel] =
-        planes[start + channel * PIXELS + pixel]!;
-    }
+  for (let pixel = 0, to = offset; pixel < PIXELS; pixel++, to += 3) {
+    const red = start + pixel;
+    target[to] = planes[red]!;
+    target[to + 1] = planes[red + PIXELS]!;
+    target[to + 2] = planes[red + 2 * PIXELS]!;
   }
 }

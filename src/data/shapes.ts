@@ -5,46 +5,55 @@ import type { Dataset } from "./dataset.ts";
 
 /**
  * Whether a point is inside a shape of about unit radius around the origin;
- * `x` to the right, `y` down, `r` the distance from the origin.
+ * `x` to the right, `y` down.
  */
-type Inside = (x: number, y: number, r: number) => boolean;
+type Inside = (x: number, y: number) => boolean;
 
 // Math.hypot guards against overflow, at a price that every pixel would pay.
-function distance(x: number, y: number): number {
-  return Math.sqrt(x * x + y * y);
+function squared(x: number, y: number): number {
+  return x * x + y * y;
 }
 
-function starRadius(x: number, y: number): number {
-  const fifth = 2 * Math.PI / 5;
-  const angle = Math.abs(
-    ((Math.atan2(y, x) + 2 * Math.PI) % fifth) - fifth / 2,
-  );
-  // From 0.4 between two points to 1 at a point, along straight edges.
-  const inner = 0.4, half = fifth / 2;
-  return inner * Math.sin(half) /
-    (inner * Math.sin(half - angle) + Math.sin(angle) * (inner * inner)) *
-    inner;
+// The five edges of a pentagram with points at unit distance: normals, and
+// their distance from the centre.
+const STAR_NORMALS = Array.from({ length: 5 }, (_, i) => {
+  const angle = Math.PI / 2 + i * 2 * Math.PI / 5;
+  return [Math.cos(angle), Math.sin(angle)] as const;
+});
+const STAR_EDGE = Math.cos(2 * Math.PI / 5);
+
+function star(x: number, y: number): boolean {
+  // Beyond one edge is a point of the star, beyond two is outside.
+  let beyond = 0;
+  for (let i = 0; i < 5; i++) {
+    const [nx, ny] = STAR_NORMALS[i]!;
+    if (nx * x + ny * y > STAR_EDGE && ++beyond > 1) return false;
+  }
+  return true;
+}
+
+function between(value: number, low: number, high: number): boolean {
+  return value > low && value < high;
 }
 
 const SHAPES: Readonly<Record<string, Inside>> = {
-  disc: (_x, _y, r) => r < 0.8,
-  ring: (_x, _y, r) => r < 0.9 && r > 0.55,
+  disc: (x, y) => squared(x, y) < 0.64,
+  ring: (x, y) => between(squared(x, y), 0.3, 0.81),
   square: (x, y) => Math.max(Math.abs(x), Math.abs(y)) < 0.7,
-  frame: (x, y) => {
-    const d = Math.max(Math.abs(x), Math.abs(y));
-    return d < 0.8 && d > 0.5;
-  },
+  frame: (x, y) => between(Math.max(Math.abs(x), Math.abs(y)), 0.5, 0.8),
   triangle: (x, y) => y < 0.6 && y > 1.9 * Math.abs(x) - 1,
   cross: (x, y) => {
-    const small = Math.min(Math.abs(x), Math.abs(y));
-    return small < 0.25 && Math.max(Math.abs(x), Math.abs(y)) < 0.9;
+    const across = Math.abs(x), down = Math.abs(y);
+    return Math.min(across, down) < 0.25 && Math.max(across, down) < 0.9;
   },
-  star: (x, y, r) => r < Math.min(1, starRadius(x, y)),
-  crescent: (x, y, r) => r < 0.9 && distance(x - 0.45, y) > 0.7,
-  bars: (x, y) =>
-    Math.abs(y) < 0.85 && Math.abs(x) > 0.26 && Math.abs(x) < 0.57,
-  dots: (x, y) => distance(Math.abs(x) - 0.5, Math.abs(y) - 0.5) < 0.34,
+  star,
+  crescent: (x, y) => squared(x, y) < 0.81 && squared(x - 0.45, y) > 0.49,
+  bars: (x, y) => Math.abs(y) < 0.85 && between(Math.abs(x), 0.26, 0.57),
+  dots: (x, y) => squared(Math.abs(x) - 0.5, Math.abs(y) - 0.5) < 0.1156,
 };
+
+/** No shape reaches further from its centre than this (the triangle's corners). */
+const REACH = 1.2;
 
 /** Options of {@linkcode openShapes}. */
 export interface ShapesOptions {
@@ -99,6 +108,12 @@ export function openShapes(
     );
   }
   const classes = Object.keys(SHAPES);
+  const columns: Columns = {
+    groundSin: new Int32Array(size),
+    groundCos: new Int32Array(size),
+    paintSin: new Int32Array(size),
+    paintCos: new Int32Array(size),
+  };
   const dataset: Dataset = {
     name: "shapes",
     split,
@@ -112,63 +127,127 @@ export function openShapes(
       const bytes = size * size * 3;
       for (let i = 0; i < indices.length; i++) {
         const index = assertIndex(dataset, indices[i]!);
-        const random = new Random(seed, split === "train" ? 0 : 1, index);
-        draw(
-          SHAPES[classes[index % classes.length]!]!,
-          random,
-          target.subarray(i * bytes, (i + 1) * bytes),
-        );
+        draw(SHAPES[classes[index % classes.length]!]!, {
+          random: new Random(seed, split === "train" ? 0 : 1, index),
+          target: target.subarray(i * bytes, (i + 1) * bytes),
+          columns,
+        });
       }
     },
   };
   return dataset;
 }
 
-function draw(inside: Inside, random: Random, target: Uint8Array): void {
-  const size = Math.sqrt(target.length / 3);
+/** Sines and cosines along a row, in units of 1/256; kept from image to image. */
+interface Columns {
+  groundSin: Int32Array;
+  groundCos: Int32Array;
+  paintSin: Int32Array;
+  paintCos: Int32Array;
+}
+
+function draw(
+  inside: Inside,
+  options: { random: Random; target: Uint8Array; columns: Columns },
+): void {
+  const { random, target, columns } = options;
+  const { groundSin, groundCos, paintSin, paintCos } = columns;
+  const size = groundSin.length;
   const radius = size * (0.2 + 0.16 * random.uniform());
   const centreX = radius + (size - 2 * radius) * random.uniform();
   const centreY = radius + (size - 2 * radius) * random.uniform();
   const angle = (random.uniform() - 0.5) * 0.9;
   const cos = Math.cos(angle) / radius, sin = Math.sin(angle) / radius;
-  const ground = colour(random), paint = colour(random);
-  contrast(ground, paint);
+  const ground = colour(random);
+  const paint = contrast(ground, colour(random));
   const wave = stripes(random, size, 0.1), stripe = stripes(random, size, 0.5);
+  fillWave(wave.fx, groundSin, groundCos);
+  fillWave(stripe.fx, paintSin, paintCos);
+  const first = Math.floor(centreX - REACH * radius);
+  const last = Math.ceil(centreX + REACH * radius);
   let noise = random.nextUint32() | 1;
   for (let row = 0, at = 0; row < size; row++) {
-    for (let column = 0; column < size; column++) {
-      const dx = column + 0.5 - centreX, dy = row + 0.5 - centreY;
-      const x = dx * cos + dy * sin, y = dy * cos - dx * sin;
-      const within = inside(x, y, distance(x, y));
-      const { fx, fy, phase, depth } = within ? stripe : wave;
-      const shade = 1 + depth * Math.sin(fx * column + fy * row + phase);
-      const base = within ? paint : ground;
+    const dy = row + 0.5 - centreY;
+    const near = Math.abs(dy) < REACH * radius;
+    // sin(a + b) = sin a cos b + cos a sin b, a along the row and b down.
+    const groundDown = wave.fy * row + wave.phase;
+    const groundS = Math.round(256 * wave.depth * Math.sin(groundDown));
+    const groundC = Math.round(256 * wave.depth * Math.cos(groundDown));
+    const paintDown = stripe.fy * row + stripe.phase;
+    const paintS = Math.round(256 * stripe.depth * Math.sin(paintDown));
+    const paintC = Math.round(256 * stripe.depth * Math.cos(paintDown));
+    for (let column = 0; column < size; column++, at += 3) {
       // A linear congruential generator is enough for grain.
       noise = (Math.imul(noise, 1664525) + 1013904223) | 0;
-      const grain = (noise >> 27) * 1.2;
-      for (let channel = 0; channel < 3; channel++) {
-        const value = base[channel]! * shade + grain;
-        target[at++] = value < 0 ? 0 : value > 255 ? 255 : value;
-      }
+      const grain = ((noise >> 26) * 5) >> 3;
+      const dx = column + 0.5 - centreX;
+      const within = near && column >= first && column < last &&
+        inside(dx * cos + dy * sin, dy * cos - dx * sin);
+      // Fixed point with 16 bits after the point: doubles are twice as slow.
+      const shade = 65536 + (within
+        ? Math.imul(paintSin[column]!, paintC) +
+          Math.imul(paintCos[column]!, paintS)
+        : Math.imul(groundSin[column]!, groundC) +
+          Math.imul(groundCos[column]!, groundS));
+      const base = within ? paint : ground;
+      target[at] = byte((Math.imul(base.red, shade) >> 16) + grain);
+      target[at + 1] = byte((Math.imul(base.green, shade) >> 16) + grain);
+      target[at + 2] = byte((Math.imul(base.blue, shade) >> 16) + grain);
     }
   }
 }
 
-function colour(random: Random): [number, number, number] {
-  return [
-    40 + 180 * random.uniform(),
-    40 + 180 * random.uniform(),
-    40 + 180 * random.uniform(),
-  ];
+function byte(value: number): number {
+  return value < 0 ? 0 : value > 255 ? 255 : value;
+}
+
+/** Sine and cosine of `frequency * i`, each from the one before by a rotation. */
+function fillWave(
+  frequency: number,
+  sines: Int32Array,
+  cosines: Int32Array,
+): void {
+  const stepSin = Math.sin(frequency), stepCos = Math.cos(frequency);
+  let s = 0, c = 1;
+  for (let i = 0; i < sines.length; i++) {
+    sines[i] = Math.round(256 * s);
+    cosines[i] = Math.round(256 * c);
+    const next = s * stepCos + c * stepSin;
+    c = c * stepCos - s * stepSin;
+    s = next;
+  }
+}
+
+interface Colour {
+  red: number;
+  green: number;
+  blue: number;
+}
+
+function colour(random: Random): Colour {
+  return {
+    red: 40 + random.integer(180),
+    green: 40 + random.integer(180),
+    blue: 40 + random.integer(180),
+  };
 }
 
 /** Moves the paint away from the ground where they are alike. */
-function contrast(ground: number[], paint: number[]): void {
-  const distance = Math.hypot(...ground.map((g, i) => g - paint[i]!));
-  if (distance >= 90) return;
-  for (let i = 0; i < 3; i++) {
-    paint[i] = ground[i]! < 128 ? paint[i]! + 80 : paint[i]! - 80;
+function contrast(ground: Colour, paint: Colour): Colour {
+  const distance = Math.hypot(
+    ground.red - paint.red,
+    ground.green - paint.green,
+    ground.blue - paint.blue,
+  );
+  if (distance >= 90) return paint;
+  function away(from: number, value: number): number {
+    return from < 128 ? value + 80 : value - 80;
   }
+  return {
+    red: away(ground.red, paint.red),
+    green: away(ground.green, paint.green),
+    blue: away(ground.blue, paint.blue),
+  };
 }
 
 /** A sine wave across the image: frequency, phase and depth. */

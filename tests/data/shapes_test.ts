@@ -1,0 +1,67 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { GapcamError } from "../../src/error.ts";
+import { openShapes } from "../../src/data/shapes.ts";
+
+function hash(data: Uint8Array): string {
+  let h = 0x811c9dc5;
+  for (const byte of data) h = Math.imul(h ^ byte, 0x01000193);
+  return (h >>> 0).toString(16);
+}
+
+Deno.test("openShapes() gives the same images for the same seed alone", async () => {
+  const images = Array.from({ length: 4 }, () => new Uint8Array(3 * 96 * 96));
+  await openShapes("train", { seed: 5 }).read([123], images[0]!);
+  await openShapes("train", { seed: 5, length: 200 }).read([123], images[1]!);
+  await openShapes("train", { seed: 6 }).read([123], images[2]!);
+  await openShapes("test", { seed: 5 }).read([123], images[3]!);
+  assertEquals(images[0], images[1]);
+  assertEquals(new Set(images.map(hash)).size, 3);
+});
+
+Deno.test("openShapes() reads any order into place", async () => {
+  const dataset = openShapes("test", { size: 24 });
+  const size = 3 * 24 * 24;
+  const both = new Uint8Array(2 * size), one = new Uint8Array(size);
+  await dataset.read([9, 4], both);
+  await dataset.read([4], one);
+  assertEquals(both.subarray(size), one);
+});
+
+Deno.test("openShapes() draws ten classes that differ in shape", async () => {
+  const dataset = openShapes("train", { size: 48, length: 1000 });
+  assertEquals(dataset.classes.length, 10);
+  assertEquals([...dataset.labels.subarray(8, 12)], [8, 9, 0, 1]);
+  // Drawn pixels differ from the ground: every image has both, in amounts
+  // that a blank or a full image would not have.
+  const image = new Uint8Array(3 * 48 * 48);
+  for (let i = 0; i < 50; i++) {
+    await dataset.read([i], image);
+    let mean = 0, square = 0;
+    for (const value of image) {
+      mean += value / image.length;
+      square += value * value / image.length;
+    }
+    assert(square - mean * mean > 100, `image ${i} is nearly flat`);
+  }
+});
+
+Deno.test("openShapes() rejects numbers out of range", () => {
+  for (
+    const [options, message] of [
+      [{ length: 0 }, "length is 0"],
+      [{ length: 1.5 }, "length is 1.5"],
+      [{ size: 7 }, "size is 7, expected a whole number from 8 to 1024"],
+      [{ size: 2000 }, "size is 2000"],
+    ] as const
+  ) {
+    assertThrows(() => openShapes("train", options), GapcamError, message);
+  }
+  const dataset = openShapes("test", { length: 5, size: 8 });
+  for (const index of [-1, 5, 0.5]) {
+    assertThrows(
+      () => dataset.read([index], new Uint8Array(192)),
+      GapcamError,
+      `image ${index} of shapes (test): it has images 0 to 4`,
+    );
+  }
+});
