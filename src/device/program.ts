@@ -421,7 +421,7 @@ export class Program implements Disposable {
    * @throws {GapcamError} As {@linkcode run}.
    */
   runSync(...phases: Phase[]): void {
-    this.#assertIdle("run");
+    this.assertIdle("run");
     const handle = this.#use();
     call((message) =>
       this.#symbols.gapcam_program_run_blocking(
@@ -477,7 +477,8 @@ export class Program implements Disposable {
     return this.#handle;
   }
 
-  #assertIdle(action: string): void {
+  /** @ignore Throws while a call is in flight. */
+  assertIdle(action: string): void {
     if (!this.#busy) return;
     throw new GapcamError(
       "busy",
@@ -494,7 +495,7 @@ export class Program implements Disposable {
       message: Uint8Array<ArrayBuffer>,
     ) => Promise<number>,
   ): Promise<void> {
-    this.#assertIdle(action);
+    this.assertIdle(action);
     const handle = this.#use();
     const message = messageBuffer();
     this.#busy = true;

@@ -1,6 +1,7 @@
 import { GapcamError } from "../error.ts";
 import type { Program, ProgramStep } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
+import { assertBatchSize, Batch } from "./_batch.ts";
 import type { ImageOptions, Network } from "./network.ts";
 
 /**
@@ -12,7 +13,9 @@ export class InferenceProgram implements Disposable {
   readonly #images: Tensor;
   readonly #logits: Tensor;
   readonly #features: Tensor | undefined;
-  /** Images a run. */
+  readonly #batch: Batch;
+  #count = 0;
+  /** Images a run, at most. */
   readonly batchSize: number;
   /** Number of classes. */
   readonly classes: number;
@@ -27,6 +30,7 @@ export class InferenceProgram implements Disposable {
     this.#images = parts.images;
     this.#logits = parts.logits;
     this.#features = parts.features;
+    this.#batch = new Batch(parts.images.shape);
     this.batchSize = parts.logits.shape[0]!;
     this.classes = parts.logits.shape[1]!;
   }
@@ -36,6 +40,7 @@ export class InferenceProgram implements Disposable {
     network: Network,
     options: ImageOptions & { profile?: boolean },
   ): Promise<InferenceProgram> {
+    assertBatchSize(options.batchSize);
     const { height, width, channels } = options.image;
     using stack = new DisposableStack();
     const images = stack.use(
@@ -55,7 +60,7 @@ export class InferenceProgram implements Disposable {
     return new InferenceProgram({ program, images, logits, features });
   }
 
-  /** Shape of the feature map, [N, K, height, width]; undefined without global average pooling. */
+  /** Shape of the feature map, [batchSize, K, height, width]; undefined without global average pooling. */
   get featureShape(): readonly number[] | undefined {
     return this.#features?.shape;
   }
@@ -63,25 +68,35 @@ export class InferenceProgram implements Disposable {
   /**
    * Computes logits.
    *
-   * @param images `batchSize` images as u8 NHWC.
-   * @returns [batchSize, classes], row-major.
-   * @throws {GapcamError} If the number of bytes does not fit.
+   * @param images 1 to `batchSize` images as u8 NHWC.
+   * @returns [images, classes], row-major.
+   * @throws {GapcamError} If the number of bytes does not fit, or the run
+   * before is not awaited yet (`busy`).
    */
   async run(images: Uint8Array): Promise<Float32Array> {
-    this.#images.write(images);
+    const count = this.#batch.count(images);
+    this.#program.assertIdle("run");
+    this.#images.write(this.#batch.images(images));
     await this.#program.run("forward");
-    return this.#logits.read();
+    this.#count = count;
+    return this.#logits.read().subarray(0, count * this.classes);
   }
 
   /**
-   * The feature map of the last run.
+   * The feature map of the last run: what global average pooling takes.
    *
-   * @param target Where to put it; a new array if left out.
-   * @returns [N, K, height, width], row-major.
-   * @throws {GapcamError} If the model has no global average pooling.
+   * @param target Where to put that of a full batch, `batchSize` images; a new
+   * array if left out.
+   * @returns [images, K, height, width], row-major; a view of `target`.
+   * @throws {GapcamError} If the model has no global average pooling, or
+   * `target` is of another length.
    */
   features(target?: Float32Array): Float32Array {
-    if (this.#features) return this.#features.read(target);
+    if (this.#features) {
+      const features = this.#features.read(target);
+      const image = features.length / this.batchSize;
+      return features.subarray(0, this.#count * image);
+    }
     throw new GapcamError(
       "unsupported",
       "Cannot read the feature map: the model has no global average pooling",

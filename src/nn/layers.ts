@@ -145,6 +145,7 @@ export function conv2d(
  * Describes `max(x, 0) + negativeSlope * min(x, 0)`.
  *
  * @param negativeSlope Between 0 (ReLU) and 1 (identity). Default: 0.01, as PyTorch.
+ * @returns A layer that keeps the shape.
  * @throws {GapcamError} If the slope is out of range.
  */
 export function leakyRelu(negativeSlope = 0.01): LeakyRelu {
@@ -158,7 +159,11 @@ export function leakyRelu(negativeSlope = 0.01): LeakyRelu {
   return { kind: "leakyRelu", negativeSlope };
 }
 
-/** Describes a ReLU: a leaky ReLU of slope 0. */
+/**
+ * Describes a ReLU: a leaky ReLU of slope 0.
+ *
+ * @returns A layer that keeps the shape.
+ */
 export function relu(): LeakyRelu {
   return leakyRelu(0);
 }
@@ -168,16 +173,28 @@ export function relu(): LeakyRelu {
  * PyTorch's `BatchNorm2d` with affine parameters and running statistics.
  *
  * @param channels Channels of the input, from 1.
+ * @param options `epsilon` (default 1e-5, above 0), added to the variance;
+ * `momentum` (0.1, from 0 to 1), the share of a new batch in the running statistics.
+ * @returns A layer that keeps the shape [N, channels, H, W].
+ * @throws {GapcamError} If a number is out of range.
  */
 export function batchNorm2d(
   channels: number,
   options: { epsilon?: number; momentum?: number } = {},
 ): BatchNorm2d {
+  const { epsilon = 1e-5, momentum = 0.1 } = options;
+  if (!(epsilon > 0 && momentum >= 0 && momentum <= 1)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot describe batch normalisation: epsilon is ${epsilon} and ` +
+        `momentum is ${momentum}, expected above 0 and from 0 to 1`,
+    );
+  }
   return {
     kind: "batchNorm2d",
     channels: whole("channels", channels),
-    epsilon: options.epsilon ?? 1e-5,
-    momentum: options.momentum ?? 0.1,
+    epsilon,
+    momentum,
   };
 }
 
@@ -185,30 +202,50 @@ export function batchNorm2d(
  * Describes max pooling.
  *
  * @param kernelSize Size of a window, from 1.
- * @param options `stride` (default: the kernel size), `padding` (0).
+ * @param options `stride` (default: the kernel size), `padding` (0, at most
+ * half the kernel size).
+ * @returns A layer from [N, C, H, W] to [N, C, rows, columns].
+ * @throws {GapcamError} If a number is not whole, too small or too large.
  */
 export function maxPool2d(
   kernelSize: Size2d,
   options: { stride?: Size2d; padding?: Size2d } = {},
 ): MaxPool2d {
+  const kernel = pair("kernelSize", kernelSize, 1);
+  const padding = pair("padding", options.padding ?? 0, 0);
+  // Else a window could hold nothing but padding.
+  if (padding.some((size, i) => 2 * size > kernel[i]!)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot describe max pooling: padding is ${padding.join(" x ")}, ` +
+        `expected at most half the kernel size ${kernel.join(" x ")}`,
+    );
+  }
   return {
     kind: "maxPool2d",
-    kernelSize: pair("kernelSize", kernelSize, 1),
+    kernelSize: kernel,
     stride: pair("stride", options.stride ?? kernelSize, 1),
-    padding: pair("padding", options.padding ?? 0, 0),
+    padding,
   };
 }
 
-/** Describes the mean over height and width: [N, C, H, W] to [N, C]. */
+/**
+ * Describes the mean over height and width.
+ *
+ * @returns A layer from [N, C, H, W] to [N, C].
+ */
 export function globalAveragePool(): GlobalAveragePool {
   return { kind: "globalAveragePool" };
 }
 
 /**
- * Describes a fully connected layer: [N, inputFeatures] to [N, outputFeatures].
+ * Describes a fully connected layer.
  *
- * @param inputFeatures From 1.
- * @param outputFeatures From 1.
+ * @param inputFeatures Features of the input, from 1.
+ * @param outputFeatures Features of the output, from 1.
+ * @param options `bias` (default: true).
+ * @returns A layer from [N, inputFeatures] to [N, outputFeatures].
+ * @throws {GapcamError} If a number is not whole or too small.
  */
 export function linear(
   inputFeatures: number,
@@ -227,6 +264,8 @@ export function linear(
  * Chains layers. A list names them `0`, `1`, ... as PyTorch's `Sequential`; an
  * object names them by its keys.
  *
+ * @param layers Layers in order, from 1.
+ * @returns One layer, which others may hold.
  * @throws {GapcamError} If there is no layer, or a name is empty or has a dot.
  *
  * @example A small classifier that ends in global average pooling
@@ -268,10 +307,21 @@ export function sequential(
   return { kind: "sequential", layers: named };
 }
 
-/** The layers that hold no others, in order, with their full names. */
+/**
+ * Lists the layers that hold no others.
+ *
+ * @param model Any layer.
+ * @param prefix What the names start with. Default: nothing.
+ * @returns The layers in order, with their full names.
+ */
 export function flatten(model: Layer, prefix = ""): NamedLayer[] {
   if (model.kind !== "sequential") return [{ name: prefix, layer: model }];
   return model.layers.flatMap(([name, layer]) =>
-    flatten(layer, prefix === "" ? name : `${prefix}.${name}`)
+    flatten(layer, join(prefix, name))
   );
+}
+
+/** Joins names as PyTorch does: a layer that nothing holds has an empty one. */
+export function join(prefix: string, name: string): string {
+  return prefix === "" ? name : `${prefix}.${name}`;
 }

@@ -3,7 +3,7 @@ import type { Device } from "../device/device.ts";
 import type { Program } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { StateDict } from "../weights/state_dict.ts";
-import { flatten, type Layer, type NamedLayer } from "./layers.ts";
+import { flatten, join, type Layer, type NamedLayer } from "./layers.ts";
 import { initialise, type Parameter, parametersOf } from "./parameters.ts";
 import { shapesOf } from "./shapes.ts";
 import { InferenceProgram } from "./inference_program.ts";
@@ -11,7 +11,7 @@ import { type TrainingOptions, TrainingProgram } from "./training_program.ts";
 
 /** What a compiled program takes: images of one size, in batches of one size. */
 export interface ImageOptions {
-  /** Images a batch, from 1. A shorter batch is padded. */
+  /** Images a batch, from 1. A shorter batch is padded; see `run` and `step`. */
   batchSize: number;
   /** Height, width and channels of the images. */
   image: { height: number; width: number; channels: number };
@@ -184,7 +184,7 @@ export class Network implements Disposable {
     options: NamedLayer & { slope: number },
   ): Tensor {
     const { name, layer, slope: negativeSlope } = options;
-    const parameter = (kind: string) => this.tensor(`${name}.${kind}`);
+    const parameter = (kind: string) => this.tensor(join(name, kind));
     switch (layer.kind) {
       case "conv2d":
         return program.conv2d(input, parameter("weight"), {

@@ -1,6 +1,6 @@
 import { Random } from "../random.ts";
 import type { HostTensor, StateDict } from "../weights/state_dict.ts";
-import { flatten, type Layer } from "./layers.ts";
+import { flatten, join, type Layer } from "./layers.ts";
 
 /** One tensor of a model. */
 export interface Parameter {
@@ -45,10 +45,10 @@ export function parametersOf(model: Layer): Parameter[] {
       case "batchNorm2d": {
         const shape = [layer.channels];
         return [
-          constant(`${name}.weight`, shape, 1, true),
-          constant(`${name}.bias`, shape, 0, true),
-          constant(`${name}.running_mean`, shape, 0, false),
-          constant(`${name}.running_var`, shape, 1, false),
+          constant(join(name, "weight"), shape, 1, true),
+          constant(join(name, "bias"), shape, 0, true),
+          constant(join(name, "running_mean"), shape, 0, false),
+          constant(join(name, "running_var"), shape, 1, false),
         ];
       }
       default:
@@ -89,9 +89,9 @@ function weighted(
   bias: boolean,
 ): Parameter[] {
   const common = { trainable: true, fanIn, initialValue: 0 };
-  const weight = { name: `${name}.weight`, shape, ...common };
+  const weight = { name: join(name, "weight"), shape, ...common };
   if (!bias) return [weight];
-  return [weight, { name: `${name}.bias`, shape: [shape[0]!], ...common }];
+  return [weight, { name: join(name, "bias"), shape: [shape[0]!], ...common }];
 }
 
 function constant(

@@ -57,7 +57,7 @@ export function oneCycleRate(
   const { ticks, warmUpFraction = 0.3 } = options;
   const initial = rate / (options.initialDivisor ?? 25);
   const top = warmUpFraction * ticks - 1;
-  if (tick <= top) return between(initial, rate, tick / top);
+  if (tick <= top) return between(initial, rate, top > 0 ? tick / top : 1);
   const final = initial / (options.finalDivisor ?? 1e4);
   return between(rate, final, (tick - top) / (ticks - 1 - top));
 }

@@ -20,18 +20,41 @@ export function shapesOf(
   model: Layer,
   inputShape: readonly [number, number, number],
 ): ShapedLayer[] {
+  for (const size of inputShape) {
+    if (Number.isSafeInteger(size) && size >= 1) continue;
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot follow an image of shape [${inputShape.join(", ")}]: ` +
+        "expected three positive whole numbers",
+    );
+  }
+  const layers = flatten(model);
   let shape: readonly number[] = inputShape;
-  const pools = flatten(model).filter(({ layer }) =>
-    layer.kind === "maxPool2d"
-  );
-  return flatten(model).map(({ name, layer }) => {
-    shape = outputShape(name, layer, shape, () => {
-      const [, height, width] = inputShape;
-      return `an image of ${height} x ${width} is too small for the model's ` +
-        `${pools.length} pools`;
-    });
+  return layers.map(({ name, layer }) => {
+    shape = outputShape(name, layer, shape, () => tooSmall(layers, inputShape));
     return { name, layer, outputShape: shape };
   });
+}
+
+function tooSmall(
+  layers: readonly NamedLayer[],
+  [, height, width]: readonly [number, number, number],
+): string {
+  const pools = layers.filter(({ layer }) => layer.kind === "maxPool2d");
+  return `an image of ${height} x ${width} is too small for the model's ` +
+    `${pools.length} pools; use at least ${leastSize(layers, 0)} x ${
+      leastSize(layers, 1)
+    }`;
+}
+
+/** The least height (0) or width (1) of an image that leaves a pixel everywhere. */
+function leastSize(layers: readonly NamedLayer[], direction: 0 | 1): number {
+  return layers.reduceRight((needed, { layer }) => {
+    if (layer.kind !== "conv2d" && layer.kind !== "maxPool2d") return needed;
+    const size = (needed - 1) * layer.stride[direction] +
+      layer.kernelSize[direction] - 2 * layer.padding[direction];
+    return Math.max(size, 1);
+  }, 1);
 }
 
 function outputShape(
@@ -66,7 +89,7 @@ function outputShape(
           "shape-mismatch",
           `Cannot build layer ${
             name || layer.kind
-          } (${layer.kind}): ${tooSmall()}; use a larger image size`,
+          } (${layer.kind}): ${tooSmall()}`,
         );
       }
       return [

@@ -11,7 +11,7 @@ import { shapesOf } from "./shapes.ts";
  * @returns Lines of text, the last one the totals.
  * @throws {GapcamError} If a layer does not fit what comes before it.
  *
- * @example
+ * @example The seed network
  * ```ts
  * import { summary, vgg } from "@gapcam/gapcam";
  *
@@ -27,7 +27,11 @@ export function summary(
   const rows = shapesOf(model, inputShape).map(
     ({ name, layer, outputShape }) => {
       const own = parameters.filter((parameter) =>
-        parameter.name.slice(0, parameter.name.lastIndexOf(".")) === name
+        parameter.name.slice(
+          0,
+          Math.max(parameter.name.lastIndexOf("."), 0),
+        ) ===
+          name
       );
       return [
         name,

@@ -2,6 +2,7 @@ import { GapcamError } from "../error.ts";
 import type { Program, ProgramStep } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { StateDict } from "../weights/state_dict.ts";
+import { assertBatchSize, Batch } from "./_batch.ts";
 import type { ImageOptions, Network } from "./network.ts";
 import { type Optimiser, updateSettings } from "./optimiser.ts";
 import type { Parameter } from "./parameters.ts";
@@ -11,11 +12,17 @@ export interface TrainingOptions extends ImageOptions {
   /** How parameters follow their gradients. */
   optimiser: Optimiser;
   /**
-   * Parameters with a learning rate of their own: those whose name starts with
-   * `prefix` learn `factor` times as fast. The first that fits counts.
+   * Parameters with a learning rate of their own: `prefix` names a layer, a
+   * group of layers or a tensor (`features`, `features.0`,
+   * `features.0.weight`), which then learns `factor` times as fast. The first
+   * that fits counts.
    */
   groups?: readonly { prefix: string; factor: number }[];
-  /** Parameters whose name starts with one of these stay as they are. */
+  /**
+   * Layers, groups of layers or tensors that stay as they are, named as in
+   * {@linkcode groups}. Running statistics of batch normalisation go on, as in
+   * PyTorch.
+   */
   freeze?: readonly string[];
   /** See {@linkcode Program.crossEntropy}. Default: 0. */
   labelSmoothing?: number;
@@ -63,6 +70,7 @@ export class TrainingProgram implements Disposable {
   readonly #groups: readonly Group[];
   readonly #gradients: ReadonlyMap<string, Tensor>;
   readonly #stack: DisposableStack;
+  readonly #batch: Batch;
   #step = 0;
 
   private constructor(parts: {
@@ -83,6 +91,7 @@ export class TrainingProgram implements Disposable {
     this.#groups = parts.groups;
     this.#gradients = parts.gradients;
     this.#stack = parts.stack;
+    this.#batch = new Batch(parts.images.shape);
   }
 
   /** @ignore See {@linkcode Network.compileTraining}. */
@@ -91,7 +100,13 @@ export class TrainingProgram implements Disposable {
     options: TrainingOptions,
   ): Promise<TrainingProgram> {
     const { device } = network;
-    const { batchSize, optimiser, image } = options;
+    const { batchSize, optimiser, image, freeze = [], groups: rates = [] } =
+      options;
+    assertBatchSize(batchSize);
+    assertKnown(network.parameters, [
+      ...freeze,
+      ...rates.map(({ prefix }) => prefix),
+    ]);
     using stack = new DisposableStack();
     const images = stack.use(device.tensor(
       [batchSize, image.height, image.width, image.channels],
@@ -110,14 +125,13 @@ export class TrainingProgram implements Disposable {
       metrics,
     });
     const learning = network.parameters.filter(({ name, trainable }) =>
-      trainable &&
-      !(options.freeze ?? []).some((prefix) => name.startsWith(prefix))
+      trainable && !freeze.some((prefix) => isWithin(name, prefix))
     );
     if (learning.length === 0) {
       throw new GapcamError(
         "invalid-argument",
         `Cannot train: ${
-          (options.freeze ?? []).join(", ") || "the model"
+          freeze.length > 0 ? `freezing ${freeze.join(", ")}` : "the model"
         } leaves no parameter that learns`,
       );
     }
@@ -130,8 +144,8 @@ export class TrainingProgram implements Disposable {
     );
     const groups: Group[] = [];
     for (const parameter of learning) {
-      const factor = options.groups?.find(({ prefix }) =>
-        parameter.name.startsWith(prefix)
+      const factor = rates.find(({ prefix }) =>
+        isWithin(parameter.name, prefix)
       )?.factor ?? 1;
       let group = groups.find((other) => other.factor === factor);
       if (!group) {
@@ -178,20 +192,28 @@ export class TrainingProgram implements Disposable {
   /**
    * Takes one step. The event loop stays free meanwhile.
    *
-   * @param images `batchSize` images as u8 NHWC.
-   * @param labels `batchSize` class indices; -1 is ignored.
+   * A batch smaller than `batchSize` gives the loss and, without batch
+   * normalisation, the gradients that it has alone; batch normalisation sees
+   * its images several times.
+   *
+   * @param images 1 to `batchSize` images as u8 NHWC.
+   * @param labels A class index for each image; -1 is ignored.
    * @param options `learningRate`: that of this step; the optimiser's if left out.
-   * @throws {GapcamError} If a length does not fit.
+   * @throws {GapcamError} If a length does not fit, or the step before is not
+   * awaited yet (`busy`).
    */
   async step(
     images: Uint8Array,
     labels: Int32Array,
     options: { learningRate?: number } = {},
   ): Promise<void> {
-    this.#images.write(images);
-    this.#labels.write(labels);
+    const count = this.#batch.count(images);
+    const allLabels = this.#batch.labels(labels, count);
     const step = this.#step + 1;
     const rate = options.learningRate ?? this.#optimiser.learningRate;
+    this.#program.assertIdle("run");
+    this.#images.write(this.#batch.images(images));
+    this.#labels.write(allLabels);
     for (const { factor, settings } of this.#groups) {
       settings.write(
         updateSettings(this.#optimiser, { learningRate: rate * factor, step }),
@@ -250,14 +272,29 @@ export class TrainingProgram implements Disposable {
   /**
    * Restores what {@linkcode optimiserState} and {@linkcode stepCount} gave.
    *
-   * @throws {GapcamError} If a tensor is missing or of another size.
+   * @param state Tensors by name. Those of parameters that do not learn here
+   * are left aside.
+   * @param stepCount Steps that were taken, from 0.
+   * @throws {GapcamError} If a tensor is missing or of another shape, or
+   * `stepCount` is not whole; nothing is changed then.
    */
   loadOptimiserState(state: StateDict, stepCount: number): void {
-    for (const [name] of this.#optimiserTensors()) {
-      if (state.has(name)) continue;
+    if (!Number.isSafeInteger(stepCount) || stepCount < 0) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot restore the optimiser after ${stepCount} steps: ` +
+          "expected a whole number from 0",
+      );
+    }
+    for (const [name, { shape }] of this.#optimiserTensors()) {
+      const found = state.get(name);
+      if (found?.shape.join() === shape.join()) continue;
+      const problem = found
+        ? `is [${found.shape.join(", ")}], expected [${shape.join(", ")}]`
+        : "is missing";
       throw new GapcamError(
         "shape-mismatch",
-        `Cannot restore the optimiser: ${name} is missing`,
+        `Cannot restore the optimiser: ${name} ${problem}`,
       );
     }
     for (const [name, tensor] of this.#optimiserTensors()) {
@@ -288,5 +325,27 @@ export class TrainingProgram implements Disposable {
         }
       }
     }
+  }
+}
+
+/** Whether a tensor is, or belongs to, what `prefix` names. */
+function isWithin(name: string, prefix: string): boolean {
+  return name === prefix || name.startsWith(`${prefix}.`);
+}
+
+function assertKnown(
+  parameters: readonly Parameter[],
+  prefixes: readonly string[],
+): void {
+  for (const prefix of prefixes) {
+    if (parameters.some(({ name }) => isWithin(name, prefix))) continue;
+    throw new GapcamError(
+      "not-found",
+      `Cannot freeze or group ${JSON.stringify(prefix)}: no parameter is ` +
+        `within it; the model has ${
+          [...new Set(parameters.map(({ name }) => name.split(".")[0]))]
+            .join(", ")
+        }`,
+    );
   }
 }

@@ -118,17 +118,7 @@ export function vgg(
   trunk: VggName | readonly VggStep[],
   options: VggOptions,
 ): Sequential {
-  const steps: readonly VggStep[] | undefined = typeof trunk === "string"
-    ? VGG_CONFIGURATIONS[trunk]
-    : trunk;
-  if (!steps) {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot describe model ${JSON.stringify(trunk)}: expected one of ${
-        Object.keys(VGG_CONFIGURATIONS).join(", ")
-      }`,
-    );
-  }
+  const steps = stepsOf(trunk);
   const slope = options.negativeSlope ?? 0.2;
   const layers: Layer[] = [];
   let channels = options.inputChannels ?? 3;
@@ -137,12 +127,19 @@ export function vgg(
       layers.push(maxPool2d(2));
       continue;
     }
+    if (typeof step !== "number") {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot describe a VGG trunk with step ${JSON.stringify(step)}: ` +
+          'expected a number of channels or "M"',
+      );
+    }
     layers.push(conv2d(channels, step, { kernelSize: 3, padding: 1 }));
     if (options.batchNorm) layers.push(batchNorm2d(step));
     layers.push(leakyRelu(slope));
     channels = step;
   }
-  if (layers.length === 0) {
+  if (!steps.some((step) => step !== "M")) {
     throw new GapcamError(
       "invalid-argument",
       "Cannot describe a VGG trunk without a convolution",
@@ -153,4 +150,17 @@ export function vgg(
     pool: globalAveragePool(),
     classifier: linear(channels, options.classes),
   });
+}
+
+function stepsOf(trunk: VggName | readonly VggStep[]): readonly VggStep[] {
+  if (typeof trunk !== "string") return trunk;
+  if (Object.hasOwn(VGG_CONFIGURATIONS, trunk)) {
+    return VGG_CONFIGURATIONS[trunk];
+  }
+  throw new GapcamError(
+    "not-found",
+    `Cannot describe model ${JSON.stringify(trunk)}: expected one of ${
+      Object.keys(VGG_CONFIGURATIONS).join(", ")
+    }`,
+  );
 }
