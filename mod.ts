@@ -51,6 +51,17 @@ export {
 } from "./src/weights/read_pytorch.ts";
 export { encodePytorch, writePytorch } from "./src/weights/write_pytorch.ts";
 export {
+  type MappedVgg,
+  type MapVggOptions,
+  mapVggWeights,
+  type VggNaming,
+} from "./src/weights/map_vgg_weights.ts";
+export {
+  encodeOnnx,
+  type OnnxOptions,
+  writeOnnx,
+} from "./src/weights/write_onnx.ts";
+export {
   encodeSafetensors,
   writeSafetensors,
 } from "./src/weights/write_safetensors.ts";

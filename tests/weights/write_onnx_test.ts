@@ -1,0 +1,167 @@
+import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
+import * as onnx from "npm:onnxruntime-node@^1.20.0";
+import { GapcamError } from "../../src/error.ts";
+import {
+  batchNorm2d,
+  conv2d,
+  globalAveragePool,
+  type Layer,
+  leakyRelu,
+  linear,
+  maxPool2d,
+  relu,
+  sequential,
+} from "../../src/nn/layers.ts";
+import { initialise } from "../../src/nn/parameters.ts";
+import { vgg } from "../../src/nn/vgg.ts";
+import { openPytorch } from "../../src/weights/read_pytorch.ts";
+import { toStateDict } from "../../src/weights/stored_tensor.ts";
+import { encodeOnnx } from "../../src/weights/write_onnx.ts";
+
+const FIXTURES = new URL("../fixtures/weights/", import.meta.url);
+
+interface Outputs {
+  logits: onnx.Tensor;
+  features: onnx.Tensor;
+}
+
+async function run(
+  model: Uint8Array,
+  image: Float32Array,
+  shape: readonly number[],
+): Promise<Outputs> {
+  const session = await onnx.InferenceSession.create(model, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+  });
+  try {
+    assertEquals(session.inputNames, ["image"]);
+    assertEquals(session.outputNames, ["logits", "features"]);
+    const input = new onnx.Tensor("float32", image, shape);
+    return await session.run({ image: input }) as unknown as Outputs;
+  } finally {
+    await session.release();
+  }
+}
+
+function greatestDifference(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+): number {
+  assertEquals(a.length, b.length);
+  assert(a.length > 0);
+  let greatest = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs(a[i]! - b[i]!);
+    assert(!Number.isNaN(difference), `element ${i} is not a number`);
+    greatest = Math.max(greatest, difference);
+  }
+  return greatest;
+}
+
+/** The network of scripts/fixtures/weights_onnx.py. */
+const NETWORK: Layer = sequential({
+  features: sequential([
+    conv2d(3, 6, {
+      kernelSize: [3, 5],
+      stride: [1, 2],
+      padding: [1, 2],
+      bias: false,
+    }),
+    batchNorm2d(6, { epsilon: 1e-3 }),
+    leakyRelu(0.2),
+    maxPool2d(3, { stride: 2, padding: 1 }),
+    conv2d(6, 8, { padding: 1 }),
+    relu(),
+  ]),
+  pool: globalAveragePool(),
+  classifier: linear(8, 5),
+});
+
+async function fixtureState() {
+  const { tensors } = await openPytorch(
+    new URL("network.pt", FIXTURES).pathname,
+  );
+  tensors.delete("features.1.num_batches_tracked");
+  return toStateDict(tensors);
+}
+
+Deno.test("encodeOnnx() computes in ONNX Runtime what PyTorch computed", async () => {
+  const expected: Record<string, { shape: number[]; values: number[] }> = JSON
+    .parse(await Deno.readTextFile(new URL("network.json", FIXTURES)));
+  const model = encodeOnnx(NETWORK, await fixtureState());
+  const { logits, features } = await run(
+    model,
+    Float32Array.from(expected.image!.values),
+    expected.image!.shape,
+  );
+  assertEquals([...logits.dims], expected.logits!.shape);
+  assertEquals([...features.dims], expected.features!.shape);
+  assertLess(
+    greatestDifference(
+      logits.data as Float32Array,
+      expected.logits!.values,
+    ),
+    1e-5,
+  );
+  assertLess(
+    greatestDifference(
+      features.data as Float32Array,
+      expected.features!.values,
+    ),
+    1e-5,
+  );
+});
+
+Deno.test("encodeOnnx() takes batches and images of any size", async () => {
+  const model = vgg([4, "M", 8], { classes: 3 });
+  const bytes = encodeOnnx(model, initialise(model, 0));
+  for (const [n, height, width] of [[1, 8, 8], [5, 6, 12]] as const) {
+    const image = new Float32Array(n * 3 * height * width).fill(0.5);
+    const { logits, features } = await run(bytes, image, [n, 3, height, width]);
+    assertEquals([...logits.dims], [n, 3]);
+    assertEquals([...features.dims], [n, 8, height / 2, width / 2]);
+  }
+});
+
+Deno.test("encodeOnnx() gives the same bytes again and keeps its metadata", () => {
+  const model = vgg([4], { classes: 2 });
+  const encode = () =>
+    encodeOnnx(model, initialise(model, 0), {
+      imageSize: { height: 8, width: 8 },
+      mean: [0.5, 0.5, 0.5],
+      deviation: [0.25, 0.25, 0.25],
+      classes: ["Katze", "Hündin"],
+    });
+  assertEquals(encode(), encode());
+  const text = new TextDecoder().decode(encode());
+  for (const part of ["[0.25,0.25,0.25]", '["Katze","Hündin"]', "deviation"]) {
+    assert(text.includes(part), part);
+  }
+});
+
+Deno.test("encodeOnnx() refuses a model without a trunk or a pool, and missing tensors", () => {
+  const refusal = (model: Layer) =>
+    (assertThrows(
+      () => encodeOnnx(model, initialise(model, 0)),
+      GapcamError,
+    ) as Error).message;
+  assertEquals(
+    refusal(sequential([conv2d(3, 4), relu()])),
+    "Cannot export as ONNX: class activation maps need one global average " +
+      "pooling behind the trunk, found 0",
+  );
+  assertEquals(
+    refusal(sequential([globalAveragePool(), linear(3, 2)])),
+    "Cannot export as ONNX: class activation maps need one global average " +
+      "pooling behind the trunk, found 1 as the first layer",
+  );
+  const model = vgg([4], { classes: 2 });
+  const state = initialise(model, 0);
+  state.delete("classifier.bias");
+  assertEquals(
+    (assertThrows(() => encodeOnnx(model, state), GapcamError) as Error)
+      .message,
+    'Cannot export as ONNX: "classifier.bias" is missing, expected [2]',
+  );
+});
