@@ -1,0 +1,375 @@
+/**
+ * `deno task bench`: how fast the network trains, infers and explains here,
+ * beside PyTorch and TensorFlow.js in the same run.
+ *
+ * On a noisy machine seconds mean little, ratios taken side by side much: each
+ * round times every competitor once, one after the other, and the ratio of a
+ * round is ours over theirs in that round. Medians over rounds are printed.
+ *
+ * @module
+ */
+
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import {
+  describeBackend,
+  GapcamError,
+  type ProgramStep,
+  VGG_CONFIGURATIONS,
+} from "../mod.ts";
+import { runCommand } from "./_command.ts";
+import { Worker } from "./bench/_protocol.ts";
+
+const MEASURES = ["train", "infer", "cam"] as const;
+
+/** One way to run the network: a worker process and what to ask it for. */
+interface Competitor {
+  name: string;
+  worker: Worker;
+  options: Record<string, unknown>;
+}
+
+/** One competitor's images per second, a value a round, by measure. */
+type Rates = Record<string, number[]>;
+
+await runCommand({
+  name: "bench",
+  summary: "Times training, inference and class activation maps, beside " +
+    "PyTorch and TensorFlow.js in the same run.",
+  flags: {
+    size: { type: "integer", min: 32, help: "height and width (224)" },
+    batch: { type: "integer", min: 1, help: "images a step (8)" },
+    model: {
+      type: "string",
+      choices: Object.keys(VGG_CONFIGURATIONS),
+      help: "trunk (vgg16)",
+    },
+    measure: {
+      type: "string",
+      help: "what to time, separated by commas (train,infer,cam)",
+      placeholder: "LIST",
+    },
+    against: {
+      type: "string",
+      help: "torch, tfjs or none, separated by commas (none)",
+      placeholder: "LIST",
+    },
+    python: {
+      type: "string",
+      help: "a Python that has torch (python3)",
+      placeholder: "FILE",
+    },
+    rounds: { type: "integer", min: 1, help: "how often each is timed (5)" },
+    steps: { type: "integer", min: 1, help: "steps a timing (1)" },
+    threads: { type: "integer", min: 1, help: "threads of each (all)" },
+    device: { type: "string", choices: ["cpu", "cuda"], help: "our device" },
+    precision: {
+      type: "string",
+      choices: ["f32", "tf32", "bf16"],
+      help: "our precision (f32)",
+    },
+    memory: { type: "boolean", help: "also compare peak resident memory" },
+    json: { type: "boolean", help: "print everything as JSON" },
+  },
+}, async (flags) => {
+  const build = {
+    model: VGG_CONFIGURATIONS[
+      (flags.model ?? "vgg16") as keyof typeof VGG_CONFIGURATIONS
+    ],
+    size: flags.size ?? 224,
+    batch: flags.batch ?? 8,
+    threads: flags.threads ?? navigator.hardwareConcurrency,
+    device: flags.device ?? "cpu",
+    precision: flags.precision ?? "f32",
+  };
+  const measures = list(flags.measure ?? "train,infer,cam", MEASURES);
+  const against = list(flags.against ?? "none", ["torch", "tfjs", "none"]);
+  const python = flags.python ?? "python3";
+  const rounds = flags.rounds ?? 5;
+  const steps = flags.steps ?? 1;
+
+  await using stack = new AsyncDisposableStack();
+  const ours = stack.use(await startGapcam(build.threads));
+  const competitors: Competitor[] = [{
+    name: "gapcam",
+    worker: ours,
+    options: {},
+  }];
+  if (against.includes("torch")) {
+    const worker = stack.use(await startTorch(python, build.threads));
+    for (const channelsLast of [false, true]) {
+      for (const bf16 of [false, true]) {
+        competitors.push({
+          name: `torch ${bf16 ? "bf16" : "f32"}${
+            channelsLast ? " channels-last" : ""
+          }`,
+          worker,
+          options: { channelsLast, bf16 },
+        });
+      }
+    }
+  }
+  if (against.includes("tfjs")) {
+    const worker = stack.use(await startTfjs());
+    competitors.push({ name: "tfjs", worker, options: {} });
+  }
+  const workers = new Set(competitors.map(({ worker }) => worker));
+  for (const worker of workers) await worker.ask(build);
+
+  const results: Record<string, Record<string, Rates[string]>> = {};
+  let operations: { steps: ProgramStep[] } | undefined;
+  for (const measure of measures) {
+    const rates = await timeRounds(competitors, { measure, rounds, steps });
+    results[measure] = rates;
+    if (measure === "train") {
+      operations = await ours.ask({ measure: "operations" }) as unknown as {
+        steps: ProgramStep[];
+      };
+    }
+  }
+  const memory = flags.memory
+    ? await peakMemory(build, against.includes("torch") ? python : undefined)
+    : undefined;
+  const machine = {
+    processor: cpus()[0]?.model ?? "unknown",
+    threads: build.threads,
+    ...await machinePeak(build.threads),
+  };
+  const versions = Object.fromEntries([
+    ["deno", Deno.version.deno],
+    ["gapcam", describeBackend(build.device as "cpu" | "cuda").version],
+    ...competitors.slice(1).map((
+      { name, worker },
+    ) => [name.split(" ")[0], worker.greeting.version]),
+  ]);
+  const report = {
+    build: { ...build, model: flags.model ?? "vgg16" },
+    machine,
+    versions,
+    rounds,
+    steps,
+    imagesPerSecond: results,
+    memory,
+    operations: operations?.steps,
+  };
+  if (flags.json) console.log(JSON.stringify(report, null, 2));
+  else printReport(report);
+});
+
+/** Times each competitor once a round; the order turns from round to round. */
+async function timeRounds(
+  competitors: readonly Competitor[],
+  options: { measure: string; rounds: number; steps: number },
+): Promise<Rates> {
+  const { measure, rounds, steps } = options;
+  const rates: Rates = {};
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < competitors.length; i++) {
+      const { name, worker, options } =
+        competitors[(i + round) % competitors.length]!;
+      const answer = await worker.ask({
+        measure,
+        steps,
+        // A worker that holds one variant at a time rebuilds it.
+        warmUp: round === 0 || Object.keys(options).length > 0,
+        ...options,
+      });
+      if (typeof answer.seconds !== "number") continue;
+      (rates[name] ??= []).push(Number(answer.images) / answer.seconds);
+    }
+  }
+  return rates;
+}
+
+/** Peak resident bytes of two training steps, each in a process of its own. */
+async function peakMemory(
+  build: Record<string, unknown> & { threads: number },
+  python: string | undefined,
+): Promise<Record<string, number>> {
+  const peaks: Record<string, number> = {};
+  async function measure(
+    name: string,
+    started: Promise<Worker>,
+    options: Record<string, unknown>,
+  ): Promise<void> {
+    await using worker = await started;
+    await worker.ask(build);
+    await worker.ask({ measure: "train", steps: 2, ...options });
+    peaks[name] = Number((await worker.ask({ measure: "memory" })).peakBytes);
+  }
+  await measure("gapcam", startGapcam(build.threads), {});
+  if (python) {
+    const options = { channelsLast: true, bf16: false };
+    await measure("torch f32", startTorch(python, build.threads), options);
+  }
+  return peaks;
+}
+
+function startGapcam(threads: number): Promise<Worker> {
+  return Worker.start(Deno.execPath(), [
+    "run",
+    "-A",
+    "--quiet",
+    script("gapcam.ts"),
+  ], { OMP_NUM_THREADS: String(threads) });
+}
+
+function startTfjs(): Promise<Worker> {
+  return Worker.start(Deno.execPath(), [
+    "run",
+    "-A",
+    "--quiet",
+    script("tfjs.ts"),
+  ], {});
+}
+
+async function startTorch(python: string, threads: number): Promise<Worker> {
+  try {
+    return await Worker.start(python, [script("pytorch.py")], {
+      OMP_NUM_THREADS: String(threads),
+    });
+  } catch (error) {
+    throw new GapcamError(
+      "not-found",
+      `Cannot time PyTorch: ${python} did not start or has no torch; name a ` +
+        "Python that has it with --python",
+      { cause: error },
+    );
+  }
+}
+
+function script(name: string): string {
+  return fileURLToPath(new URL(`bench/${name}`, import.meta.url));
+}
+
+/** The machine's limits, measured by build/machine_peak; empty if it was not built. */
+async function machinePeak(threads: number): Promise<Record<string, unknown>> {
+  const path = fileURLToPath(
+    new URL("../build/machine_peak", import.meta.url),
+  );
+  try {
+    const { stdout } = await new Deno.Command(path, {
+      args: [String(threads)],
+    }).output();
+    return JSON.parse(new TextDecoder().decode(stdout));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
+    throw error;
+  }
+}
+
+function list(text: string, known: readonly string[]): string[] {
+  const parts = text.split(",").map((part) => part.trim());
+  for (const part of parts) {
+    if (known.includes(part)) continue;
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot run the benchmark on ${JSON.stringify(part)}: expected ${
+        known.join(", ")
+      }, separated by commas`,
+    );
+  }
+  return parts;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2
+    ? sorted[middle]!
+    : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+interface Report {
+  build: Record<string, unknown>;
+  machine: Record<string, unknown>;
+  versions: Record<string, unknown>;
+  rounds: number;
+  imagesPerSecond: Record<string, Rates>;
+  memory: Record<string, number> | undefined;
+  operations: readonly ProgramStep[] | undefined;
+}
+
+function printReport(report: Report): void {
+  const { build, machine, versions } = report;
+  console.log(
+    `${build.model}, ${build.size} x ${build.size}, batch ${build.batch}, ` +
+      `${machine.threads} threads, medians of ${report.rounds} rounds`,
+  );
+  console.log(machineLine(machine));
+  console.log(
+    Object.entries(versions).map(([name, version]) => `${name}: ${version}`)
+      .join("; "),
+  );
+  for (const [measure, rates] of Object.entries(report.imagesPerSecond)) {
+    console.log(`\n${measure}: images/s (ratio: gapcam over it, by rounds)`);
+    const ours = rates.gapcam!;
+    for (const [name, values] of Object.entries(rates)) {
+      const ratios = values.map((value, i) => ours[i]! / value);
+      console.log(
+        `  ${name.padEnd(26)}${median(values).toFixed(3).padStart(10)}` +
+          (name === "gapcam"
+            ? ""
+            : `   ${median(ratios).toFixed(2)} x  (${
+              ratios.map((ratio) => ratio.toFixed(2)).join(" ")
+            })`),
+      );
+    }
+  }
+  if (report.memory) {
+    console.log("\npeak resident memory, two training steps");
+    for (const [name, bytes] of Object.entries(report.memory)) {
+      console.log(`  ${name.padEnd(26)}${(bytes / 2 ** 30).toFixed(2)} GiB`);
+    }
+  }
+  if (report.operations) printOperations(report.operations, machine);
+}
+
+function machineLine(machine: Record<string, unknown>): string {
+  const flops = Number(machine.flopsPerSecond);
+  const copy = Number(machine.copyBytesPerSecond);
+  return `${machine.processor}` +
+    (Number.isFinite(flops)
+      ? `, ${machine.instructions}: ${(flops / 1e9).toFixed(0)} GFLOP/s of ` +
+        `multiply-adds, ${(copy / 1e9).toFixed(1)} GB/s of copying`
+      : "");
+}
+
+function printOperations(
+  steps: readonly ProgramStep[],
+  machine: Record<string, unknown>,
+): void {
+  const total = steps.reduce((sum, step) => sum + perRun(step), 0);
+  const copy = Number(machine.copyBytesPerSecond);
+  console.log(`\none training step: ${total.toFixed(1)} ms in`);
+  console.log(
+    "  " + "operation".padEnd(40) + "algorithm".padEnd(30) +
+      "ms".padStart(9) + "GFLOP/s".padStart(10) + "share".padStart(8) +
+      "x bytes".padStart(9),
+  );
+  for (const step of steps) {
+    const milliseconds = perRun(step);
+    const least = step.bytes / copy * 1000;
+    console.log(
+      "  " + labelOf(step).slice(0, 39).padEnd(40) +
+        step.algorithm.slice(0, 29).padEnd(30) +
+        milliseconds.toFixed(2).padStart(9) +
+        (step.flops > 0 ? step.flops / milliseconds / 1e6 : 0).toFixed(1)
+          .padStart(10) +
+        `${(100 * milliseconds / total).toFixed(1)}%`.padStart(8) +
+        (Number.isFinite(least) && least > 0
+          ? (milliseconds / least).toFixed(1)
+          : "").padStart(9),
+    );
+  }
+}
+
+/** `conv2d_backward_data 2 [8, 64, 224, 224]`: what, which layer, and its input. */
+function labelOf(step: ProgramStep): string {
+  const [, layer, shape] = /^\S+ (\d+) (\[[^\]]*\])/.exec(step.name) ?? [];
+  return layer ? `${step.operation} ${layer} ${shape}` : step.name;
+}
+
+function perRun(step: ProgramStep): number {
+  return step.runs > 0 ? step.milliseconds / step.runs : 0;
+}

@@ -1,0 +1,172 @@
+/**
+ * gapcam's side of `deno task bench`; see pytorch.py for the protocol, which is
+ * the same but for `{"measure": "operations"}`: the steps of the training
+ * program that was timed last, with the time of each.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+import {
+  adam,
+  classActivationMap,
+  type InferenceProgram,
+  Network,
+  normaliseMap,
+  openDevice,
+  Random,
+  resizeMap,
+  type TrainingProgram,
+  vgg,
+} from "../../mod.ts";
+import { serve } from "./_protocol.ts";
+
+/** What is to be built; the same for every worker. */
+export interface BuildRequest {
+  /** Trunk, as of `vgg`. */
+  model: readonly (number | "M")[];
+  /** Height and width of the images. */
+  size: number;
+  /** Images a step. */
+  batch: number;
+  /** CPU threads. */
+  threads: number;
+  /** gapcam: device and precision. */
+  device?: "cpu" | "cuda";
+  /** See {@linkcode openDevice}. */
+  precision?: "f32" | "tf32" | "bf16";
+}
+
+/** What is to be timed. */
+export interface MeasureRequest {
+  /** A training step, a forward pass, or a forward pass with its maps. */
+  measure: "train" | "infer" | "cam";
+  /** How often. */
+  steps: number;
+  /** Whether to run once before. */
+  warmUp?: boolean;
+}
+
+class Bench implements Disposable {
+  readonly #stack = new DisposableStack();
+  readonly #request: BuildRequest;
+  readonly #network: Network;
+  readonly #images: Uint8Array;
+  readonly #labels: Int32Array;
+  #training: TrainingProgram | undefined;
+  #inference: InferenceProgram | undefined;
+
+  constructor(request: BuildRequest) {
+    this.#request = request;
+    const device = this.#stack.use(
+      openDevice(request.device ?? "cpu", {
+        threads: request.threads,
+        precision: request.precision ?? "f32",
+      }),
+    );
+    const model = vgg(request.model, { classes: 10 });
+    this.#network = this.#stack.use(new Network(device, model, { seed: 0 }));
+    const { batch, size } = request;
+    const random = new Random(1);
+    this.#images = Uint8Array.from(
+      { length: batch * size * size * 3 },
+      () => random.nextUint32() >>> 24,
+    );
+    this.#labels = Int32Array.from({ length: batch }, (_, i) => i % 10);
+  }
+
+  async measure(request: MeasureRequest) {
+    await this.#prepare(request.measure);
+    if (request.warmUp) await this.#step(request.measure);
+    const start = performance.now();
+    for (let i = 0; i < request.steps; i++) await this.#step(request.measure);
+    // Waits for the last step where steps are asynchronous.
+    this.#training?.metrics();
+    return {
+      seconds: (performance.now() - start) / 1000,
+      images: request.steps * this.#request.batch,
+    };
+  }
+
+  operations() {
+    return this.#training?.describe() ?? { bytes: 0, steps: [] };
+  }
+
+  async #prepare(measure: MeasureRequest["measure"]): Promise<void> {
+    const { batch, size } = this.#request;
+    const options = {
+      batchSize: batch,
+      image: { height: size, width: size, channels: 3 },
+    };
+    // One program at a time in memory, as in the other workers.
+    if (measure === "train") {
+      this.#inference?.[Symbol.dispose]();
+      this.#inference = undefined;
+      this.#training ??= await this.#network.compileTraining({
+        ...options,
+        optimiser: adam({ learningRate: 1e-5 }),
+        profile: true,
+      });
+    } else {
+      this.#training?.[Symbol.dispose]();
+      this.#training = undefined;
+      this.#inference ??= await this.#network.compileInference(options);
+    }
+  }
+
+  async #step(measure: MeasureRequest["measure"]): Promise<void> {
+    if (measure === "train") {
+      await this.#training!.step(this.#images, this.#labels);
+      return;
+    }
+    const program = this.#inference!;
+    const logits = await program.run(this.#images);
+    if (measure === "infer") return;
+    const { batch, size } = this.#request;
+    const weight = this.#network.tensor("classifier.weight");
+    const bias = this.#network.tensor("classifier.bias").read();
+    const head = { shape: weight.shape, data: weight.read() };
+    const shape = program.featureShape!.slice(1);
+    const features = program.features();
+    const length = features.length / batch;
+    for (let i = 0; i < batch; i++) {
+      const { map } = classActivationMap({
+        features: {
+          shape,
+          data: features.subarray(i * length, (i + 1) * length),
+        },
+        weight: head,
+        bias,
+        logits: logits.subarray(i * 10, (i + 1) * 10),
+      });
+      resizeMap(normaliseMap(map).map, size, size);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#training?.[Symbol.dispose]();
+    this.#inference?.[Symbol.dispose]();
+    this.#stack.dispose();
+  }
+}
+
+let bench: Bench | undefined;
+
+await serve({ version: "gapcam" }, (request) => {
+  if ("model" in request) {
+    bench?.[Symbol.dispose]();
+    bench = new Bench(request as unknown as BuildRequest);
+    return { ready: true };
+  }
+  if (request.measure === "memory") return { peakBytes: peakBytes() };
+  if (!bench) throw new Error("nothing was built");
+  return request.measure === "operations"
+    ? bench.operations()
+    : bench.measure(request as unknown as MeasureRequest);
+});
+
+/** The process's peak resident size, as the kernel counts it. */
+function peakBytes(): number {
+  const status = readFileSync("/proc/self/status", "utf8");
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+}
