@@ -35,8 +35,8 @@ export function cosineRate(
 }
 
 /**
- * Up to `rate` and down again along half cosines, as `OneCycleLR` (Smith and
- * Topin 2019).
+ * Up to `rate` and down again along half cosines, as `OneCycleLR` without its
+ * momentum cycle (Smith and Topin 2019).
  *
  * @param rate The greatest rate.
  * @param tick From 0 to `ticks - 1`.

@@ -1,0 +1,154 @@
+import { assert, assertLess } from "@std/assert";
+import { openDevice } from "../../src/device/device.ts";
+import { Network } from "../../src/nn/network.ts";
+import { adam, adamW, type Optimiser, sgd } from "../../src/nn/optimiser.ts";
+import {
+  cosineRate,
+  oneCycleRate,
+  stepRate,
+  warmUpRate,
+} from "../../src/nn/schedule.ts";
+import type { TrainingOptions } from "../../src/nn/training_program.ts";
+import { openSafetensors } from "../../src/weights/read_safetensors.ts";
+import {
+  type StoredTensor,
+  toHostTensor,
+} from "../../src/weights/stored_tensor.ts";
+import { relativeError } from "./_hashed.ts";
+import {
+  SMALL_BATCH_SIZE,
+  SMALL_IMAGE,
+  smallBatch,
+  smallModel,
+  smallState,
+} from "./_small_network.ts";
+
+const STEPS = 10;
+const { tensors } = await openSafetensors(
+  new URL("../fixtures/nn/small.safetensors", import.meta.url).pathname,
+);
+
+interface Case extends Partial<TrainingOptions> {
+  optimiser: Optimiser;
+  batchNorm?: boolean;
+  rate?: (step: number) => number;
+}
+
+const plain = sgd({ learningRate: 0.1 });
+
+// By the names of scripts/fixtures/nn_small.py.
+const CASES: Record<string, Case> = {
+  adam: { optimiser: adam({ learningRate: 1e-2 }) },
+  adam_decay: {
+    optimiser: adam({
+      learningRate: 1e-2,
+      beta1: 0.8,
+      beta2: 0.99,
+      epsilon: 1e-6,
+      weightDecay: 0.1,
+    }),
+  },
+  adamw: { optimiser: adamW({ learningRate: 1e-2, weightDecay: 0.1 }) },
+  sgd: { optimiser: plain },
+  sgd_momentum: {
+    optimiser: sgd({
+      learningRate: 0.1,
+      momentum: 0.9,
+      dampening: 0.3,
+      weightDecay: 0.01,
+    }),
+  },
+  sgd_nesterov: {
+    optimiser: sgd({
+      learningRate: 0.1,
+      momentum: 0.9,
+      nesterov: true,
+      weightDecay: 0.01,
+    }),
+  },
+  smoothing: { optimiser: plain, labelSmoothing: 0.1 },
+  batch_norm: { optimiser: plain, batchNorm: true },
+  step: {
+    optimiser: plain,
+    rate: (step) => stepRate(0.1, step, { size: 3, gamma: 0.5 }),
+  },
+  cosine: {
+    optimiser: plain,
+    rate: (step) => cosineRate(0.1, step, { ticks: 9, minimum: 0.01 }),
+  },
+  one_cycle: {
+    optimiser: plain,
+    rate: (step) => oneCycleRate(0.1, step, { ticks: STEPS }),
+  },
+  warm_up: {
+    optimiser: plain,
+    rate: (step) => warmUpRate(0.1, step, { ticks: 4 }),
+  },
+  groups: {
+    optimiser: adamW({ learningRate: 0.1, weightDecay: 0.1 }),
+    groups: [{ prefix: "features", factor: 0.1 }],
+    freeze: ["features.0"],
+  },
+};
+
+function stored(name: string): StoredTensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new Error(`the fixture has no ${name}`);
+  return tensor;
+}
+
+for (const [name, settings] of Object.entries(CASES)) {
+  Deno.test(`ten steps are PyTorch's: ${name}`, async () => {
+    const { batchNorm = false, rate, ...options } = settings;
+    using device = openDevice("cpu", { threads: 1 });
+    const model = smallModel({ batchNorm });
+    using network = new Network(device, model, { state: smallState(model) });
+    using training = await network.compileTraining({
+      batchSize: SMALL_BATCH_SIZE,
+      image: SMALL_IMAGE,
+      ...options,
+    });
+    const losses: number[] = [];
+    for (let step = 0; step < STEPS; step++) {
+      const { images, labels } = smallBatch(step);
+      await training.step(
+        images,
+        labels,
+        rate ? { learningRate: rate(step) } : {},
+      );
+      losses.push(training.metrics().lastLoss);
+    }
+    const expected = toHostTensor(stored(`${name}.losses`)).data;
+    assertLess(relativeError(losses, expected), 2e-5);
+    let compared = 0;
+    for (const [parameter, { data }] of network.state()) {
+      const error = relativeError(
+        data,
+        toHostTensor(stored(`${name}/${parameter}`)).data,
+      );
+      assert(error < 5e-5, `${parameter}: relative error ${error}`);
+      compared++;
+    }
+    assert(compared >= 6);
+    if (rate) {
+      const { bytes } = stored(`${name}.rates`);
+      const rates = new Float64Array(bytes.slice().buffer);
+      const error = relativeError(
+        Array.from({ length: STEPS }, (_, step) => rate(step)),
+        rates,
+      );
+      assert(error < 1e-12, `learning rates: relative error ${error}`);
+    }
+    if (batchNorm) {
+      using inference = await network.compileInference({
+        batchSize: SMALL_BATCH_SIZE,
+        image: SMALL_IMAGE,
+      });
+      const logits = await inference.run(smallBatch(0).images);
+      assertLess(
+        relativeError(logits, toHostTensor(stored(`${name}.logits`)).data),
+        5e-5,
+      );
+    }
+  });
+}
