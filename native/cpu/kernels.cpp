@@ -34,20 +34,32 @@ void with_block(int64_t block, const Body &body) {
   }
 }
 
+// A block of channels as one vector (GCC's and Clang's extension), for loops that the compiler does
+// not find by itself.
+template <int64_t Block>
+struct Vector {
+  typedef float Floats __attribute__((vector_size(Block * 4), aligned(4), may_alias));
+  typedef int32_t Integers __attribute__((vector_size(Block * 4), aligned(4), may_alias));
+  typedef uint8_t Bytes __attribute__((vector_size(Block), aligned(1), may_alias));
+};
+
+// Work, in elements or multiplications, that waking other threads is worth.
+constexpr int64_t worth_threads = 16384;
+
 // ---- Element-wise -----------------------------------------------------------------------------
 
 void leaky_relu_map(const float *x, float *y, int64_t count, float slope) {
-#pragma omp parallel for simd schedule(static)
+#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
   for (int64_t i = 0; i < count; i++) y[i] = leaky_relu(x[i], slope);
 }
 
 void leaky_relu_backward(const float *y, const float *d_y, float *d_x, int64_t count, float slope) {
-#pragma omp parallel for simd schedule(static)
+#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
   for (int64_t i = 0; i < count; i++) d_x[i] = leaky_relu_gradient(y[i], d_y[i], slope);
 }
 
 void adam(const UpdateChunk *chunks, int64_t count, const float *settings) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (count > 1)
   for (int64_t c = 0; c < count; c++) {
     const UpdateChunk chunk = chunks[c];
     float s[8];
@@ -60,7 +72,7 @@ void adam(const UpdateChunk *chunks, int64_t count, const float *settings) {
 }
 
 void sgd(const UpdateChunk *chunks, int64_t count, const float *settings) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (count > 1)
   for (int64_t c = 0; c < count; c++) {
     const UpdateChunk chunk = chunks[c];
     float s[8];
@@ -81,12 +93,58 @@ struct Window {
       : start(index * stride - padding), first(max(start, 0)), end(min(start + kernel, size)) {}
 };
 
+// One window, one block of channels.
+template <int64_t Block>
+void max_of_window(const PoolShape &s, const Window &h, const Window &w, const float *in, float *y,
+                   uint8_t *argmax) {
+  using V = Vector<Block>;
+  const int64_t row = s.input.width * Block;
+  typename V::Floats best =
+      *reinterpret_cast<const typename V::Floats *>(in + h.first * row + w.first * Block);
+  typename V::Integers where = {};
+  where += static_cast<int32_t>((h.first - h.start) * s.kernel_width + w.first - w.start);
+  for (int64_t i = h.first; i < h.end; i++) {
+    for (int64_t j = w.first; j < w.end; j++) {
+      const auto value = *reinterpret_cast<const typename V::Floats *>(in + i * row + j * Block);
+      typename V::Integers position = {};
+      position += static_cast<int32_t>((i - h.start) * s.kernel_width + j - w.start);
+      // As in PyTorch, the first maximum wins and NaN is larger than everything.
+      const auto take = (value > best) | (value != value);
+      best = take ? value : best;
+      where = take ? position : where;
+    }
+  }
+  *reinterpret_cast<typename V::Floats *>(y) = best;
+  if (argmax) {
+    *reinterpret_cast<typename V::Bytes *>(argmax) =
+        __builtin_convertvector(where, typename V::Bytes);
+  }
+}
+
+template <int64_t Block>
+void max_pool_blocked(const PoolShape &s, const float *x, float *y, uint8_t *argmax) {
+  const int64_t planes = s.input.batch * s.input.blocks();
+  const int64_t plane_size = s.input.pixels() * Block;
+#pragma omp parallel for collapse(2) schedule(static) if (planes * plane_size >= worth_threads)
+  for (int64_t plane = 0; plane < planes; plane++) {
+    for (int64_t oh = 0; oh < s.output_height; oh++) {
+      const Window h(oh, s.stride_height, s.padding_height, s.kernel_height, s.input.height);
+      int64_t out = (plane * s.output_height + oh) * s.output_width * Block;
+      for (int64_t ow = 0; ow < s.output_width; ow++, out += Block) {
+        const Window w(ow, s.stride_width, s.padding_width, s.kernel_width, s.input.width);
+        max_of_window<Block>(s, h, w, x + plane * plane_size, y + out,
+                             argmax ? argmax + out : nullptr);
+      }
+    }
+  }
+}
+
 template <int64_t Block, class Index>
 void max_pool_typed(const PoolShape &s, const float *x, float *y, Index *argmax) {
   const int64_t block = Block ? Block : s.input.block;
   const int64_t planes = s.input.batch * s.input.blocks();
   const int64_t row = s.input.width * block;
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (s.input.elements() >= worth_threads)
   for (int64_t plane = 0; plane < planes; plane++) {
     for (int64_t oh = 0; oh < s.output_height; oh++) {
       const float *in = x + plane * s.input.height * row;
@@ -129,6 +187,9 @@ void max_pool_typed(const PoolShape &s, const float *x, float *y, Index *argmax)
 }
 
 void max_pool(const PoolShape &shape, const float *x, float *y, void *argmax) {
+  auto *bytes = static_cast<uint8_t *>(argmax);
+  if (shape.narrow() && shape.input.block == 8) return max_pool_blocked<8>(shape, x, y, bytes);
+  if (shape.narrow() && shape.input.block == 16) return max_pool_blocked<16>(shape, x, y, bytes);
   with_block(shape.input.block, [&](auto block) {
     if (shape.narrow()) {
       max_pool_typed<decltype(block)::value>(shape, x, y, static_cast<uint8_t *>(argmax));
@@ -138,6 +199,41 @@ void max_pool(const PoolShape &shape, const float *x, float *y, void *argmax) {
   });
 }
 
+// Whether each input pixel belongs to exactly one window: then backward writes instead of adding.
+bool covers_once(const PoolShape &s) {
+  return s.stride_height == s.kernel_height && s.stride_width == s.kernel_width &&
+         s.output_height * s.kernel_height == s.input.height &&
+         s.output_width * s.kernel_width == s.input.width;
+}
+
+template <int64_t Block>
+void max_pool_backward_blocked(const PoolShape &s, const float *d_y, const uint8_t *argmax,
+                               float *d_x) {
+  using V = Vector<Block>;
+  const int64_t planes = s.input.batch * s.input.blocks();
+  const int64_t row = s.input.width * Block;
+#pragma omp parallel for collapse(2) schedule(static) if (planes * row >= worth_threads / 16)
+  for (int64_t plane = 0; plane < planes; plane++) {
+    for (int64_t oh = 0; oh < s.output_height; oh++) {
+      float *in = d_x + (plane * s.input.height + oh * s.kernel_height) * row;
+      int64_t out = (plane * s.output_height + oh) * s.output_width * Block;
+      for (int64_t ow = 0; ow < s.output_width; ow++, out += Block) {
+        const auto gradient = *reinterpret_cast<const typename V::Floats *>(d_y + out);
+        const auto where = __builtin_convertvector(
+            *reinterpret_cast<const typename V::Bytes *>(argmax + out), typename V::Integers);
+        for (int32_t i = 0; i < s.kernel_height; i++) {
+          for (int32_t j = 0; j < s.kernel_width; j++) {
+            const auto chosen = where == i * s.kernel_width + j;
+            float *pixel = in + i * row + (ow * s.kernel_width + j) * Block;
+            *reinterpret_cast<typename V::Floats *>(pixel) =
+                chosen ? gradient : typename V::Floats{};
+          }
+        }
+      }
+    }
+  }
+}
+
 template <int64_t Block, class Index>
 void max_pool_backward_typed(const PoolShape &s, const float *d_y, const Index *argmax,
                              float *d_x) {
@@ -145,10 +241,8 @@ void max_pool_backward_typed(const PoolShape &s, const float *d_y, const Index *
   const int64_t planes = s.input.batch * s.input.blocks();
   const int64_t row = s.input.width * block;
   const bool apart = s.stride_height >= s.kernel_height && s.stride_width >= s.kernel_width;
-  const bool covered = s.stride_height == s.kernel_height && s.stride_width == s.kernel_width &&
-                       s.output_height * s.kernel_height == s.input.height &&
-                       s.output_width * s.kernel_width == s.input.width;
-#pragma omp parallel for schedule(static)
+  const bool covered = covers_once(s);
+#pragma omp parallel for schedule(static) if (s.input.elements() >= worth_threads)
   for (int64_t plane = 0; plane < planes; plane++) {
     float *in = d_x + plane * s.input.height * row;
     if (!covered) {
@@ -190,6 +284,11 @@ void max_pool_backward_typed(const PoolShape &s, const float *d_y, const Index *
 }
 
 void max_pool_backward(const PoolShape &shape, const float *d_y, const void *argmax, float *d_x) {
+  if (shape.narrow() && covers_once(shape)) {
+    const auto *bytes = static_cast<const uint8_t *>(argmax);
+    if (shape.input.block == 8) return max_pool_backward_blocked<8>(shape, d_y, bytes, d_x);
+    if (shape.input.block == 16) return max_pool_backward_blocked<16>(shape, d_y, bytes, d_x);
+  }
   with_block(shape.input.block, [&](auto block) {
     if (shape.narrow()) {
       max_pool_backward_typed<decltype(block)::value>(shape, d_y,
@@ -206,7 +305,7 @@ void average_pool(const MapShape &s, const float *x, float *y) {
   const double factor = 1.0 / static_cast<double>(s.pixels());
   with_block(s.block, [&](auto fixed) {
     const int64_t block = fixed.value ? fixed.value : s.block;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (s.elements() >= worth_threads)
     for (int64_t plane = 0; plane < s.batch * blocks; plane++) {
       for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
         const int64_t lanes = fixed.value ? fixed.value : min(lanes_max, block - c);
@@ -233,7 +332,7 @@ void average_pool_backward(const MapShape &s, const float *d_y, float *d_x) {
   const float factor = 1.0f / static_cast<float>(s.pixels());
   with_block(s.block, [&](auto fixed) {
     const int64_t block = fixed.value ? fixed.value : s.block;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (s.elements() >= worth_threads)
     for (int64_t plane = 0; plane < s.batch * blocks; plane++) {
       for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
         const int64_t lanes = fixed.value ? fixed.value : min(lanes_max, block - c);
@@ -259,7 +358,7 @@ template <class Fixed, class Body>
 void sum_planes(const MapShape &s, Fixed fixed, double *partial, const Body &body) {
   const int64_t block = fixed.value ? fixed.value : s.block;
   const int64_t blocks = s.blocks();
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (s.elements() >= worth_threads)
   for (int64_t plane = 0; plane < s.batch * blocks; plane++) {
     for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
       const int64_t lanes = fixed.value ? fixed.value : min(lanes_max, block - c);
@@ -292,7 +391,7 @@ template <class Fixed, class Body>
 void map_planes(const MapShape &s, Fixed fixed, float *y, const Body &body) {
   const int64_t block = fixed.value ? fixed.value : s.block;
   const int64_t blocks = s.blocks();
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (s.elements() >= worth_threads)
   for (int64_t plane = 0; plane < s.batch * blocks; plane++) {
     for (int64_t i = 0; i < s.height; i++) {
       for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
@@ -420,7 +519,7 @@ float dot(const float *a, const float *b, int64_t count) {
 
 void linear(int64_t batch, int64_t inputs, int64_t outputs, const float *x, const float *weight,
             const float *bias, float *y) {
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (batch * inputs * outputs >= worth_threads)
   for (int64_t n = 0; n < batch; n++) {
     for (int64_t o = 0; o < outputs; o++) {
       y[n * outputs + o] = dot(x + n * inputs, weight + o * inputs, inputs) + (bias ? bias[o] : 0);
@@ -430,7 +529,7 @@ void linear(int64_t batch, int64_t inputs, int64_t outputs, const float *x, cons
 
 void linear_backward_data(int64_t batch, int64_t inputs, int64_t outputs, const float *d_y,
                           const float *weight, float *d_x) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (batch * inputs * outputs >= worth_threads)
   for (int64_t n = 0; n < batch; n++) {
     float *row = d_x + n * inputs;
     for (int64_t i = 0; i < inputs; i++) row[i] = 0.0f;
@@ -445,7 +544,7 @@ void linear_backward_data(int64_t batch, int64_t inputs, int64_t outputs, const 
 
 void linear_backward_filter(int64_t batch, int64_t inputs, int64_t outputs, const float *x,
                             const float *d_y, float *d_weight, float *d_bias) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (batch * inputs * outputs >= worth_threads)
   for (int64_t o = 0; o < outputs; o++) {
     if (d_bias) {
       float sum = 0.0f;
@@ -470,7 +569,7 @@ void reorder(const MapShape &from, int64_t block, const float *x, float *y) {
   const int64_t a = from.block, b = block;
   const int64_t from_blocks = from.blocks(), to_blocks = (from.channels + b - 1) / b;
   const int64_t pixels = from.pixels();
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (from.elements() >= worth_threads)
   for (int64_t n = 0; n < from.batch; n++) {
     for (int64_t to = 0; to < to_blocks; to++) {
       for (int64_t l = 0; l < b; l++) {
@@ -492,7 +591,7 @@ void prepare_images(const PrepareShape &s, const uint8_t *images, float *y, uint
   const int64_t in_row = s.columns.input * channels, row = width * channels;
   const int32_t half = 1 << (resize_fraction_bits - 1);
   if (!s.columns.identity()) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (s.batch * s.rows.input * row >= worth_threads)
     for (int64_t r = 0; r < s.batch * s.rows.input; r++) {
       const uint8_t *in = images + r * in_row;
       uint8_t *out = scratch + r * row;
@@ -511,7 +610,7 @@ void prepare_images(const PrepareShape &s, const uint8_t *images, float *y, uint
     images = scratch;
   }
   const int64_t blocks = (channels + s.block - 1) / s.block;
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (s.batch * height * row >= worth_threads)
   for (int64_t n = 0; n < s.batch; n++) {
     for (int64_t i = 0; i < height; i++) {
       constexpr int64_t tile = 192;
