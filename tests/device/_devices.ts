@@ -1,0 +1,38 @@
+import { type Device, openDevice } from "../../src/device/device.ts";
+
+const BACKENDS = ["cpu", "cuda"] as const;
+
+/** Backends that must open, from GAPCAM_REQUIRE=cuda or cpu,cuda. */
+const required = (Deno.env.get("GAPCAM_REQUIRE") ?? "").split(",");
+
+/** Why a backend cannot be opened here; empty if it can. */
+const reasons = new Map<string, string>(BACKENDS.map((backend) => {
+  try {
+    openDevice(backend)[Symbol.dispose]();
+    return [backend, ""];
+  } catch (error) {
+    return [backend, error instanceof Error ? error.message : String(error)];
+  }
+}));
+
+/**
+ * Registers a test for each backend. One that cannot be opened is a skipped
+ * test whose name says why, or a failing one if GAPCAM_REQUIRE names it.
+ */
+export function deviceTest(
+  name: string,
+  test: (device: Device) => Promise<void> | void,
+): void {
+  for (const backend of BACKENDS) {
+    const reason = reasons.get(backend)!;
+    const skipped = reason !== "" && !required.includes(backend);
+    Deno.test({
+      name: `${backend}: ${name}${skipped ? ` (skipped: ${reason})` : ""}`,
+      ignore: skipped,
+      fn: async () => {
+        using device = openDevice(backend, { threads: 2 });
+        await test(device);
+      },
+    });
+  }
+}

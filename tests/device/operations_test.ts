@@ -1,0 +1,373 @@
+/** Every operation on odd shapes, forward and backward, on every device that opens. */
+
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import type { Device } from "../../src/device/device.ts";
+import type { Tensor } from "../../src/device/tensor.ts";
+import { Random } from "../../src/random.ts";
+import { type Case, cases, type NormCase, normCases } from "./_cases.ts";
+import { deviceTest } from "./_devices.ts";
+import {
+  type Array64,
+  array64,
+  batchNorm2d,
+  conv2d,
+  crossEntropy,
+  leakyRelu,
+} from "./_reference.ts";
+
+/** Norm of the difference over the norm of what is expected. */
+const BOUND = 2e-5;
+/** What lies around a result and must stay. */
+const SENTINEL = 12345.678;
+
+function uniform(shape: readonly number[], seed: number): Float32Array {
+  const length = shape.reduce((product, size) => product * size, 1);
+  return new Random(seed).fillUniform(new Float32Array(length), -1, 1);
+}
+
+function assertClose(
+  actual: Float32Array,
+  expected: Float64Array,
+  what: string,
+  bound = BOUND,
+): void {
+  assertEquals(actual.length, expected.length, what);
+  assertGreater(actual.length, 0, what);
+  let difference = 0;
+  let norm = 0;
+  actual.forEach((value, i) => {
+    assert(Number.isFinite(value), `${what}: [${i}] is ${value}`);
+    difference += (value - expected[i]!) ** 2;
+    norm += expected[i]! ** 2;
+  });
+  const error = Math.sqrt(difference / Math.max(norm, 1e-20));
+  assert(error <= bound, `${what}: relative error ${error} > ${bound}`);
+}
+
+/** Reads into the middle of a larger array and checks that its ends are left alone. */
+function readGuarded(tensor: Tensor): Float32Array {
+  const whole = new Float32Array(tensor.length + 2).fill(SENTINEL);
+  const middle = whole.subarray(1, -1);
+  tensor.read(middle);
+  assertEquals(whole[0], Math.fround(SENTINEL));
+  assertEquals(whole.at(-1), Math.fround(SENTINEL));
+  return middle;
+}
+
+async function checkCase(device: Device, one: Case): Promise<void> {
+  const names = Object.keys(one.inputs);
+  const values = names.map((name, i) => {
+    const data = uniform(one.inputs[name]!, i + 1);
+    return one.ties ? data.map((x) => Math.round(2 * x) / 2) : data;
+  });
+  const tensors: Record<string, Tensor> = {};
+  const arrays: Record<string, Array64> = {};
+  names.forEach((name, i) => {
+    tensors[name] = device.tensor(one.inputs[name]!, { data: values[i]! });
+    arrays[name] = array64(one.inputs[name]!, values[i]!);
+  });
+  const expected = one.compute(arrays);
+
+  using inference = device.program();
+  const result = inference.output(one.record(inference, tensors));
+  assertEquals(result.shape, [...expected.output.shape], one.name);
+  await inference.compile();
+  await inference.run("forward");
+  assertClose(readGuarded(result), expected.output.data, one.name);
+
+  using training = device.program({ training: true });
+  const output = training.output(one.record(training, tensors));
+  const dOutput = uniform(output.shape, 9);
+  using outputGradient = device.tensor(output.shape, { data: dOutput });
+  const gradients = training.backward(
+    output,
+    names.map((name) => tensors[name]!),
+    { outputGradient },
+  );
+  await training.compile();
+  // Twice: a second backward must find what the forward left.
+  await training.run("forward", "backward");
+  await training.run("backward");
+  assertClose(output.read(), expected.output.data, `${one.name}: training`);
+  const expectedGradients = expected.backward(Float64Array.from(dOutput));
+  names.forEach((name, i) => {
+    assertClose(
+      readGuarded(gradients[i]!),
+      expectedGradients[name]!,
+      `${one.name}: gradient of ${name}`,
+    );
+    tensors[name]![Symbol.dispose]();
+  });
+}
+
+for (const operation of new Set(cases.map(({ name }) => name.split(" ")[0]!))) {
+  deviceTest(
+    `${operation} equals plain loops on odd shapes`,
+    async (device) => {
+      const chosen = cases.filter(({ name }) => name.startsWith(operation));
+      assertGreater(chosen.length, 2);
+      for (const one of chosen) await checkCase(device, one);
+    },
+  );
+}
+
+async function checkNorm(
+  device: Device,
+  { name, shape, slope, convolved }: NormCase,
+  training: boolean,
+): Promise<void> {
+  const options = { training, epsilon: 1e-3, momentum: 0.3 };
+  const channels = shape[1];
+  const input = uniform(shape, 1).map((x) => x + 0.5);
+  const kernel = uniform([channels, channels, 1, 1], 2);
+  const [weight, bias, mean] = [3, 4, 5].map((seed) =>
+    uniform([channels], seed)
+  ) as [Float32Array, Float32Array, Float32Array];
+  const variance = uniform([channels], 6).map((x) => Math.abs(x) + 0.5);
+
+  const running = {
+    mean: Float64Array.from(mean),
+    variance: Float64Array.from(variance),
+  };
+  const before = convolved && conv2d(
+    array64(shape, input),
+    array64([channels, channels, 1, 1], kernel),
+    undefined,
+    { stride: 1, padding: 0 },
+  );
+  const norm = batchNorm2d(
+    before ? before.output : array64(shape, input),
+    array64([channels], weight),
+    array64([channels], bias),
+    running,
+    options,
+  );
+  const active = leakyRelu(norm.output, slope);
+
+  using tensor = device.tensor(shape, { data: input });
+  using convolution = device.tensor([channels, channels, 1, 1], {
+    data: kernel,
+  });
+  const parameters = {
+    weight: device.tensor([channels], { data: weight }),
+    bias: device.tensor([channels], { data: bias }),
+    runningMean: device.tensor([channels], { data: mean }),
+    runningVariance: device.tensor([channels], { data: variance }),
+  };
+  for (const backward of training ? [true] : [true, false]) {
+    using program = device.program({ training });
+    const output = program.output(program.batchNorm2d(
+      convolved ? program.conv2d(tensor, convolution) : tensor,
+      { ...parameters, ...options, negativeSlope: slope },
+    ));
+    const dOutput = uniform(shape, 7);
+    using outputGradient = device.tensor(shape, { data: dOutput });
+    const gradients = backward
+      ? program.backward(
+        output,
+        [tensor, parameters.weight, parameters.bias],
+        { outputGradient },
+      )
+      : [];
+    await program.compile();
+    await program.run("forward", ...backward ? ["backward" as const] : []);
+    assertClose(output.read(), active.output.data, name);
+    assertClose(parameters.runningMean.read(), running.mean, `${name}: mean`);
+    assertClose(
+      parameters.runningVariance.read(),
+      running.variance,
+      `${name}: variance`,
+    );
+    if (!backward) continue;
+    const expected = norm.backward(
+      active.backward(Float64Array.from(dOutput)).input,
+    );
+    const dInput = before
+      ? before.backward(expected.input).input
+      : expected.input;
+    [dInput, expected.weight, expected.bias].forEach((gradient, i) =>
+      assertClose(
+        gradients[i]!.read(),
+        gradient,
+        `${name}: gradient ${i}`,
+        1e-4,
+      )
+    );
+  }
+  for (const one of Object.values(parameters)) one[Symbol.dispose]();
+}
+
+for (const training of [true, false]) {
+  const kind = training ? "batch" : "running";
+  deviceTest(
+    `batch_norm2d with ${kind} statistics equals plain loops`,
+    async (device) => {
+      for (const one of normCases) await checkNorm(device, one, training);
+    },
+  );
+}
+
+deviceTest("cross_entropy equals plain loops, with metrics", async (device) => {
+  for (
+    const [n, classes, smoothing] of [
+      [1, 2, 0],
+      [7, 10, 0],
+      [7, 10, 0.1],
+      [33, 1000, 0.1],
+    ] as const
+  ) {
+    const what = `cross_entropy ${n}x${classes}, smoothing ${smoothing}`;
+    const values = uniform([n, classes], 1).map((x) => 5 * x);
+    const random = new Random(2);
+    const labels = Int32Array.from(
+      { length: n },
+      (_, i) => n > 1 && i % 3 === 1 ? -1 : random.integer(classes),
+    );
+    const expected = crossEntropy(
+      array64([n, classes], values),
+      labels,
+      smoothing,
+    );
+    using logits = device.tensor([n, classes], { data: values });
+    using label = device.tensor([n], { data: labels, staged: true });
+    using metrics = device.tensor([8]);
+    using program = device.program();
+    const loss = program.crossEntropy(logits, label, {
+      labelSmoothing: smoothing,
+      metrics,
+    });
+    const [gradient] = program.backward(loss, [logits]);
+    await program.compile();
+    for (let i = 0; i < 2; i++) await program.run("forward", "backward");
+    assertClose(loss.read(), expected.output.data, what);
+    assertClose(
+      gradient!.read(),
+      expected.backward(Float64Array.of(1)).input,
+      what,
+    );
+    const [sum, runs, correct, counted, largest, bad, last] = metrics.read();
+    const best = Array.from(labels, (_, i) => {
+      const row = values.subarray(i * classes, (i + 1) * classes);
+      return row.indexOf(Math.max(...row));
+    });
+    const value = loss.read()[0]!;
+    assertClose(Float32Array.of(sum!), Float64Array.of(2 * value), what);
+    assertEquals([runs, bad, largest, last], [2, 0, value, value], what);
+    assertEquals(counted, 2 * labels.filter((x) => x >= 0).length, what);
+    assertEquals(correct, 2 * best.filter((x, i) => x === labels[i]).length);
+  }
+});
+
+deviceTest(
+  "cross_entropy of a batch without labels is 0, and so is its gradient",
+  async (device) => {
+    using logits = device.tensor([2, 3], { data: uniform([2, 3], 1) });
+    using labels = device.tensor([2], { data: Int32Array.of(-1, -1) });
+    using program = device.program();
+    const loss = program.crossEntropy(logits, labels);
+    const [gradient] = program.backward(loss, [logits]);
+    await program.compile();
+    await program.run("forward", "backward");
+    assertEquals([...loss.read()], [0]);
+    assertEquals([...gradient!.read()], [0, 0, 0, 0, 0, 0]);
+  },
+);
+
+deviceTest(
+  "gradients of a whole network equal finite differences",
+  async (device) => {
+    const shapes = {
+      weight1: [8, 3, 3, 3],
+      bias1: [8],
+      weight2: [17, 8, 3, 3],
+      bias2: [17],
+      head: [5, 17],
+      headBias: [5],
+    };
+    const values = Object.values(shapes).map((shape, i) =>
+      uniform(shape, i + 1).map((x) => x / Math.sqrt(shape[1] ?? 1))
+    );
+    const [w1, b1, w2, b2, head, headBias] = Object.values(shapes).map((
+      shape,
+      i,
+    ) => device.tensor(shape, { data: values[i]! })) as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const parameters = [w1, b1, w2, b2, head, headBias];
+    using input = device.tensor([4, 3, 12, 12], {
+      data: uniform([4, 3, 12, 12], 10),
+    });
+    using labels = device.tensor([4], { data: Int32Array.of(0, 1, 4, 2) });
+    using program = device.program({ training: true });
+    const first = program.maxPool2d(
+      program.conv2d(input, w1, { bias: b1, padding: 1, negativeSlope: 0.2 }),
+      2,
+    );
+    const second = program.conv2d(first, w2, {
+      bias: b2,
+      padding: 1,
+      negativeSlope: 0.2,
+    });
+    const logits = program.linear(program.globalAveragePool(second), head, {
+      bias: headBias,
+    });
+    const loss = program.crossEntropy(logits, labels);
+    const gradients = program.backward(loss, parameters);
+    await program.compile();
+    await program.run("forward", "backward");
+    const direction = values.map((value, i) => uniform([value.length], 20 + i));
+    let expected = 0;
+    gradients.forEach((gradient, i) => {
+      gradient.read().forEach((g, j) => expected += g * direction[i]![j]!);
+    });
+    const step = 2e-3;
+    const lossAt = async (factor: number) => {
+      parameters.forEach((parameter, i) =>
+        parameter.write(
+          values[i]!.map((x, j) => x + factor * step * direction[i]![j]!),
+        )
+      );
+      await program.run("forward");
+      return loss.read()[0]!;
+    };
+    const measured = (await lossAt(1) - await lossAt(-1)) / (2 * step);
+    assertGreater(Math.abs(expected), 0.01);
+    assert(
+      Math.abs(measured - expected) <= 0.01 * Math.abs(expected),
+      `finite differences give ${measured}, backward ${expected}`,
+    );
+  },
+);
+
+deviceTest("the same run gives the same bytes", async (device) => {
+  using input = device.tensor([3, 16, 14, 14], {
+    data: uniform([3, 16, 14, 14], 1),
+  });
+  using weight = device.tensor([32, 16, 3, 3], {
+    data: uniform([32, 16, 3, 3], 2),
+  });
+  const results: Float32Array[][] = [];
+  for (let i = 0; i < 2; i++) {
+    using program = device.program({ training: true });
+    const output = program.output(
+      program.conv2d(input, weight, { padding: 1, negativeSlope: 0.2 }),
+    );
+    using outputGradient = device.tensor(output.shape, {
+      data: uniform(output.shape, 3),
+    });
+    const gradients = program.backward(output, [input, weight], {
+      outputGradient,
+    });
+    await program.compile();
+    for (let j = 0; j < 2; j++) {
+      await program.run("forward", "backward");
+      results.push([output, ...gradients].map((tensor) => tensor.read()));
+    }
+  }
+  for (const other of results.slice(1)) assertEquals(other, results[0]);
+});
