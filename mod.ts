@@ -128,6 +128,12 @@ export {
   BatchLoader,
   type BatchLoaderOptions,
 } from "./src/data/batch_loader.ts";
+export {
+  FETCHABLE_DATASETS,
+  fetchDataset,
+  type FetchDatasetOptions,
+  type TransferProgress,
+} from "./src/data/fetch_dataset.ts";
 export { type IdxArray, parseIdx } from "./src/data/idx.ts";
 export {
   DATASET_NAMES,

@@ -1,0 +1,105 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { gzipSync } from "node:zlib";
+import { TransferDisplay } from "../../scripts/_transfer_display.ts";
+import { idx, temporaryFolder } from "../data/_helpers.ts";
+
+async function dataTask(...args: string[]) {
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "data", ...args],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return {
+    code: output.code,
+    out: decode(output.stdout),
+    err: decode(output.stderr),
+  };
+}
+
+Deno.test("deno task data fetches, checks and says what is there", async () => {
+  using folder = temporaryFolder();
+  const files: Record<string, Uint8Array> = {
+    "/m/train-images-idx3-ubyte.gz": gzipSync(idx([2, 1, 1], [1, 2])),
+    "/m/train-labels-idx1-ubyte.gz": gzipSync(idx([2], [3, 4])),
+    "/m/t10k-images-idx3-ubyte.gz": gzipSync(idx([1, 1, 1], [9])),
+    "/m/t10k-labels-idx1-ubyte.gz": gzipSync(idx([1], [5])),
+  };
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    (request) => {
+      const file = files[new URL(request.url).pathname];
+      return file
+        ? new Response(new Uint8Array(file))
+        : new Response(null, { status: 404 });
+    },
+  );
+  const url = `http://127.0.0.1:${server.addr.port}/m`;
+  const args = ["mnist", "--url", url, "--data-dir", folder.path];
+  const checked = await dataTask(...args);
+  assertEquals(checked.code, 1);
+  assertStringIncludes(checked.err, "bytes, expected 9912422");
+  const { code, out, err } = await dataTask(...args, "--unchecked");
+  assertEquals(code, 0, err);
+  assertEquals(
+    out,
+    `mnist is now in ${folder.path}: 2 images to train on, 1 to test on\n`,
+  );
+  assertStringIncludes(err, "t10k-labels-idx1-ubyte.gz: 100 % of ");
+  const again = await dataTask(...args, "--unchecked");
+  assertStringIncludes(again.out, "was already in");
+});
+
+Deno.test("deno task data explains what it was not given", async () => {
+  for (
+    const [args, message] of [
+      [[], "Cannot fetch nothing: expected one of stl10"],
+      [["nope"], 'Cannot fetch "nope": expected one of stl10'],
+      [["stl10", "--speed", "9"], "Unknown flag --speed"],
+    ] as const
+  ) {
+    const { code, err } = await dataTask(...args);
+    assertEquals(code, 1);
+    assertStringIncludes(err, message);
+    assert(!err.includes("    at "), err);
+  }
+});
+
+function display(terminal: boolean) {
+  const target = {
+    terminal,
+    text: "",
+    time: 0,
+    write: (text: string) => target.text += text,
+    now: () => target.time,
+  };
+  return { target, shown: new TransferDisplay(target) };
+}
+
+Deno.test("TransferDisplay writes a bar over itself on a terminal", () => {
+  const { target, shown } = display(true);
+  const progress = { name: "x", total: 4_000_000, resumed: 0 };
+  for (target.time = 0; target.time <= 2000; target.time += 10) {
+    shown.show({ ...progress, done: target.time * 1000 });
+  }
+  shown.finish();
+  const lines = target.text.split("\r\x1b[K");
+  assertEquals(lines.length, 1 + 21);
+  assertEquals(
+    lines[11],
+    "x: [======                  ] 25 % of 4.0 MB, 1.0 MB/s, 0:03 left",
+  );
+  assert(target.text.endsWith("\n"));
+});
+
+Deno.test("TransferDisplay writes few lines elsewhere", () => {
+  const { target, shown } = display(false);
+  for (let done = 0; done <= 1000; done++) {
+    target.time += 1;
+    shown.show({ name: "x", done, total: 1000, resumed: 0 });
+  }
+  shown.finish();
+  const lines = target.text.trim().split("\n");
+  assertEquals(lines.length, 11);
+  assertStringIncludes(lines[0]!, "x: 0 % of 1.0 KB");
+  assertStringIncludes(lines[10]!, "x: 100 % of 1.0 KB");
+});
