@@ -1,0 +1,189 @@
+/**
+ * Every parser that meets bytes from elsewhere, with real files for each.
+ *
+ * @module
+ */
+
+import { openCifar } from "../../src/data/cifar.ts";
+import { parseIdx } from "../../src/data/idx.ts";
+import { openStl10 } from "../../src/data/stl10.ts";
+import { GapcamError } from "../../src/error.ts";
+import { Random } from "../../src/random.ts";
+import { Unpickler } from "../../src/weights/_pickle_read.ts";
+import {
+  torchGlobals,
+  torchStorage,
+} from "../../src/weights/_torch_objects.ts";
+import { ZipArchive } from "../../src/weights/_zip_read.ts";
+import { readPytorch } from "../../src/weights/read_pytorch.ts";
+import { readSafetensors } from "../../src/weights/read_safetensors.ts";
+import {
+  type StoredTensor,
+  toHostTensor,
+} from "../../src/weights/stored_tensor.ts";
+import { encodeSafetensors } from "../../src/weights/write_safetensors.ts";
+import type { FuzzTarget } from "./run_target.ts";
+
+const WEIGHTS = new URL("../../tests/fixtures/weights/", import.meta.url);
+
+const PYTORCH_FILES = [
+  "protocol2.pt",
+  "protocol4.pt",
+  "deflated.pt",
+  "legacy.pt",
+  "python2.pt",
+  "checkpoint.pt",
+  "untyped.pt",
+  "written.pt",
+];
+
+/** The targets, by name. */
+export const TARGETS: readonly FuzzTarget[] = [
+  {
+    name: "safetensors",
+    seeds: () => [
+      read("all_types.safetensors"),
+      encodeSafetensors(
+        new Map([
+          ["features.0.weight", { shape: [2, 3], data: new Float32Array(6) }],
+          ["features.0.bias", { shape: [2], data: new Float32Array(2) }],
+        ]),
+        { format: "gapcam", classes: '["cat","dog"]' },
+      ),
+    ],
+    parse: (bytes) => convert(readSafetensors(bytes).tensors),
+  },
+  {
+    name: "pytorch",
+    seeds: () => PYTORCH_FILES.map(read),
+    parse: (bytes) => convert(readPytorch(bytes).tensors),
+  },
+  {
+    name: "zip",
+    seeds: () => ["deflated.pt", "protocol2.pt", "written.pt"].map(read),
+    parse: (bytes) =>
+      sentence(() => {
+        const archive = new ZipArchive(bytes);
+        for (const name of archive.names()) archive.read(name);
+      }),
+  },
+  {
+    name: "pickle",
+    seeds: () =>
+      ["protocol2.pt", "protocol4.pt", "checkpoint.pt", "untyped.pt"].map(
+        (name) => {
+          const archive = new ZipArchive(read(name));
+          return archive.read(
+            archive.names().find((entry) => entry.endsWith("data.pkl"))!,
+          );
+        },
+      ),
+    parse: (bytes) =>
+      sentence(() =>
+        new Unpickler(bytes, {
+          findGlobal: torchGlobals(bytes.length),
+          findPersistent: torchStorage,
+        }).load()
+      ),
+  },
+  {
+    name: "idx",
+    seeds: () => [
+      join([0, 0, 8, 1, 0, 0, 0, 5], noise(5)),
+      join([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 3], noise(24)),
+    ],
+    parse: (bytes) => parseIdx(bytes),
+  },
+  {
+    name: "stl10",
+    seeds: () => [join(noise(2 * 27648), [1, 10]), join(noise(27648), [3])],
+    parse: (bytes) => {
+      // The labels are the file's end, as many as there are images.
+      const images = Math.floor(bytes.length / 27649) * 27648 ||
+        bytes.length;
+      return withFiles({
+        "test_X.bin": bytes.subarray(0, images),
+        "test_y.bin": bytes.subarray(images),
+      }, (folder) => openStl10("test", folder));
+    },
+  },
+  {
+    name: "cifar10",
+    seeds:
+      () => [join([7], noise(3072)), join([0], noise(3072), [9], noise(3072))],
+    parse: (bytes) =>
+      withFiles(
+        { "test_batch.bin": bytes },
+        (folder) => openCifar("cifar10", "test", folder),
+      ),
+  },
+  {
+    name: "cifar100",
+    seeds: () => [join([7, 99], noise(3072))],
+    parse: (bytes) =>
+      withFiles(
+        { "test.bin": bytes },
+        (folder) => openCifar("cifar100", "test", folder),
+      ),
+  },
+];
+
+function read(name: string): Uint8Array {
+  return Deno.readFileSync(new URL(name, WEIGHTS));
+}
+
+function convert(tensors: ReadonlyMap<string, StoredTensor>): void {
+  for (const [name, tensor] of tensors) {
+    // Refused by name, which is no news here.
+    if (tensor.dtype.startsWith("F8") || tensor.dtype === "C64") continue;
+    toHostTensor(tensor, name);
+  }
+}
+
+/** Makes a sentence of what inner parsers say about "it". */
+function sentence(parse: () => unknown): unknown {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof GapcamError)) throw error;
+    throw new GapcamError(error.code, `Cannot read bytes: ${error.message}`);
+  }
+}
+
+/** Parsers of folders. */
+function withFiles(
+  files: Readonly<Record<string, Uint8Array>>,
+  use: (folder: string) => unknown,
+): unknown {
+  const folder = fuzzFolder();
+  Deno.mkdirSync(folder, { recursive: true });
+  for (const [name, bytes] of Object.entries(files)) {
+    Deno.writeFileSync(`${folder}/${name}`, bytes);
+  }
+  return use(folder);
+}
+
+/**
+ * Where this process puts files for parsers of folders, in memory where the
+ * system has it. Remove it at the end.
+ */
+export function fuzzFolder(): string {
+  return `${hasSharedMemory() ? "/dev/shm" : "/tmp"}/gapcam_fuzz_${Deno.pid}`;
+}
+
+function hasSharedMemory(): boolean {
+  try {
+    return Deno.statSync("/dev/shm").isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+function noise(length: number): Uint8Array {
+  const random = new Random(length);
+  return Uint8Array.from({ length }, () => random.integer(256));
+}
+
+function join(...pieces: ArrayLike<number>[]): Uint8Array {
+  return Uint8Array.from(pieces.flatMap((piece) => Array.from(piece)));
+}
