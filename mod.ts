@@ -226,3 +226,6 @@ export {
   type TrainingConfig,
   trainingConfig,
 } from "./src/train/training_config.ts";
+export { decodeImage, type DecodeOptions } from "./src/image/decode_image.ts";
+export { readImageFile } from "./src/image/read_image_file.ts";
+export { fitImage } from "./src/image/fit_image.ts";

@@ -1,0 +1,33 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { GapcamError } from "../../src/error.ts";
+import { readImageFile } from "../../src/image/read_image_file.ts";
+import { jpegNamed } from "./_files.ts";
+
+Deno.test("readImageFile() reads a file whatever its name, and names it in errors", async () => {
+  const { file, expected } = jpegNamed("4:4:4");
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/photo.png`;
+    await Deno.writeFile(path, file);
+    assertEquals((await readImageFile(path)).data, expected);
+    await assertRejects(
+      () => readImageFile(path, { maxPixels: 10 }),
+      GapcamError,
+      `Cannot read ${path}: found 29x37 pixels, expected at most 10 in all`,
+    );
+    const { code } = await assertRejects(
+      () => readImageFile(`${folder}/none.png`),
+      GapcamError,
+      `Cannot read ${folder}/none.png: no such file`,
+    );
+    assertEquals(code, "not-found");
+    const folderError = await assertRejects(
+      () => readImageFile(folder),
+      GapcamError,
+      `Cannot read ${folder}: `,
+    );
+    assertEquals(folderError.code, "io");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
