@@ -15,7 +15,7 @@ import {
 } from "../../src/device/device.ts";
 import { libraryFolder } from "../../src/device/_library.ts";
 import { GapcamError } from "../../src/error.ts";
-import { liveBytes } from "./_live_bytes.ts";
+import { liveBytes } from "./_test_device.ts";
 
 const MOD = new URL("../../mod.ts", import.meta.url).href;
 

@@ -6,8 +6,9 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
-import { type Device, openDevice } from "../../src/device/device.ts";
+import type { Device } from "../../src/device/device.ts";
 import type { Program } from "../../src/device/program.ts";
+import { openTestDevice } from "./_test_device.ts";
 import { GapcamError } from "../../src/error.ts";
 import { Random } from "../../src/random.ts";
 
@@ -35,7 +36,7 @@ function slowProgram(device: Device): Program {
 }
 
 Deno.test("a program computes what its operations say", async () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using images = device.tensor([1, 2, 2, 1], {
     data: Uint8Array.of(0, 51, 102, 255),
   });
@@ -71,7 +72,7 @@ Deno.test("a program computes what its operations say", async () => {
 });
 
 Deno.test("runSync() does the same as run()", async () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using input = device.tensor([2], { data: Float32Array.of(-2, 2) });
   using program = device.program();
   const output = program.output(program.leakyRelu(input, 0.25));
@@ -84,7 +85,7 @@ Deno.test("runSync() does the same as run()", async () => {
 });
 
 Deno.test("a run leaves the event loop free and refuses a second one meanwhile", async () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using program = slowProgram(device);
   await program.compile();
   let ticks = 0;
@@ -104,7 +105,7 @@ Deno.test("a run leaves the event loop free and refuses a second one meanwhile",
 });
 
 Deno.test("a staged tensor can be written while a run is in flight", async () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using slow = slowProgram(device);
   await slow.compile();
   const start = performance.now();
@@ -123,7 +124,7 @@ Deno.test("a staged tensor can be written while a run is in flight", async () =>
 
 Deno.test("disposing of a program, its tensors or the device during a run is safe", async () => {
   for (const what of ["program", "device"]) {
-    const device = openDevice("cpu", { threads: 1 });
+    const device = openTestDevice();
     const program = slowProgram(device);
     await program.compile();
     const run = program.run("forward");
@@ -138,7 +139,7 @@ Deno.test("disposing of a program, its tensors or the device during a run is saf
 });
 
 Deno.test("a program is used in the right order or says what is wrong", async () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using input = device.tensor([1, 2], { data: Float32Array.of(1, 2) });
   using program = device.program();
   await assertRejects(
@@ -182,7 +183,7 @@ Deno.test("a program is used in the right order or says what is wrong", async ()
 });
 
 Deno.test("a program's tensors say that it was disposed of", async () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using input = device.tensor([1]);
   const program = device.program();
   const output = program.output(program.leakyRelu(input, 0.5));
@@ -203,8 +204,8 @@ Deno.test("a program's tensors say that it was disposed of", async () => {
 });
 
 Deno.test("operations refuse operands that do not fit, and change nothing", async () => {
-  using device = openDevice("cpu", { threads: 1 });
-  using other = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
+  using other = openTestDevice();
   using program = device.program();
   using second = device.program();
   const map = device.tensor([1, 3, 4, 4]);
@@ -278,7 +279,7 @@ Deno.test("operations refuse operands that do not fit, and change nothing", asyn
 });
 
 Deno.test("backward() refuses what it cannot differentiate", () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using program = device.program();
   const weight = device.tensor([2, 3]);
   const unused = device.tensor([2, 3]);
@@ -333,7 +334,7 @@ Deno.test("backward() refuses what it cannot differentiate", () => {
 });
 
 Deno.test("a label out of range is counted as a loss that is not finite", async () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using program = device.program();
   const labels = device.tensor([2], { data: Int32Array.of(0, 5) });
   const metrics = device.tensor([8]);
@@ -350,7 +351,7 @@ Deno.test("a label out of range is counted as a loss that is not finite", async 
 });
 
 Deno.test("compiling and disposing of programs leaves nothing", async () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using input = device.tensor([2, 3, 8, 8], { data: uniform(384, 3) });
   using weight = device.tensor([4, 3, 3, 3], { data: uniform(108, 4) });
   const before = device.memory();
@@ -366,7 +367,7 @@ Deno.test("compiling and disposing of programs leaves nothing", async () => {
 });
 
 Deno.test("running a program a thousand times allocates nothing", async () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using input = device.tensor([2, 3, 8, 8], { data: uniform(384, 3) });
   using weight = device.tensor([4, 3, 3, 3], { data: uniform(108, 4) });
   using program = device.program({ profile: true });

@@ -1,9 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { openDevice } from "../../src/device/device.ts";
+import { openTestDevice } from "./_test_device.ts";
 import { GapcamError } from "../../src/error.ts";
 
 Deno.test("Tensor gives back what was written, for every type", () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using floats = device.tensor([2, 3]);
   assertEquals([...floats.read()], [0, 0, 0, 0, 0, 0]);
   floats.write(Float32Array.of(1, 2, 3, 4, 5, -0.5));
@@ -19,7 +19,7 @@ Deno.test("Tensor gives back what was written, for every type", () => {
 });
 
 Deno.test("Tensor.read() fills the array that it is given, and views of one", () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using tensor = device.tensor([2], { data: Float32Array.of(3, 4) });
   const target = new Float32Array(4);
   assertEquals(tensor.read(target.subarray(1, 3)), Float32Array.of(3, 4));
@@ -27,7 +27,7 @@ Deno.test("Tensor.read() fills the array that it is given, and views of one", ()
 });
 
 Deno.test("Tensor rejects wrong lengths and wrong classes of arrays", () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   using tensor = device.tensor([2, 2], { data: Float32Array.of(1, 2, 3, 4) });
   for (const data of [new Float32Array(3), new Float32Array(5)]) {
     const error = assertThrows(
@@ -53,7 +53,7 @@ Deno.test("Tensor rejects wrong lengths and wrong classes of arrays", () => {
 });
 
 Deno.test("Device.tensor() rejects impossible shapes and wrong data", () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   for (
     const shape of [[], [0], [-1], [1.5], [2, NaN], [1, 1, 1, 1, 1], [2 ** 41]]
   ) {
@@ -75,7 +75,7 @@ Deno.test("Device.tensor() rejects impossible shapes and wrong data", () => {
 });
 
 Deno.test("Device.tensor() reports memory that cannot be had", () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   const error = assertThrows(
     () => device.tensor([2 ** 39]),
     GapcamError,
@@ -86,7 +86,7 @@ Deno.test("Device.tensor() reports memory that cannot be had", () => {
 });
 
 Deno.test("disposing of a tensor twice is harmless; using it afterwards is an error", () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   const tensor = device.tensor([2]);
   tensor[Symbol.dispose]();
   tensor[Symbol.dispose]();
@@ -108,7 +108,7 @@ Deno.test("disposing of a tensor twice is harmless; using it afterwards is an er
 });
 
 Deno.test("creating and disposing of ten thousand tensors leaves nothing", () => {
-  using device = openDevice("cpu", { threads: 1 });
+  using device = openTestDevice();
   for (let i = 0; i < 10_000; i++) {
     using tensor = device.tensor([1 + i % 100]);
     tensor.write(new Float32Array(1 + i % 100));

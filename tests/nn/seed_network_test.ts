@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { openDevice } from "../../src/device/device.ts";
+import { openTestDevice } from "../device/_test_device.ts";
 import { Network } from "../../src/nn/network.ts";
 import { adam } from "../../src/nn/optimiser.ts";
 import { openSafetensors } from "../../src/weights/read_safetensors.ts";
@@ -31,7 +31,7 @@ async function trainThreeSteps(start: StateDict): Promise<{
   gradients: StateDict;
   parameters: StateDict;
 }> {
-  using device = openDevice("cpu");
+  using device = openTestDevice({ threads: 2 });
   using network = new Network(device, SEED_MODEL, { state: start });
   let features: Float32Array, logits: Float32Array;
   {

@@ -1,5 +1,5 @@
 import { assert, assertLess } from "@std/assert";
-import { openDevice } from "../../src/device/device.ts";
+import { openTestDevice } from "../device/_test_device.ts";
 import { Network } from "../../src/nn/network.ts";
 import { adam, adamW, type Optimiser, sgd } from "../../src/nn/optimiser.ts";
 import {
@@ -100,7 +100,7 @@ function stored(name: string): StoredTensor {
 for (const [name, settings] of Object.entries(CASES)) {
   Deno.test(`ten steps are PyTorch's: ${name}`, async () => {
     const { batchNorm = false, rate, ...options } = settings;
-    using device = openDevice("cpu", { threads: 1 });
+    using device = openTestDevice();
     const model = smallModel({ batchNorm });
     using network = new Network(device, model, { state: smallState(model) });
     using training = await network.compileTraining({
