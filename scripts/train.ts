@@ -4,12 +4,7 @@
  * @module
  */
 
-import {
-  type Device,
-  type DeviceKind,
-  openDevice,
-  type Precision,
-} from "../src/device/device.ts";
+import type { Device } from "../src/device/device.ts";
 import { Network } from "../src/nn/network.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import { openSafetensors } from "../src/weights/read_safetensors.ts";
@@ -29,6 +24,7 @@ import { RunLog } from "../src/train/run_log.ts";
 import { train } from "../src/train/train.ts";
 import { runCommand, userPath } from "./_command.ts";
 import { Interrupt, INTERRUPTED } from "./_interrupt.ts";
+import { chosenDevice } from "./_network.ts";
 import { formatSeconds, ProgressBar } from "./_progress.ts";
 import { chosenCheckpoint, runsFolder, shownPath } from "./_runs.ts";
 import { TRAIN_FLAGS, type TrainFlags } from "./_train_flags.ts";
@@ -42,10 +38,7 @@ async function main(flags: TrainFlags): Promise<number> {
   const checkpoint = resumed
     ? await loadCheckpoint(resumed, { optimiser: true })
     : undefined;
-  using device = openDevice((flags.device ?? "auto") as DeviceKind, {
-    ...(flags.precision ? { precision: flags.precision as Precision } : {}),
-    ...(flags.threads ? { threads: flags.threads } : {}),
-  });
+  using device = chosenDevice(flags);
   const job = checkpoint
     ? await resumedJob(flags, checkpoint)
     : await newJob(flags, { gpu: device.backend === "cuda" });

@@ -1,0 +1,61 @@
+/**
+ * Lists of image numbers, as a user types them.
+ *
+ * @module
+ */
+
+import { GapcamError } from "../src/error.ts";
+
+/**
+ * Reads `3`, `0-63` or `1,5,8-10`.
+ *
+ * @param length How many images there are; every number is below it.
+ * @throws {GapcamError} If the text is no such list or a number is out of range.
+ */
+export function parseIndices(text: string, length: number): number[] {
+  const indices: number[] = [];
+  for (const part of text.split(",").map((one) => one.trim())) {
+    const match = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(part);
+    const first = Number(match?.[1]);
+    const last = Number(match?.[2] ?? match?.[1]);
+    if (!match || last < first) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot read image numbers ${JSON.stringify(text)}: expected a list ` +
+          "such as 3, 0-63 or 1,5,8-10",
+      );
+    }
+    if (last >= length) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot show image ${last}: the images are numbered 0 to ${length - 1}`,
+      );
+    }
+    for (let i = first; i <= last; i++) indices.push(i);
+  }
+  return indices;
+}
+
+/**
+ * Reads a class by name or number.
+ *
+ * @throws {GapcamError} If there is no such class.
+ */
+export function parseClass(text: string, classes: readonly string[]): number {
+  const named = classes.indexOf(text);
+  if (named >= 0) return named;
+  const folded = classes.map((name) => name.toLowerCase())
+    .indexOf(text.toLowerCase());
+  if (folded >= 0) return folded;
+  if (/^\d{1,9}$/.test(text) && Number(text) < classes.length) {
+    return Number(text);
+  }
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot explain class ${JSON.stringify(text)}: expected one of ${
+      classes.slice(0, 20).join(", ")
+    }${classes.length > 20 ? ", ..." : ""}, or a number from 0 to ${
+      classes.length - 1
+    }`,
+  );
+}

@@ -1,0 +1,58 @@
+/**
+ * `deno task eval`: how good a trained network is on a whole split.
+ *
+ * @module
+ */
+
+import { evaluate } from "../src/train/evaluate.ts";
+import { formatEvaluation } from "../src/train/evaluation.ts";
+import { type Flag, type FlagValues, runCommand } from "./_command.ts";
+import { Interrupt, INTERRUPTED } from "./_interrupt.ts";
+import { NETWORK_FLAGS, openImages, openRun } from "./_network.ts";
+import { ProgressBar } from "./_progress.ts";
+import { shownPath } from "./_runs.ts";
+
+const FLAGS = {
+  ...NETWORK_FLAGS,
+  limit: { type: "integer", min: 1, help: "use only the first N images" },
+  "batch-size": { type: "integer", min: 1, max: 65536, help: "images at once" },
+  json: { type: "boolean", help: "print one JSON object" },
+} as const satisfies Record<string, Flag>;
+
+async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
+  using run = await openRun(flags);
+  const dataset = await openImages(flags, run.checkpoint, flags.limit);
+  using interrupt = new Interrupt(() => {});
+  using bar = new ProgressBar();
+  const showsBar = !flags.json && Deno.stdout.isTerminal();
+  const evaluation = await evaluate(run.network, dataset, {
+    ...run.input,
+    batchSize: flags["batch-size"] ?? run.checkpoint.training.batchSize,
+    signal: interrupt.signal,
+    onProgress: (done) => {
+      if (!showsBar) return;
+      bar.draw({ label: "testing", share: done / dataset.length, notes: [] });
+    },
+  }).catch((error) => {
+    if (interrupt.signal.aborted) return undefined;
+    throw error;
+  });
+  bar.clear();
+  if (!evaluation) return INTERRUPTED;
+  if (flags.json) {
+    console.log(JSON.stringify({ checkpoint: run.path, ...evaluation }));
+    return 0;
+  }
+  const { modelName, progress } = run.checkpoint;
+  console.log(
+    `Checkpoint: ${shownPath(run.path)} (${modelName}, after ` +
+      `${progress.step} steps)\n\n${formatEvaluation(evaluation)}`,
+  );
+  return 0;
+}
+
+await runCommand({
+  name: "eval",
+  summary: "Prints how good a trained network is, class by class.",
+  flags: FLAGS,
+}, main);

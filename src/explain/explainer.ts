@@ -1,0 +1,153 @@
+import { GapcamError } from "../error.ts";
+import {
+  type ClassActivationMap,
+  classActivationMap,
+} from "../cam/class_activation_map.ts";
+import { flatten } from "../nn/layers.ts";
+import type { InferenceProgram } from "../nn/inference_program.ts";
+import type { ImageOptions, Network } from "../nn/network.ts";
+import type { HostTensor } from "../weights/state_dict.ts";
+
+/** What a network makes of one image, and where it looked. */
+export interface Explanation extends ClassActivationMap {
+  /** What the device computed for each class. */
+  readonly logits: Float32Array;
+  /** The class with the greatest logit; the map may explain another. */
+  readonly predicted: number;
+}
+
+/** Options of {@linkcode Explainer.explain}. */
+export interface ExplainOptions {
+  /** How many of the batch's images are real. Default: all. */
+  count?: number;
+  /** The class to explain. Default: the predicted one of each image. */
+  classIndex?: number;
+  /** Greatest residual of a map's proof. Default: 1e-4. */
+  tolerance?: number;
+}
+
+/**
+ * Computes class activation maps of a network that ends in global average
+ * pooling and a linear layer, each proved against the device's logit.
+ *
+ * @example Where does a network look?
+ * ```ts
+ * import { Explainer, Network, openDevice, openShapes, vgg } from "@gapcam/gapcam";
+ *
+ * using device = openDevice("cpu", { threads: 1 });
+ * using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
+ * const shapes = openShapes("test", { size: 16, length: 3 });
+ * using explainer = await Explainer.create(network, {
+ *   batchSize: 1, image: shapes,
+ * });
+ * const pixels = new Uint8Array(16 * 16 * 3);
+ * await shapes.read([2], pixels);
+ * const [explanation] = await explainer.explain(pixels);
+ * if (explanation!.map.width !== 8) throw new Error("expected a map of 8 x 8");
+ * if (explanation!.proof.residual > 1e-4) throw new Error("not proved");
+ * ```
+ */
+export class Explainer implements Disposable {
+  readonly #program: InferenceProgram;
+  readonly #weight: HostTensor;
+  readonly #bias: Float32Array;
+  readonly #features: Float32Array;
+
+  private constructor(parts: {
+    program: InferenceProgram;
+    weight: HostTensor;
+    bias: Float32Array;
+    features: Float32Array;
+  }) {
+    this.#program = parts.program;
+    this.#weight = parts.weight;
+    this.#bias = parts.bias;
+    this.#features = parts.features;
+  }
+
+  /**
+   * Compiles a network for images of one size.
+   *
+   * @param network A network whose last two layers are global average pooling
+   * and linear. Its parameters are taken as they are now.
+   * @param options Batch size, image size, resizing and normalisation, the same
+   * as while training.
+   * @throws {GapcamError} If the network ends otherwise, or the images do not fit.
+   */
+  static async create(
+    network: Network,
+    options: ImageOptions,
+  ): Promise<Explainer> {
+    const [pool, head] = flatten(network.model).slice(-2);
+    if (
+      pool?.layer.kind !== "globalAveragePool" || head?.layer.kind !== "linear"
+    ) {
+      throw new GapcamError(
+        "unsupported",
+        "Cannot explain the network: its last layers are " +
+          `${pool?.layer.kind} and ${head?.layer.kind}, expected ` +
+          "globalAveragePool and linear",
+      );
+    }
+    const weight = network.tensor(`${head.name}.weight`);
+    const bias = head.layer.bias
+      ? network.tensor(`${head.name}.bias`).read()
+      : new Float32Array(head.layer.outputFeatures);
+    const program = await network.compileInference(options);
+    const length = program.featureShape!.reduce((product, d) => product * d, 1);
+    return new Explainer({
+      program,
+      weight: { shape: weight.shape, data: weight.read() },
+      bias,
+      features: new Float32Array(length),
+    });
+  }
+
+  /** Images a batch. */
+  get batchSize(): number {
+    return this.#program.batchSize;
+  }
+
+  /**
+   * Explains a batch.
+   *
+   * @param images `batchSize` images as u8 NHWC.
+   * @param options Which class, and how many images.
+   * @returns One explanation an image.
+   * @throws {GapcamError} If the number of bytes does not fit, there is no such
+   * class, or a map is not proved.
+   */
+  async explain(
+    images: Uint8Array,
+    options: ExplainOptions = {},
+  ): Promise<Explanation[]> {
+    const { count = this.batchSize, ...rest } = options;
+    const all = await this.#program.run(images);
+    const classes = this.#program.classes;
+    const [, ...shape] = this.#program.featureShape!;
+    const size = this.#features.length / this.batchSize;
+    const features = this.#program.features(this.#features);
+    return Array.from({ length: count }, (_, i) => {
+      const logits = all.slice(i * classes, (i + 1) * classes);
+      const map = classActivationMap({
+        features: { shape, data: features.subarray(i * size, (i + 1) * size) },
+        weight: this.#weight,
+        bias: this.#bias,
+        logits,
+      }, rest);
+      return { ...map, logits, predicted: firstGreatest(logits) };
+    });
+  }
+
+  /** Frees the compiled network; the parameters stay. */
+  [Symbol.dispose](): void {
+    this.#program[Symbol.dispose]();
+  }
+}
+
+function firstGreatest(values: Float32Array): number {
+  return values.reduce(
+    (best, value, i) => value > values[best]! ? i : best,
+    0,
+  );
+}
