@@ -229,3 +229,8 @@ export {
 export { decodeImage, type DecodeOptions } from "./src/image/decode_image.ts";
 export { readImageFile } from "./src/image/read_image_file.ts";
 export { fitImage } from "./src/image/fit_image.ts";
+export {
+  Explainer,
+  type ExplainOptions,
+  type Explanation,
+} from "./src/explain/explainer.ts";

@@ -27,13 +27,16 @@ export function createRunFolder(
   folder: string,
   options: { resume?: boolean } = {},
 ): void {
+  const probe = `${folder}/.${crypto.randomUUID()}.tmp`;
   try {
     Deno.mkdirSync(folder, { recursive: true });
     // The only sure test of a folder is to write there; better now than after
     // an epoch.
-    const probe = `${folder}/.${crypto.randomUUID()}.tmp`;
-    Deno.writeFileSync(probe, new Uint8Array(1));
-    Deno.removeSync(probe);
+    try {
+      Deno.writeFileSync(probe, new Uint8Array(1));
+    } finally {
+      if (statOf(probe)) Deno.removeSync(probe);
+    }
   } catch (error) {
     throw new GapcamError(
       "io",

@@ -1,0 +1,122 @@
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+  assertRejects,
+} from "@std/assert";
+import {
+  conv2d,
+  Explainer,
+  GapcamError,
+  globalAveragePool,
+  linear,
+  Network,
+  openDevice,
+  openShapes,
+  relu,
+  sequential,
+  vgg,
+} from "../../mod.ts";
+
+const SHAPES = openShapes("test", { size: 16, length: 12 });
+
+async function pixelsOf(...indices: number[]): Promise<Uint8Array> {
+  const pixels = new Uint8Array(indices.length * 16 * 16 * 3);
+  await SHAPES.read(indices, pixels);
+  return pixels;
+}
+
+Deno.test("Explainer gives an image the same map alone and in a batch", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = vgg([4, "M", 8], { classes: 10, batchNorm: true });
+  using network = new Network(device, model, { seed: 1 });
+  using one = await Explainer.create(network, { batchSize: 1, image: SHAPES });
+  using three = await Explainer.create(network, {
+    batchSize: 3,
+    image: SHAPES,
+  });
+  const many = await three.explain(await pixelsOf(4, 5, 6), { count: 2 });
+  assertEquals(many.length, 2);
+  const [alone] = await one.explain(await pixelsOf(5));
+  assertEquals(alone!.predicted, many[1]!.predicted);
+  assertEquals(alone!.map.width, 8);
+  alone!.map.data.forEach((value, i) =>
+    assertAlmostEquals(value, many[1]!.map.data[i]!, 1e-5)
+  );
+});
+
+Deno.test("Explainer explains any class, with a head without bias too", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = sequential([
+    conv2d(3, 6, { padding: 1 }),
+    relu(),
+    globalAveragePool(),
+    linear(6, 4, { bias: false }),
+  ]);
+  using network = new Network(device, model, { seed: 2 });
+  using explainer = await Explainer.create(network, {
+    batchSize: 1,
+    image: SHAPES,
+  });
+  const pixels = await pixelsOf(0);
+  for (let classIndex = 0; classIndex < 4; classIndex++) {
+    const [explanation] = await explainer.explain(pixels, { classIndex });
+    assertEquals(explanation!.classIndex, classIndex);
+    assertEquals(explanation!.proof.logit, explanation!.logits[classIndex]);
+    assertLess(explanation!.proof.residual, 1e-5);
+  }
+  await assertRejects(
+    () => explainer.explain(pixels, { classIndex: 4 }),
+    GapcamError,
+    "expected 0 to 3",
+  );
+});
+
+Deno.test("Explainer refuses a map when the head has changed since", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = vgg([4], { classes: 10 });
+  using network = new Network(device, model, { seed: 1 });
+  using explainer = await Explainer.create(network, {
+    batchSize: 1,
+    image: SHAPES,
+  });
+  const weight = network.tensor("classifier.weight");
+  weight.write(weight.read().map((value) => value + 1));
+  await assertRejects(
+    async () => explainer.explain(await pixelsOf(0)),
+    GapcamError,
+    "Cannot prove map",
+  );
+});
+
+Deno.test("Explainer.create() refuses a network that does not end in GAP and linear", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = sequential([
+    globalAveragePool(),
+    linear(3, 8),
+    linear(8, 2),
+  ]);
+  using network = new Network(device, model);
+  await assertRejects(
+    () => Explainer.create(network, { batchSize: 1, image: SHAPES }),
+    GapcamError,
+    "its last layers are linear and linear, expected globalAveragePool and linear",
+  );
+});
+
+Deno.test("2,000 maps grow neither the device's memory nor the process", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
+  using explainer = await Explainer.create(network, {
+    batchSize: 4,
+    image: SHAPES,
+  });
+  const pixels = await pixelsOf(0, 1, 2, 3);
+  for (let i = 0; i < 100; i++) await explainer.explain(pixels);
+  const live = device.memory().liveBytes;
+  const resident = Deno.memoryUsage().rss;
+  for (let i = 0; i < 500; i++) await explainer.explain(pixels);
+  assertEquals(device.memory().liveBytes, live);
+  // 2,000 maps of 8 x 8 alone would be 0.5 MB; the heap's own breath is more.
+  assertLess(Deno.memoryUsage().rss - resident, 16 * 2 ** 20);
+});

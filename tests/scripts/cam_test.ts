@@ -1,0 +1,169 @@
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { runCommand, trainSmall, withFolder } from "./_run_command.ts";
+
+Deno.test("cam prints what the network says, proves the map and writes pictures", () =>
+  withFolder(async (folder) => {
+    const run = await trainSmall(folder);
+    const { code, stdout, stderr } = await runCommand("cam", [
+      "--checkpoint=run",
+      "--index=3",
+      "--device=cpu",
+    ], { folder });
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(
+      stdout,
+      /^ANS : [a-z]+ {2}REAL : frame {2}3\nrun\/cam\/3-cam.png\nrun\/cam\/3-plain.png\n$/,
+    );
+    const bytes = await Deno.readFile(`${run}/cam/3-cam.png`);
+    assertEquals(sizeOf(bytes), [224, 224]);
+    const text = new TextDecoder("latin1").decode(bytes);
+    assertMatch(text, /tEXtClass\0[a-z]+/);
+    assertMatch(text, /tEXtLogit\0-?\d/);
+    assertMatch(text, /tEXtRange\0-?\d\S* to -?\d/);
+    const digest = await crypto.subtle.digest(
+      "SHA-256",
+      await Deno.readFile(`${run}/checkpoint.safetensors`),
+    );
+    assertStringIncludes(
+      text,
+      `tEXtCheckpoint\0sha256 ${new Uint8Array(digest).toHex()}`,
+    );
+  }));
+
+Deno.test("cam --json proves every map, of the class that was asked for", () =>
+  withFolder(async (folder) => {
+    await trainSmall(folder);
+    const { code, stdout, stderr } = await runCommand("cam", [
+      "--checkpoint=run",
+      "--indices=0-2,17",
+      "--class=ring",
+      "--size=64",
+      "--colormap=viridis",
+      "--alpha=0.7",
+      "--out=pictures",
+      "--device=cpu",
+      "--json",
+    ], { folder });
+    assertEquals([code, stderr], [0, ""]);
+    const { images, sheet } = JSON.parse(stdout);
+    assertEquals(
+      images.map(({ index }: { index: number }) => index),
+      [0, 1, 2, 17],
+    );
+    for (const image of images) {
+      assertEquals(image.class, "ring");
+      assertLess(image.residual, 1e-4);
+      assertLess(
+        Math.abs(image.logit - image.reconstructed),
+        1e-4 * Math.max(1, Math.abs(image.logit)),
+      );
+      assert(image.minimum <= image.maximum);
+      assertEquals(image.files.length, 2);
+      assertEquals(sizeOf(await Deno.readFile(image.files[0])), [64, 64]);
+    }
+    assertEquals(sheet, `${folder}/pictures/sheet.png`);
+    // Four pairs: four columns, two rows.
+    const [width, height] = sizeOf(await Deno.readFile(sheet));
+    assert(width! > 4 * 64 && height! > 2 * 64, `${width} x ${height}`);
+  }));
+
+Deno.test("cam draws the same bytes twice", () =>
+  withFolder(async (folder) => {
+    await trainSmall(folder);
+    for (const out of ["a", "b"]) {
+      const flags = ["--checkpoint=run", `--out=${out}`, "--device=cpu"];
+      assertEquals((await runCommand("cam", flags, { folder })).code, 0);
+    }
+    assertEquals(
+      await Deno.readFile(`${folder}/a/3-cam.png`),
+      await Deno.readFile(`${folder}/b/3-cam.png`),
+    );
+  }));
+
+Deno.test("eval prints what train printed of the same checkpoint", () =>
+  withFolder(async (folder) => {
+    await trainSmall(folder);
+    const flags = ["--checkpoint=run", "--limit=20", "--device=cpu"];
+    const { code, stdout } = await runCommand("eval", flags, { folder });
+    assertEquals(code, 0);
+    assertStringIncludes(
+      stdout,
+      "run/checkpoint.safetensors (tiny, after 4 steps)",
+    );
+    const json = await runCommand("eval", [...flags, "--json"], { folder });
+    const evaluation = JSON.parse(json.stdout);
+    const log = await Deno.readTextFile(`${folder}/run/log.jsonl`);
+    const logged = JSON.parse(log.trim().split("\n").at(-1)!);
+    assertEquals(evaluation.confusion, logged.confusion);
+    assertStringIncludes(
+      stdout,
+      `${(100 * logged.accuracy).toFixed(2)} %  of all 20 images`,
+    );
+  }));
+
+Deno.test("samples writes a grid of a batch, the same for one seed", () =>
+  withFolder(async (folder) => {
+    for (const out of ["a.png", "b.png", "c.png"]) {
+      const { code, stdout, stderr } = await runCommand("samples", [
+        "--dataset=shapes",
+        "--count=6",
+        "--size=32",
+        `--seed=${out === "c.png" ? 2 : 1}`,
+        `--out=${out}`,
+      ], { folder });
+      assertEquals([code, stderr], [0, ""]);
+      assertEquals(stdout, `6 images of shapes: ${out}\n`);
+    }
+    const [a, b, c] = await Promise.all(
+      ["a", "b", "c"].map((name) => Deno.readFile(`${folder}/${name}.png`)),
+    );
+    assertEquals(a, b);
+    assert(a!.length !== c!.length || !a!.every((byte, i) => byte === c![i]));
+    // Three columns of 32 pixels and four of padding between and around.
+    assertEquals(sizeOf(a!)[0], 3 * 36 + 4);
+  }));
+
+Deno.test("doctor says what is there and what to do about the rest", async () => {
+  const { code, stdout } = await runCommand("doctor", []);
+  assertEquals(code, 0);
+  assertMatch(stdout, /found +Deno +\d+\.\d+\.\d+ on /);
+  assertMatch(
+    stdout,
+    /found +CPU library +\S+libgapcam_cpu.so, ABI version \d/,
+  );
+  assertMatch(
+    stdout,
+    /found +CPU +.*oneDNN \d\S+, \w+, \d+ threads on \d+ processors/,
+  );
+  assertMatch(stdout, /found +Memory +\d+\.\d GiB free of \d+\.\d GiB/);
+  assertMatch(stdout, /(found|missing) +stl10 +\S/);
+  assertMatch(stdout, /(found|missing) +GPU +\S/);
+  assertStringIncludes(stdout, "Ready: deno task train");
+});
+
+Deno.test("doctor --json tells programs the same, and 1 says that nothing computes", () =>
+  withFolder(async (folder) => {
+    const { code, stdout } = await runCommand("doctor", ["--json"], {
+      env: { GAPCAM_LIBRARY_FOLDER: folder },
+    });
+    assertEquals(code, 1);
+    const { computes, findings } = JSON.parse(stdout);
+    assertEquals(computes, false);
+    const library = findings.find(({ name }: { name: string }) =>
+      name === "CPU library"
+    );
+    assertEquals(library.found, false);
+    assertStringIncludes(library.detail, "sh scripts/setup.sh");
+  }));
+
+/** Width and height of a PNG. */
+function sizeOf(png: Uint8Array): number[] {
+  const view = new DataView(png.buffer, png.byteOffset);
+  return [view.getUint32(16), view.getUint32(20)];
+}

@@ -1,0 +1,350 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import {
+  encodeSafetensors,
+  loadCheckpoint,
+  readSafetensors,
+  saveCheckpoint,
+} from "../../mod.ts";
+import { libraryFolder } from "../../src/device/_library.ts";
+import {
+  assertRefused,
+  runCommand,
+  SMALL,
+  trainSmall,
+  withFolder,
+} from "./_run_command.ts";
+
+const TRAIN = [...SMALL, "--epochs=1"];
+
+// What, flags, and what is printed. Later flags win over earlier ones.
+const TRAINING: [string, string[], RegExp][] = [
+  [
+    "an unknown flag",
+    ["--datset=shapes"],
+    /Unknown flag --datset, did you mean --dataset\?/,
+  ],
+  [
+    "an unknown data set",
+    ["--dataset=shape"],
+    /--dataset "shape" is not known, did you mean shapes\?/,
+  ],
+  [
+    "an unknown model",
+    ["--model=vgg17"],
+    /Cannot build model "vgg17": expected one of vgg11, /,
+  ],
+  ["a stray argument", ["shapes"], /Unexpected argument "shapes"/],
+  [
+    "--threads 0",
+    ["--threads=0"],
+    /--threads takes a whole number at least 1 .* not "0"/,
+  ],
+  [
+    "a batch size over the data set's size",
+    ["--batch-size=41"],
+    /Cannot load batches of 41 images: shapes \(train\) has only 40/,
+  ],
+  ["an image size too small for the pools", [
+    "--model=vgg16",
+    "--image-size=16",
+  ], /an image of 16 x 16 is too small for the model's 5 pools/],
+  [
+    "a data folder that is missing",
+    ["--dataset=cifar10", "--data-dir=/nowhere"],
+    /Cannot open cifar10: the folder \/nowhere does not exist; fetch it with: deno task data cifar10/,
+  ],
+  [
+    "an output folder that cannot be written",
+    ["--out=deno.json/run"],
+    /Cannot write to run folder .*\/deno.json\/run: Not a directory; choose another/,
+  ],
+  [
+    "an unknown augmentation",
+    ["--augment=spin"],
+    /Cannot augment by "spin": expected flip, crop/,
+  ],
+  [
+    "a run to resume that is missing",
+    ["--resume=nowhere"],
+    /Cannot find checkpoint nowhere/,
+  ],
+  [
+    "weights that are missing",
+    ["--init=/nowhere"],
+    /Cannot read \/nowhere: no such file/,
+  ],
+  [
+    "freezing everything",
+    ["--freeze=features", "--freeze=classifier"],
+    /Cannot train: features, classifier leaves no parameter that learns/,
+  ],
+];
+
+for (const [what, flags, sentence] of TRAINING) {
+  Deno.test(`train refuses ${what} and leaves nothing behind`, () =>
+    withFolder(async (folder) => {
+      await assertRefused(
+        "train",
+        [...TRAIN, `--out=${folder}/run`, ...flags],
+        sentence,
+      );
+      assertEquals([...Deno.readDirSync(folder)], []);
+    }));
+}
+
+Deno.test("train refuses --device cuda without its library", () =>
+  withFolder(async (folder) => {
+    await assertRefused(
+      "train",
+      [...TRAIN, `--out=${folder}/run`, "--device=cuda"],
+      /Cannot open the CUDA device: .*libgapcam_cuda.so does not exist/,
+      { env: { GAPCAM_LIBRARY_FOLDER: folder } },
+    );
+  }));
+
+Deno.test("train refuses to run without the CPU's library", () =>
+  withFolder(async (folder) => {
+    await assertRefused(
+      "train",
+      TRAIN,
+      /Cannot open the CPU device: .*libgapcam_cpu.so does not exist; build it with: sh scripts\/setup.sh/,
+      { env: { GAPCAM_LIBRARY_FOLDER: folder } },
+    );
+  }));
+
+Deno.test("train refuses a library of another ABI version", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(
+      `${folder}/other.c`,
+      "#include <stdint.h>\nuint32_t gapcam_abi_version(void) { return 999; }\n",
+    );
+    const built = await new Deno.Command("cc", {
+      args: [
+        "-shared",
+        "-fPIC",
+        "-o",
+        `${folder}/libgapcam_cpu.so`,
+        `${folder}/other.c`,
+      ],
+    }).output();
+    assertEquals(built.code, 0);
+    await assertRefused(
+      "train",
+      TRAIN,
+      /libgapcam_cpu.so has ABI version 999, expected \d+; rebuild it/,
+      { env: { GAPCAM_LIBRARY_FOLDER: folder } },
+    );
+  }));
+
+Deno.test("train refuses data files that are truncated or too long", () =>
+  withFolder(async (folder) => {
+    const flags = [...TRAIN, "--dataset=mnist", `--data-dir=${folder}`];
+    const images = idx([2, 4, 4]);
+    await Deno.writeFile(`${folder}/train-labels-idx1-ubyte`, idx([2]));
+    for (
+      const bytes of [
+        images.subarray(0, images.length - 1),
+        new Uint8Array([...images, 0]),
+      ]
+    ) {
+      await Deno.writeFile(`${folder}/train-images-idx3-ubyte`, bytes);
+      await assertRefused("train", flags, /train-images-idx3-ubyte/);
+    }
+  }));
+
+Deno.test("train refuses a second run in one folder and keeps the first", () =>
+  withFolder(async (folder) => {
+    const run = await trainSmall(folder);
+    const before = await Deno.readFile(`${run}/checkpoint.safetensors`);
+    await assertRefused(
+      "train",
+      [...TRAIN, `--out=${run}`],
+      /Cannot start a run in .*: it holds checkpoint.safetensors of another run/,
+    );
+    assertEquals(await Deno.readFile(`${run}/checkpoint.safetensors`), before);
+  }));
+
+Deno.test("train refuses to resume as another job, another version or damaged", () =>
+  withFolder(async (folder) => {
+    const run = await trainSmall(folder);
+    const path = `${run}/checkpoint.safetensors`;
+    const resume = [`--resume=${run}`, "--device=cpu"];
+    await assertRefused(
+      "train",
+      [...resume, "--model=vgg11"],
+      /Cannot resume with another model: the run has "tiny", asked for "vgg11"/,
+    );
+    await assertRefused(
+      "train",
+      [...resume, "--batch-size=20"],
+      /Cannot resume with another batchSize: the run has 10, asked for 20/,
+    );
+    const bytes = await Deno.readFile(path);
+    const { tensors, metadata } = readSafetensors(bytes);
+    await Deno.writeFile(
+      path,
+      encodeSafetensors(tensors, { ...metadata, gapcam_version: "2" }),
+    );
+    await assertRefused(
+      "train",
+      resume,
+      /Cannot load checkpoint .*: it has format version 2, expected 1/,
+    );
+    await Deno.writeFile(path, bytes.subarray(0, 1000));
+    await assertRefused(
+      "train",
+      resume,
+      /Cannot read .*checkpoint.safetensors/,
+    );
+    const checkpoint = await loadAgain(path, bytes);
+    checkpoint.parameters.delete("classifier.bias");
+    await saveCheckpoint(path, checkpoint);
+    await assertRefused(
+      "eval",
+      [`--checkpoint=${path}`, "--device=cpu"],
+      /Cannot load parameters: classifier.bias is missing/,
+    );
+  }));
+
+Deno.test("eval and cam refuse images that the network was not trained on", () =>
+  withFolder(async (folder) => {
+    const run = await trainSmall(folder);
+    const flags = [`--checkpoint=${run}`, "--device=cpu"];
+    for (const split of ["train", "t10k"]) {
+      await Deno.writeFile(`${folder}/${split}-labels-idx1-ubyte`, idx([2]));
+      await Deno.writeFile(
+        `${folder}/${split}-images-idx3-ubyte`,
+        idx([2, 4, 4]),
+      );
+    }
+    for (const command of ["eval", "cam"]) {
+      await assertRefused(
+        command,
+        [...flags, "--dataset=mnist", `--data-dir=${folder}`],
+        /Cannot show mnist to this network: its images have 1 channels, expected 3/,
+      );
+    }
+    await assertRefused(
+      "cam",
+      [...flags, "--index=1000"],
+      /Cannot show image 1000: the images are numbered 0 to 999/,
+    );
+    await assertRefused(
+      "cam",
+      [...flags, "--indices=5-3"],
+      /Cannot read image numbers "5-3"/,
+    );
+    await assertRefused(
+      "cam",
+      [...flags, "--class=dragon"],
+      /Cannot explain class "dragon": expected one of disc, /,
+    );
+    await assertRefused(
+      "cam",
+      [...flags, "--out=deno.json/x"],
+      /Cannot write .*\/deno.json\/x\/3-cam.png: Not a directory/,
+    );
+    await assertRefused(
+      "cam",
+      [...flags, "--alpha=2"],
+      /--alpha takes a number at least 0 and at most 1/,
+    );
+  }));
+
+const mounts = await canMount();
+
+Deno.test({
+  name: mounts
+    ? "train on a full disk keeps the last checkpoint"
+    : "train on a full disk keeps the last checkpoint (skipped: a small file system cannot be mounted here)",
+  ignore: !mounts,
+  fn: () =>
+    withFolder(async (folder) => {
+      const disk = `${folder}/disk`;
+      await Deno.mkdir(disk);
+      await mount(disk, "256k");
+      try {
+        const run = await trainSmall(disk);
+        const path = `${run}/checkpoint.safetensors`;
+        const before = await Deno.readFile(path);
+        await fill(`${disk}/fill`);
+        // Enough for the log and the first bytes of a checkpoint.
+        const { size } = await Deno.stat(`${disk}/fill`);
+        await Deno.truncate(`${disk}/fill`, size - 3 * 4096);
+        await assertRefused(
+          "train",
+          [`--resume=${run}`, "--epochs=2", "--device=cpu"],
+          /Cannot save the checkpoint: .*No space left on device; the checkpoint that is there stays as it was/,
+        );
+        assertEquals(await Deno.readFile(path), before);
+        const names = [...Deno.readDirSync(run)].map(({ name }) => name).sort();
+        assertEquals(names, ["checkpoint.safetensors", "log.jsonl"]);
+        await Deno.remove(`${disk}/fill`);
+        const { code, stderr } = await runCommand("train", [
+          `--resume=${run}`,
+          "--epochs=2",
+          "--device=cpu",
+          "--test-limit=20",
+        ]);
+        assertEquals([code, stderr], [0, ""]);
+        assertEquals((await loadCheckpoint(path)).progress.epoch, 2);
+      } finally {
+        await new Deno.Command("umount", { args: [disk] }).output();
+      }
+    }),
+});
+
+Deno.test("a command's defect is told apart from a refusal", async () => {
+  const { code, stderr } = await runCommand("train", [
+    "--debug",
+    "--threads=0",
+  ]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /error: --threads takes[\s\S]+at /);
+  assertEquals(libraryFolder("/x"), "/x");
+});
+
+/** An IDX file of zeros. */
+function idx(shape: number[]): Uint8Array {
+  const count = shape.reduce((product, size) => product * size, 1);
+  const bytes = new Uint8Array(4 + 4 * shape.length + count);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 0x0800 + shape.length);
+  shape.forEach((size, i) => view.setUint32(4 + 4 * i, size));
+  return bytes;
+}
+
+async function loadAgain(path: string, bytes: Uint8Array) {
+  await Deno.writeFile(path, bytes);
+  return await loadCheckpoint(path, { optimiser: true });
+}
+
+async function mount(folder: string, size: string): Promise<boolean> {
+  try {
+    const { code } = await new Deno.Command("mount", {
+      args: ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", folder],
+    }).output();
+    return code === 0;
+  } catch {
+    return false;
+  }
+}
+
+async function canMount(): Promise<boolean> {
+  const folder = await Deno.makeTempDir();
+  const mounted = await mount(folder, "64k");
+  if (mounted) await new Deno.Command("umount", { args: [folder] }).output();
+  await Deno.remove(folder);
+  return mounted;
+}
+
+/** Writes until the disk is full. */
+async function fill(path: string): Promise<void> {
+  using file = await Deno.open(path, { create: true, write: true });
+  const page = new Uint8Array(4096);
+  try {
+    for (;;) await file.write(page);
+  } catch (error) {
+    assertMatch(String(error), /No space left/);
+  }
+}
