@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
-import * as onnx from "npm:onnxruntime-node@^1.20.0";
 import { GapcamError } from "../../src/error.ts";
 import {
   batchNorm2d,
@@ -17,32 +16,9 @@ import { vgg } from "../../src/nn/vgg.ts";
 import { openPytorch } from "../../src/weights/read_pytorch.ts";
 import { toStateDict } from "../../src/weights/stored_tensor.ts";
 import { encodeOnnx } from "../../src/weights/write_onnx.ts";
+import { runOnnx } from "./_onnx_runtime.ts";
 
 const FIXTURES = new URL("../fixtures/weights/", import.meta.url);
-
-interface Outputs {
-  logits: onnx.Tensor;
-  features: onnx.Tensor;
-}
-
-async function run(
-  model: Uint8Array,
-  image: Float32Array,
-  shape: readonly number[],
-): Promise<Outputs> {
-  const session = await onnx.InferenceSession.create(model, {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-  });
-  try {
-    assertEquals(session.inputNames, ["image"]);
-    assertEquals(session.outputNames, ["logits", "features"]);
-    const input = new onnx.Tensor("float32", image, shape);
-    return await session.run({ image: input }) as unknown as Outputs;
-  } finally {
-    await session.release();
-  }
-}
 
 function greatestDifference(
   a: ArrayLike<number>,
@@ -90,23 +66,22 @@ Deno.test("encodeOnnx() computes in ONNX Runtime what PyTorch computed", async (
   const expected: Record<string, { shape: number[]; values: number[] }> = JSON
     .parse(await Deno.readTextFile(new URL("network.json", FIXTURES)));
   const model = encodeOnnx(NETWORK, await fixtureState());
-  const { logits, features } = await run(
-    model,
-    Float32Array.from(expected.image!.values),
-    expected.image!.shape,
-  );
-  assertEquals([...logits.dims], expected.logits!.shape);
-  assertEquals([...features.dims], expected.features!.shape);
+  const { logits, features } = await runOnnx(model, {
+    shape: expected.image!.shape,
+    data: Float32Array.from(expected.image!.values),
+  });
+  assertEquals(logits.shape, expected.logits!.shape);
+  assertEquals(features.shape, expected.features!.shape);
   assertLess(
     greatestDifference(
-      logits.data as Float32Array,
+      logits.data,
       expected.logits!.values,
     ),
     1e-5,
   );
   assertLess(
     greatestDifference(
-      features.data as Float32Array,
+      features.data,
       expected.features!.values,
     ),
     1e-5,
@@ -118,9 +93,12 @@ Deno.test("encodeOnnx() takes batches and images of any size", async () => {
   const bytes = encodeOnnx(model, initialise(model, 0));
   for (const [n, height, width] of [[1, 8, 8], [5, 6, 12]] as const) {
     const image = new Float32Array(n * 3 * height * width).fill(0.5);
-    const { logits, features } = await run(bytes, image, [n, 3, height, width]);
-    assertEquals([...logits.dims], [n, 3]);
-    assertEquals([...features.dims], [n, 8, height / 2, width / 2]);
+    const { logits, features } = await runOnnx(bytes, {
+      shape: [n, 3, height, width],
+      data: image,
+    });
+    assertEquals(logits.shape, [n, 3]);
+    assertEquals(features.shape, [n, 8, height / 2, width / 2]);
   }
 });
 
