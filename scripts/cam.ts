@@ -4,11 +4,9 @@
  * @module
  */
 
-import { GapcamError } from "../src/error.ts";
 import { normaliseMap } from "../src/cam/normalise_map.ts";
-import { overlayCam } from "../src/cam/overlay_cam.ts";
-import { Explainer, type Explanation } from "../src/explain/explainer.ts";
-import { COLORMAP_NAMES, type ColormapName } from "../src/image/colormap.ts";
+import { GapcamError } from "../src/error.ts";
+import { COLORMAP_NAMES } from "../src/image/colormap.ts";
 import { encodePng } from "../src/image/encode_png.ts";
 import { grid } from "../src/image/grid.ts";
 import type { Image } from "../src/image/image.ts";
@@ -19,14 +17,14 @@ import {
   runCommand,
   userPath,
 } from "./_command.ts";
-import { parseClass, parseIndices } from "./_indices.ts";
 import {
-  NETWORK_FLAGS,
-  openImages,
-  type OpenRun,
-  openRun,
-} from "./_network.ts";
-import { imageOf, writeFile } from "./_pictures.ts";
+  explainDataset,
+  explainPhotographs,
+  type Subject,
+} from "./_explain.ts";
+import { parseClass } from "./_indices.ts";
+import { NETWORK_FLAGS, openRun } from "./_network.ts";
+import { writeFile } from "./_pictures.ts";
 import { shownPath } from "./_runs.ts";
 
 const FLAGS = {
@@ -35,6 +33,22 @@ const FLAGS = {
     type: "string",
     help: "several images, such as 0-63 or 1,5,8-10",
     placeholder: "LIST",
+  },
+  image: {
+    type: "string",
+    multiple: true,
+    help: "photographs instead (JPEG, PNG); several, and patterns as *.jpg",
+    placeholder: "FILE",
+  },
+  fit: {
+    type: "string",
+    choices: ["crop", "stretch"],
+    help: "how a photograph becomes a square; crop if left out",
+    placeholder: "HOW",
+  },
+  "full-size": {
+    type: "boolean",
+    help: "pictures in the photograph's own size",
   },
   class: {
     type: "string",
@@ -72,23 +86,14 @@ const FLAGS = {
 
 type Flags = FlagValues<typeof FLAGS>;
 
-/** One image and what it is said to be. */
-interface Subject {
-  /** What its files are called. */
-  name: string;
-  /** Its number in the data set. */
-  index: number;
-  /** The class that its label says. */
-  label: number;
-  image: Image;
-  explanation: Explanation;
-}
-
 /** What is printed of one image. */
 interface Result {
-  index: number;
-  real: string;
+  /** The image's number in the data set, or the photograph's path. */
+  index: number | string;
+  /** The class that the label says; undefined for a photograph. */
+  real: string | undefined;
   predicted: string;
+  /** The class that the map explains. */
   class: string;
   logit: number;
   reconstructed: number;
@@ -105,17 +110,23 @@ async function main(flags: Flags): Promise<void> {
   const classIndex = flags.class === undefined
     ? undefined
     : parseClass(flags.class, classes);
-  const subjects = await explainImages(run, flags, classIndex);
+  const given = [...flags.image, ...flags.positional];
+  assertOneSource(flags, given);
+  const size = flags.size ?? Math.max(224, run.checkpoint.training.imageSize);
+  const options = { flags, classIndex, size };
+  const subjects = flags.image.length > 0
+    ? await explainPhotographs(run, given, options)
+    : await explainDataset(run, options);
   const folder = flags.out
     ? userPath(flags.out)
     : `${run.path.slice(0, run.path.lastIndexOf("/"))}/cam`;
   const hash = await hashOf(run.path);
-  const size = flags.size ?? Math.max(224, run.checkpoint.training.imageSize);
   const results: Result[] = [];
   const tiles: Image[] = [];
   const labels: string[] = [];
   for (const subject of subjects) {
-    const { plain, cam, result } = draw(subject, { flags, classes, size });
+    const { plain, cam } = subject;
+    const result = resultOf(subject, classes);
     const text = {
       Software: "gapcam",
       Class: result.class,
@@ -134,14 +145,12 @@ async function main(flags: Flags): Promise<void> {
     results.push(result);
     if (!flags.json) print(result);
     if (subjects.length > 1) {
-      const side = Math.min(size, 128);
-      tiles.push(
-        resizeBilinear(cam, side, side),
-        resizeBilinear(plain, side, side),
-      );
+      tiles.push(tileOf(cam), tileOf(plain));
       labels.push(
         `ANS : ${result.class}`,
-        `REAL : ${result.real}  ${result.index}`,
+        result.real === undefined
+          ? subject.name
+          : `REAL : ${result.real}  ${result.index}`,
       );
     }
   }
@@ -163,88 +172,61 @@ async function main(flags: Flags): Promise<void> {
 }
 
 function print(result: Result): void {
+  const { predicted, real, index } = result;
   console.log(
-    `ANS : ${result.predicted}  REAL : ${result.real}  ${result.index}` +
-      (result.class === result.predicted ? "" : `  (map of ${result.class})`),
+    `ANS : ${predicted}  ` +
+      (real === undefined ? String(index) : `REAL : ${real}  ${index}`) +
+      (result.class === predicted ? "" : `  (map of ${result.class})`),
   );
   for (const file of result.files) console.log(shownPath(file));
 }
 
-/** Runs the network over the images of the data set that flags name. */
-async function explainImages(
-  run: OpenRun,
-  flags: Flags,
-  classIndex: number | undefined,
-): Promise<Subject[]> {
-  if (flags.index !== undefined && flags.indices !== undefined) {
+function assertOneSource(flags: Flags, given: readonly string[]): void {
+  const sources = [
+    ["--index", flags.index !== undefined],
+    ["--indices", flags.indices !== undefined],
+    ["--image", flags.image.length > 0],
+  ].filter(([, used]) => used).map(([name]) => name);
+  if (sources.length > 1) {
     throw new GapcamError(
       "invalid-argument",
-      "Cannot take both --index and --indices: give one of them",
+      `Cannot take ${sources.join(" and ")} together: give one of them`,
     );
   }
-  const dataset = await openImages(flags, run.checkpoint);
-  const indices = parseIndices(
-    flags.indices ?? String(flags.index ?? 3),
-    dataset.length,
-  );
-  const batchSize = Math.min(indices.length, 16);
-  using explainer = await Explainer.create(run.network, {
-    ...run.input,
-    batchSize,
-    image: dataset,
-  });
-  const subjects: Subject[] = [];
-  const imageBytes = dataset.height * dataset.width * dataset.channels;
-  for (let start = 0; start < indices.length; start += batchSize) {
-    const some = indices.slice(start, start + batchSize);
-    const pixels = new Uint8Array(batchSize * imageBytes);
-    await dataset.read(some, pixels);
-    const explanations = await explainer.explain(pixels, {
-      count: some.length,
-      ...(classIndex === undefined ? {} : { classIndex }),
-    });
-    explanations.forEach((explanation, i) =>
-      subjects.push({
-        name: String(some[i]),
-        index: some[i]!,
-        label: dataset.labels[some[i]!]!,
-        image: imageOf(dataset, pixels, i),
-        explanation,
-      })
+  if (given.length > 0 && flags.image.length === 0) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot tell what ${JSON.stringify(given[0])} is: files follow --image`,
     );
   }
-  return subjects;
 }
 
-function draw(
-  subject: Subject,
-  options: { flags: Flags; classes: readonly string[]; size: number },
-): { plain: Image; cam: Image; result: Result } {
-  const { flags, classes, size } = options;
+function resultOf(subject: Subject, classes: readonly string[]): Result {
   const { map, proof, classIndex, predicted } = subject.explanation;
-  const plain = resizeBilinear(subject.image, size, size);
-  const cam = overlayCam(plain, map, {
-    alpha: flags.alpha ?? 0.4,
-    colormap: (flags.colormap ?? "jet") as ColormapName,
-  });
   const { minimum, maximum, constant } = normaliseMap(map);
   return {
-    plain,
-    cam,
-    result: {
-      index: subject.index,
-      real: classes[subject.label]!,
-      predicted: classes[predicted]!,
-      class: classes[classIndex]!,
-      logit: proof.logit,
-      reconstructed: proof.reconstructed,
-      residual: proof.residual,
-      minimum,
-      maximum,
-      constant,
-      files: [],
-    },
+    index: subject.index,
+    real: subject.label === undefined ? undefined : classes[subject.label],
+    predicted: classes[predicted]!,
+    class: classes[classIndex]!,
+    logit: proof.logit,
+    reconstructed: proof.reconstructed,
+    residual: proof.residual,
+    minimum,
+    maximum,
+    constant,
+    files: [],
   };
+}
+
+/** An image whose longer side is that of a tile of the contact sheet. */
+function tileOf(image: Image): Image {
+  const scale = 128 / Math.max(image.height, image.width);
+  return resizeBilinear(
+    image,
+    Math.max(1, Math.round(scale * image.height)),
+    Math.max(1, Math.round(scale * image.width)),
+  );
 }
 
 async function hashOf(path: string): Promise<string> {
@@ -259,5 +241,7 @@ async function hashOf(path: string): Promise<string> {
 await runCommand({
   name: "cam",
   summary: "Shows where a trained network looks: writes class activation maps.",
+  usage: "[FLAGS] [--image FILE...]",
+  positional: true,
   flags: FLAGS,
 }, main);

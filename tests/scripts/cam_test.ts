@@ -5,6 +5,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { decodeImage, encodePng } from "../../mod.ts";
 import { runCommand, trainSmall, withFolder } from "./_run_command.ts";
 
 Deno.test("cam prints what the network says, proves the map and writes pictures", () =>
@@ -70,7 +71,8 @@ Deno.test("cam --json proves every map, of the class that was asked for", () =>
     assertEquals(sheet, `${folder}/pictures/sheet.png`);
     // Four pairs: four columns, two rows.
     const [width, height] = sizeOf(await Deno.readFile(sheet));
-    assert(width! > 4 * 64 && height! > 2 * 64, `${width} x ${height}`);
+    assert(width! > 4 * 128 && width! < 5 * 128, `${width}`);
+    assert(height! > 2 * 128 && height! < 3 * 128, `${height}`);
   }));
 
 Deno.test("cam draws the same bytes twice", () =>
@@ -84,6 +86,65 @@ Deno.test("cam draws the same bytes twice", () =>
       await Deno.readFile(`${folder}/a/3-cam.png`),
       await Deno.readFile(`${folder}/b/3-cam.png`),
     );
+  }));
+
+Deno.test("cam --image explains photographs, patterns too, in their own size", () =>
+  withFolder(async (folder) => {
+    await trainSmall(folder);
+    await Deno.mkdir(`${folder}/photos`);
+    for (const [name, seed] of [["a", 1], ["b", 2]] as const) {
+      const data = Uint8Array.from(
+        { length: 30 * 51 * 3 },
+        (_, i) => (i * seed * 7) % 251,
+      );
+      await Deno.writeFile(
+        `${folder}/photos/${name}.png`,
+        encodePng({ width: 51, height: 30, channels: 3, data }),
+      );
+    }
+    const flags = ["--checkpoint=run", "--device=cpu", "--json"];
+    const cut = await runCommand("cam", [
+      ...flags,
+      "--full-size",
+      "--out=cut",
+      "--image=photos/*.png",
+      "photos/a.png",
+    ], { folder });
+    assertEquals([cut.code, cut.stderr], [0, ""]);
+    const { images } = JSON.parse(cut.stdout);
+    assertEquals(images.map(({ index }: { index: string }) => index), [
+      `${folder}/photos/a.png`,
+      `${folder}/photos/b.png`,
+    ]);
+    const [cam, plain] = await Promise.all(
+      ["a-cam", "a-plain"].map(async (name) =>
+        await decodeImage(await Deno.readFile(`${folder}/cut/${name}.png`))
+      ),
+    );
+    assertEquals([cam!.width, cam!.height], [51, 30]);
+    // The network saw the middle square, columns 10 to 39: the rest is plain.
+    const changed = Array.from(
+      { length: 51 },
+      (_, x) =>
+        Array.from({ length: 90 }, (_, i) => {
+          const at = (Math.floor(i / 3) * 51 + x) * 3 + i % 3;
+          return cam!.data[at] !== plain!.data[at];
+        }).some((differs) => differs),
+    );
+    assertEquals(
+      changed,
+      Array.from({ length: 51 }, (_, x) => x >= 10 && x < 40),
+    );
+    const stretched = await runCommand("cam", [
+      ...flags,
+      "--fit=stretch",
+      "--size=40",
+      "--out=stretched",
+      "--image=photos/b.png",
+    ], { folder });
+    assertEquals([stretched.code, stretched.stderr], [0, ""]);
+    const bytes = await Deno.readFile(`${folder}/stretched/b-cam.png`);
+    assertEquals(sizeOf(bytes), [40, 40]);
   }));
 
 Deno.test("eval prints what train printed of the same checkpoint", () =>

@@ -206,6 +206,25 @@ Deno.test("train refuses to resume as another job, another version or damaged", 
     );
   }));
 
+Deno.test("cam refuses photographs that it cannot find, read or tell apart", () =>
+  withFolder(async (folder) => {
+    await trainSmall(folder);
+    await Deno.writeTextFile(`${folder}/text.jpg`, "not a picture");
+    const flags = ["--checkpoint=run", "--device=cpu"];
+    for (
+      const [args, sentence] of [
+        [["--image=none.jpg"], /Cannot read \S+none.jpg: no such file/],
+        [["--image=*.gif"], /no file fits "\*.gif"/],
+        [
+          ["--image=text.jpg"],
+          /Cannot read \S+text.jpg: .*expected a PNG or JPEG/,
+        ],
+        [["text.jpg"], /Cannot tell what "text.jpg" is: files follow --image/],
+        [["--index=1", "--image=text.jpg"], /Cannot take --index and --image/],
+      ] as const
+    ) await assertRefused("cam", [...flags, ...args], sentence, { folder });
+  }));
+
 Deno.test("eval and cam refuse images that the network was not trained on", () =>
   withFolder(async (folder) => {
     const run = await trainSmall(folder);
