@@ -103,17 +103,37 @@ function resizeRows(
   for (let y = 0; y < height; y++) {
     const row = y * width * channels;
     for (let x = 0; x < first.length; x++) {
-      const start = row + first[x]! * channels;
-      const n = count[x]!;
-      for (let c = 0; c < channels; c++) {
+      let source = row + first[x]! * channels;
+      const start = x * stride;
+      const end = start + count[x]!;
+      if (channels === 1) {
         let sum = HALF;
-        let source = start + c;
-        for (let k = 0; k < n; k++) {
-          sum += data[source]! * weights[x * stride + k]!;
-          source += channels;
+        for (let k = start; k < end; k++) {
+          sum = (sum + Math.imul(data[source++]!, weights[k]!)) | 0;
         }
         target[at++] = toByte(sum);
+        continue;
       }
+      // One walk for all colours: the loop that photos spend their time in.
+      let red = HALF;
+      let green = HALF;
+      let blue = HALF;
+      let alpha = HALF;
+      for (let k = start; k < end; k++) {
+        const weight = weights[k]!;
+        red = (red + Math.imul(data[source]!, weight)) | 0;
+        green = (green + Math.imul(data[source + 1]!, weight)) | 0;
+        blue = (blue + Math.imul(data[source + 2]!, weight)) | 0;
+        if (channels === 4) {
+          alpha = (alpha + Math.imul(data[source + 3]!, weight)) | 0;
+        }
+        source += channels;
+      }
+      target[at] = toByte(red);
+      target[at + 1] = toByte(green);
+      target[at + 2] = toByte(blue);
+      if (channels === 4) target[at + 3] = toByte(alpha);
+      at += channels;
     }
   }
   return target;
@@ -132,7 +152,7 @@ function resizeColumns(
       const weight = weights[y * stride + k]!;
       const row = (first[y]! + k) * rowLength;
       for (let i = 0; i < rowLength; i++) {
-        sums[i] = sums[i]! + data[row + i]! * weight;
+        sums[i] = sums[i]! + Math.imul(data[row + i]!, weight);
       }
     }
     const row = y * rowLength;
