@@ -22,6 +22,7 @@ import {
   toHostTensor,
 } from "../../src/weights/stored_tensor.ts";
 import { encodeSafetensors } from "../../src/weights/write_safetensors.ts";
+import { IMAGE_TARGETS } from "./image_targets.ts";
 import type { FuzzTarget } from "./run_target.ts";
 
 const WEIGHTS = new URL("../../tests/fixtures/weights/", import.meta.url);
@@ -126,6 +127,7 @@ export const TARGETS: readonly FuzzTarget[] = [
         (folder) => openCifar("cifar100", "test", folder),
       ),
   },
+  ...IMAGE_TARGETS,
 ];
 
 function read(name: string): Uint8Array {

@@ -88,11 +88,14 @@ function readChunks(bytes: Uint8Array, limits: DecodeLimits): PngParts {
     }
     const length = view.getUint32(offset);
     const type = String.fromCharCode(...bytes.subarray(offset + 4, offset + 8));
+    if (!/^[A-Za-z]{4}$/.test(type)) {
+      throw badImage(source, "a chunk whose name is no letters", "PNG chunks");
+    }
     const end = offset + 8 + length;
     if (end + 4 > bytes.length) {
       throw badImage(
         source,
-        `${bytes.length - offset - 8} bytes at chunk ${JSON.stringify(type)}`,
+        `${bytes.length - offset - 8} bytes at chunk ${type}`,
         `${length + 4}`,
       );
     }
@@ -107,7 +110,7 @@ function readChunks(bytes: Uint8Array, limits: DecodeLimits): PngParts {
     }
     offset = end + 4;
     if (!layout && type !== "IHDR") {
-      throw badImage(source, `chunk ${JSON.stringify(type)} first`, "IHDR");
+      throw badImage(source, `chunk ${type} first`, "IHDR");
     }
     if (type === "IHDR") {
       if (layout) throw badImage(source, "a second IHDR", "one");
@@ -124,7 +127,7 @@ function readChunks(bytes: Uint8Array, limits: DecodeLimits): PngParts {
     } else if (!skippable) {
       throw unsupportedImage(
         source,
-        `the critical chunk ${JSON.stringify(type)}`,
+        `the critical chunk ${type}`,
         "standard PNG",
       );
     }
@@ -198,7 +201,9 @@ function inflate(
       compressed.length === 1 ? compressed[0]! : Buffer.concat(compressed),
       {
         maxOutputLength: length,
-        chunkSize: Math.min(Math.max(length, 64), 1 << 20),
+        // One piece: more than one would be copied together, and take twice
+        // the memory.
+        chunkSize: length + 64,
       },
     );
   } catch (cause) {

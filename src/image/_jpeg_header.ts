@@ -20,6 +20,8 @@ export interface JpegHeader {
 const SOI = 0xd8;
 const EOI = 0xd9;
 const SOS = 0xda;
+/** Real progressive files have about ten. */
+const MOST_SCANS = 100;
 
 /**
  * Walks over all markers of a JPEG file, up to its end, before anything is
@@ -34,6 +36,7 @@ export function readJpegHeader(
   let orientation = 1;
   let adobe = false;
   let scanned = 0;
+  let scans = 0;
   let offset = 2;
   while (true) {
     const marker = nextMarker(bytes, offset);
@@ -58,6 +61,10 @@ export function readJpegHeader(
       if (!frame) throw badImage(source, "a JPEG scan first", "a frame header");
       const end = endOfScan(bytes, offset);
       scanned += end - offset;
+      // Each scan walks over the whole picture, however few bytes it has.
+      if (++scans > MOST_SCANS) {
+        throw badImage(source, `over ${MOST_SCANS} JPEG scans`, "fewer");
+      }
       offset = end;
     } else if (isFrame(type)) {
       if (frame) throw badImage(source, "a second JPEG frame", "one");

@@ -88,6 +88,22 @@ Deno.test("decodeImage() names the kinds of JPEG that it does not read", async (
   }
 });
 
+Deno.test("decodeImage() refuses a JPEG of hundreds of scans", async () => {
+  const { file } = jpegNamed("progressive");
+  const scan = file.findLastIndex((byte, i) =>
+    byte === 0xff && file[i + 1] === 0xda
+  );
+  const last = file.subarray(scan, file.length - 2);
+  const many = [...file.subarray(0, scan)];
+  for (let i = 0; i < 100; i++) many.push(...last);
+  many.push(0xff, 0xd9);
+  await assertRejects(
+    () => decodeImage(Uint8Array.from(many)),
+    GapcamError,
+    "found over 100 JPEG scans, expected fewer",
+  );
+});
+
 Deno.test("decodeImage() ignores EXIF data that makes no sense", async () => {
   const { file, expected } = jpegNamed("orientation 1");
   const exif = file.findIndex((_, i) =>
