@@ -72,7 +72,22 @@ const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
   ({ symbols, handle }) => symbols.gapcam_device_close(handle, null),
 );
 
-/** An open device: where tensors live and programs run. */
+/**
+ * An open device: where tensors live and programs run. Made by
+ * {@linkcode openDevice}.
+ *
+ * @example What a tensor takes is given back
+ * ```ts
+ * import { openDevice } from "@gapcam/gapcam";
+ *
+ * using device = openDevice("cpu", { threads: 1 });
+ * {
+ *   using _tensor = device.tensor([256, 256]);
+ *   if (device.memory().liveBytes < 256 * 256 * 4) throw new Error();
+ * }
+ * if (device.memory().liveBytes !== 0) throw new Error();
+ * ```
+ */
 export class Device implements Disposable {
   readonly #symbols: Symbols;
   readonly #lifetime = new Lifetime(this);
@@ -102,6 +117,8 @@ export class Device implements Disposable {
    * Creates a tensor.
    *
    * @param shape One to four positive dimensions; NHWC for u8 images.
+   * @param options Element type, values, whether it is staged.
+   * @returns The tensor, zeros where no data are given.
    * @throws {GapcamError} If a dimension is not positive, `data` does not fit,
    * or memory runs out.
    */
@@ -146,7 +163,13 @@ export class Device implements Disposable {
     return tensor;
   }
 
-  /** Starts recording a program. */
+  /**
+   * Starts recording a program.
+   *
+   * @param options Whether it trains and whether it times its steps.
+   * @returns An empty program.
+   * @throws {GapcamError} If the device was closed.
+   */
   program(options: ProgramOptions = {}): Program {
     return new Program(this.#symbols, this.#use(), {
       ...options,
@@ -154,7 +177,12 @@ export class Device implements Disposable {
     });
   }
 
-  /** What the device is and uses: names, versions, instruction set, threads. */
+  /**
+   * Describes what the device is and uses.
+   *
+   * @returns Names, versions, instruction set, threads.
+   * @throws {GapcamError} If the device was closed.
+   */
   describe(): Record<string, unknown> {
     const json = new Uint8Array(65536);
     const handle = this.#use();
@@ -169,7 +197,12 @@ export class Device implements Disposable {
     return JSON.parse(readText(json));
   }
 
-  /** What the device holds. */
+  /**
+   * Counts what the device holds.
+   *
+   * @returns Bytes and allocations.
+   * @throws {GapcamError} If the device was closed.
+   */
   memory(): DeviceMemory {
     const numbers = new BigUint64Array(4);
     const handle = this.#use();
@@ -209,10 +242,12 @@ export class Device implements Disposable {
  *
  * @param kind `auto` (CUDA where it works, else the CPU; `device.reason` says
  * which and why), `cpu` or `cuda`.
+ * @param options Number, precision, threads.
+ * @returns The device, which the caller closes.
  * @throws {GapcamError} If the library is missing, or the device, the precision
  * or the number of threads cannot be had.
  *
- * @example Adding a bias on the CPU
+ * @example Opening the CPU
  * ```ts
  * import { openDevice } from "@gapcam/gapcam";
  *
@@ -250,7 +285,22 @@ export function openDevice(
   }
 }
 
-/** Describes a backend without opening a device: its libraries and devices. */
+/**
+ * Describes a backend without opening a device.
+ *
+ * @param backend `cpu` or `cuda`.
+ * @param options `libraryFolder`, as for {@linkcode openDevice}.
+ * @returns `backend`, `version`, and what it knows: libraries or why they are
+ * missing, instruction set, devices.
+ * @throws {GapcamError} If the backend's library is missing or of another version.
+ *
+ * @example The CPU's library and version
+ * ```ts
+ * import { describeBackend } from "@gapcam/gapcam";
+ *
+ * if (describeBackend("cpu").backend !== "cpu") throw new Error();
+ * ```
+ */
 export function describeBackend(
   backend: Backend,
   options: { libraryFolder?: string } = {},

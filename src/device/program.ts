@@ -53,6 +53,23 @@ const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
  * An ordered list of operations on tensors: recorded, compiled once, then run
  * as often as wanted, without allocating. Operations belong to the program and
  * so do the tensors that they return.
+ *
+ * @example A gradient
+ * ```ts
+ * import { openDevice } from "@gapcam/gapcam";
+ *
+ * using device = openDevice("cpu", { threads: 1 });
+ * using input = device.tensor([1, 2], { data: new Float32Array([1, 2]) });
+ * using weight = device.tensor([2, 2]);
+ * using labels = device.tensor([1], { data: new Int32Array([0]) });
+ * using program = device.program();
+ * const loss = program.crossEntropy(program.linear(input, weight), labels);
+ * const [gradient] = program.backward(loss, [weight]);
+ * await program.compile();
+ * await program.run("forward", "backward");
+ * // (softmax - one-hot) times the input, at weights of zero.
+ * if (gradient?.read().join() !== "-0.5,-1,0.5,1") throw new Error();
+ * ```
  */
 export class Program implements Disposable {
   readonly #symbols: Symbols;

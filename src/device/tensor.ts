@@ -22,6 +22,16 @@ const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
  * maps NCHW, convolution weights OIHW), u8 images as NHWC. Made by
  * {@linkcode Device.tensor}, or by an operation of a {@linkcode Program}, which
  * then owns it.
+ *
+ * @example Writing and reading
+ * ```ts
+ * import { openDevice } from "@gapcam/gapcam";
+ *
+ * using device = openDevice("cpu", { threads: 1 });
+ * using tensor = device.tensor([2, 2]);
+ * tensor.write(new Float32Array([1, 2, 3, 4]));
+ * if (tensor.read()[3] !== 4) throw new Error();
+ * ```
  */
 export class Tensor implements Disposable {
   readonly #symbols: Symbols;

@@ -7,6 +7,21 @@ import type { ImageOptions, Network } from "./network.ts";
 /**
  * A compiled program from u8 images to logits and the feature map before
  * global average pooling. Made by {@linkcode Network.compileInference}.
+ *
+ * @example Logits and features of one image
+ * ```ts
+ * import { Network, openDevice, vgg } from "@gapcam/gapcam";
+ *
+ * using device = openDevice("cpu", { threads: 1 });
+ * using network = new Network(device, vgg([4, "M", 8], { classes: 3 }));
+ * using inference = await network.compileInference({
+ *   batchSize: 1,
+ *   image: { height: 8, width: 8, channels: 3 },
+ * });
+ * const logits = await inference.run(new Uint8Array(8 * 8 * 3));
+ * if (logits.length !== 3) throw new Error();
+ * if (inference.features().length !== 8 * 4 * 4) throw new Error();
+ * ```
  */
 export class InferenceProgram implements Disposable {
   readonly #program: Program;

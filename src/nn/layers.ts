@@ -119,6 +119,15 @@ function whole(name: string, value: number, least = 1): number {
  * @param options `kernelSize` (default 3), `stride` (1), `padding` (0), `bias` (true).
  * @returns A layer from [N, inputChannels, H, W] to [N, outputChannels, rows, columns].
  * @throws {GapcamError} If a number is not whole or too small.
+ *
+ * @example A strided convolution halves the map
+ * ```ts
+ * import { conv2d, shapesOf } from "@gapcam/gapcam";
+ *
+ * const layer = conv2d(3, 8, { stride: 2, padding: 1 });
+ * const [shaped] = shapesOf(layer, [3, 32, 32]);
+ * if (shaped?.outputShape.join() !== "8,16,16") throw new Error();
+ * ```
  */
 export function conv2d(
   inputChannels: number,
@@ -147,6 +156,13 @@ export function conv2d(
  * @param negativeSlope Between 0 (ReLU) and 1 (identity). Default: 0.01, as PyTorch.
  * @returns A layer that keeps the shape.
  * @throws {GapcamError} If the slope is out of range.
+ *
+ * @example The seed network's slope
+ * ```ts
+ * import { leakyRelu } from "@gapcam/gapcam";
+ *
+ * if (leakyRelu(0.2).negativeSlope !== 0.2) throw new Error();
+ * ```
  */
 export function leakyRelu(negativeSlope = 0.01): LeakyRelu {
   if (!(negativeSlope >= 0 && negativeSlope <= 1)) {
@@ -163,6 +179,13 @@ export function leakyRelu(negativeSlope = 0.01): LeakyRelu {
  * Describes a ReLU: a leaky ReLU of slope 0.
  *
  * @returns A layer that keeps the shape.
+ *
+ * @example A ReLU is a leaky ReLU
+ * ```ts
+ * import { relu } from "@gapcam/gapcam";
+ *
+ * if (relu().negativeSlope !== 0) throw new Error();
+ * ```
  */
 export function relu(): LeakyRelu {
   return leakyRelu(0);
@@ -177,6 +200,14 @@ export function relu(): LeakyRelu {
  * `momentum` (0.1, from 0 to 1), the share of a new batch in the running statistics.
  * @returns A layer that keeps the shape [N, channels, H, W].
  * @throws {GapcamError} If a number is out of range.
+ *
+ * @example Two parameters and two running statistics
+ * ```ts
+ * import { batchNorm2d, parametersOf } from "@gapcam/gapcam";
+ *
+ * const names = parametersOf(batchNorm2d(8)).map(({ name }) => name);
+ * if (names.join() !== "weight,bias,running_mean,running_var") throw new Error();
+ * ```
  */
 export function batchNorm2d(
   channels: number,
@@ -206,6 +237,17 @@ export function batchNorm2d(
  * half the kernel size).
  * @returns A layer from [N, C, H, W] to [N, C, rows, columns].
  * @throws {GapcamError} If a number is not whole, too small or too large.
+ *
+ * @example Windows that overlap
+ * ```ts
+ * import { maxPool2d, shapesOf } from "@gapcam/gapcam";
+ *
+ * const [shaped] = shapesOf(
+ *   maxPool2d(3, { stride: 2, padding: 1 }),
+ *   [8, 16, 16],
+ * );
+ * if (shaped?.outputShape.join() !== "8,8,8") throw new Error();
+ * ```
  */
 export function maxPool2d(
   kernelSize: Size2d,
@@ -233,6 +275,14 @@ export function maxPool2d(
  * Describes the mean over height and width.
  *
  * @returns A layer from [N, C, H, W] to [N, C].
+ *
+ * @example One number a channel
+ * ```ts
+ * import { globalAveragePool, shapesOf } from "@gapcam/gapcam";
+ *
+ * const [shaped] = shapesOf(globalAveragePool(), [8, 7, 7]);
+ * if (shaped?.outputShape.join() !== "8") throw new Error();
+ * ```
  */
 export function globalAveragePool(): GlobalAveragePool {
   return { kind: "globalAveragePool" };
@@ -246,6 +296,14 @@ export function globalAveragePool(): GlobalAveragePool {
  * @param options `bias` (default: true).
  * @returns A layer from [N, inputFeatures] to [N, outputFeatures].
  * @throws {GapcamError} If a number is not whole or too small.
+ *
+ * @example A head for ten classes
+ * ```ts
+ * import { linear, parametersOf } from "@gapcam/gapcam";
+ *
+ * const [weight] = parametersOf(linear(512, 10));
+ * if (weight?.shape.join() !== "10,512") throw new Error();
+ * ```
  */
 export function linear(
   inputFeatures: number,
@@ -313,6 +371,17 @@ export function sequential(
  * @param model Any layer.
  * @param prefix What the names start with. Default: nothing.
  * @returns The layers in order, with their full names.
+ *
+ * @example The layers of a trunk
+ * ```ts
+ * import { flatten, vgg } from "@gapcam/gapcam";
+ *
+ * const layers = flatten(vgg([8, "M"], { classes: 2 }));
+ * const names = layers.map(({ name }) => name);
+ * if (names.join() !== "features.0,features.1,features.2,pool,classifier") {
+ *   throw new Error(names.join());
+ * }
+ * ```
  */
 export function flatten(model: Layer, prefix = ""): NamedLayer[] {
   if (model.kind !== "sequential") return [{ name: prefix, layer: model }];

@@ -84,7 +84,13 @@ export class Network implements Disposable {
     }
   }
 
-  /** The device's tensor of a parameter. */
+  /**
+   * The device's tensor of a parameter.
+   *
+   * @param name PyTorch's name, such as `classifier.weight`.
+   * @returns The tensor, which the network owns.
+   * @throws {GapcamError} If the model has no such parameter.
+   */
   tensor(name: string): Tensor {
     const tensor = this.#tensors.get(name);
     if (tensor) return tensor;
@@ -96,7 +102,11 @@ export class Network implements Disposable {
     );
   }
 
-  /** Copies all parameters and running statistics to the host. */
+  /**
+   * Copies all parameters and running statistics to the host.
+   *
+   * @returns Values by name, in the model's order.
+   */
   state(): StateDict {
     return new Map(
       this.parameters.map(({ name, shape }) => [
@@ -109,6 +119,7 @@ export class Network implements Disposable {
   /**
    * Replaces all parameters and running statistics.
    *
+   * @param state A value for each of {@linkcode parameters}.
    * @throws {GapcamError} If a tensor is missing, unknown or of another shape;
    * nothing is changed then.
    */
@@ -117,12 +128,25 @@ export class Network implements Disposable {
     for (const [name, { data }] of state) this.tensor(name).write(data);
   }
 
-  /** Compiles a program that trains. */
+  /**
+   * Compiles a program that trains.
+   *
+   * @param options Batch, images, optimiser, what is frozen.
+   * @returns A program, which the caller disposes of.
+   * @throws {GapcamError} If the images do not fit the model, nothing is left
+   * to learn, or memory runs out.
+   */
   compileTraining(options: TrainingOptions): Promise<TrainingProgram> {
     return TrainingProgram.compile(this, options);
   }
 
-  /** Compiles a program that computes logits and the last feature map. */
+  /**
+   * Compiles a program that computes logits and the last feature map.
+   *
+   * @param options Batch and images.
+   * @returns A program, which the caller disposes of.
+   * @throws {GapcamError} If the images do not fit the model, or memory runs out.
+   */
   compileInference(
     options: ImageOptions & { profile?: boolean },
   ): Promise<InferenceProgram> {

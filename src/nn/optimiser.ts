@@ -40,7 +40,15 @@ export type Optimiser = Adam | Sgd;
  *
  * @param options `learningRate` (0.001), `beta1` (0.9), `beta2` (0.999),
  * `epsilon` (1e-8), `weightDecay` (0).
+ * @returns Plain data.
  * @throws {GapcamError} If a number is out of range.
+ *
+ * @example The seed's optimiser
+ * ```ts
+ * import { adam } from "@gapcam/gapcam";
+ *
+ * if (adam({ learningRate: 1e-5 }).beta2 !== 0.999) throw new Error();
+ * ```
  */
 export function adam(options: Partial<Omit<Adam, "kind">> = {}): Adam {
   return checked({
@@ -56,6 +64,17 @@ export function adam(options: Partial<Omit<Adam, "kind">> = {}): Adam {
 /**
  * Describes AdamW with PyTorch's defaults: as {@linkcode adam}, but
  * `weightDecay` is 0.01 and does not pass through the moments.
+ *
+ * @param options As for {@linkcode adam}.
+ * @returns Plain data.
+ * @throws {GapcamError} If a number is out of range.
+ *
+ * @example Decoupled decay
+ * ```ts
+ * import { adamW } from "@gapcam/gapcam";
+ *
+ * if (adamW().weightDecay !== 0.01) throw new Error();
+ * ```
  */
 export function adamW(options: Partial<Omit<Adam, "kind">> = {}): Adam {
   const weightDecay = options.weightDecay ?? 0.01;
@@ -67,8 +86,17 @@ export function adamW(options: Partial<Omit<Adam, "kind">> = {}): Adam {
  *
  * @param options `learningRate` (0.001), `momentum` (0), `dampening` (0),
  * `nesterov` (false), `weightDecay` (0).
+ * @returns Plain data.
  * @throws {GapcamError} If a number is out of range, or Nesterov is asked for
  * without momentum or with dampening.
+ *
+ * @example Nesterov's momentum
+ * ```ts
+ * import { sgd } from "@gapcam/gapcam";
+ *
+ * const optimiser = sgd({ learningRate: 0.1, momentum: 0.9, nesterov: true });
+ * if (optimiser.kind !== "sgd") throw new Error();
+ * ```
  */
 export function sgd(options: Partial<Omit<Sgd, "kind">> = {}): Sgd {
   const result: Sgd = checked({
@@ -94,6 +122,15 @@ export function sgd(options: Partial<Omit<Sgd, "kind">> = {}): Sgd {
  *
  * @param optimiser What to do.
  * @param options `learningRate` of this step and its number `step`, from 1.
+ * @returns The f32 [8] settings of {@linkcode Program.adam} or {@linkcode Program.sgd}.
+ *
+ * @example The first step of SGD
+ * ```ts
+ * import { sgd, updateSettings } from "@gapcam/gapcam";
+ *
+ * const settings = updateSettings(sgd(), { learningRate: 0.5, step: 1 });
+ * if (settings[0] !== 0.5 || settings[5] !== 1) throw new Error();
+ * ```
  */
 export function updateSettings(
   optimiser: Optimiser,

@@ -21,6 +21,15 @@ export interface Parameter {
  *
  * @param model Any layer.
  * @returns Trainable parameters and running statistics.
+ *
+ * @example Names and shapes
+ * ```ts
+ * import { linear, parametersOf, sequential } from "@gapcam/gapcam";
+ *
+ * const [weight, bias] = parametersOf(sequential([linear(3, 2)]));
+ * if (weight?.name !== "0.weight") throw new Error();
+ * if (bias?.shape.join() !== "2") throw new Error();
+ * ```
  */
 export function parametersOf(model: Layer): Parameter[] {
   return flatten(model).flatMap(({ name, layer }): Parameter[] => {
@@ -66,6 +75,14 @@ export function parametersOf(model: Layer): Parameter[] {
  * @param seed The same seed gives the same values.
  * @returns Values by name. Each tensor has a random stream of its own, so that
  * adding a layer leaves the ones before it as they were.
+ *
+ * @example Within one over the square root of the fan-in
+ * ```ts
+ * import { initialise, linear } from "@gapcam/gapcam";
+ *
+ * const weight = initialise(linear(4, 100), 0).get("weight")!.data;
+ * if (!weight.every((value) => Math.abs(value) <= 0.5)) throw new Error();
+ * ```
  */
 export function initialise(model: Layer, seed: number): StateDict {
   return new Map(

@@ -10,6 +10,16 @@
  *
  * @param rate The first rate.
  * @param tick From 0.
+ * @param options `size` in ticks, from 1; `gamma` (0.1).
+ * @returns The rate of that tick.
+ *
+ * @example A tenth after thirty epochs
+ * ```ts
+ * import { stepRate } from "@gapcam/gapcam";
+ *
+ * if (stepRate(1, 29, { size: 30 }) !== 1) throw new Error();
+ * if (stepRate(1, 30, { size: 30 }) !== 0.1) throw new Error();
+ * ```
  */
 export function stepRate(
   rate: number,
@@ -25,6 +35,16 @@ export function stepRate(
  *
  * @param rate The first rate.
  * @param tick From 0 to `ticks`.
+ * @param options `ticks`, from 1; `minimum`, the last rate (0).
+ * @returns The rate of that tick.
+ *
+ * @example Halfway
+ * ```ts
+ * import { cosineRate } from "@gapcam/gapcam";
+ *
+ * const rate = cosineRate(1, 5, { ticks: 10 });
+ * if (Math.abs(rate - 0.5) > 1e-12) throw new Error();
+ * ```
  */
 export function cosineRate(
   rate: number,
@@ -43,6 +63,15 @@ export function cosineRate(
  * @param options `ticks`: how many there are; `warmUpFraction` (0.3): the share
  * on the way up; `initialDivisor` (25) and `finalDivisor` (10,000): the first
  * rate is `rate / initialDivisor`, the last that over `finalDivisor`.
+ * @returns The rate of that tick.
+ *
+ * @example A low start
+ * ```ts
+ * import { oneCycleRate } from "@gapcam/gapcam";
+ *
+ * const rate = oneCycleRate(1, 0, { ticks: 100 });
+ * if (Math.abs(rate - 1 / 25) > 1e-12) throw new Error();
+ * ```
  */
 export function oneCycleRate(
   rate: number,
@@ -68,6 +97,15 @@ export function oneCycleRate(
  *
  * @param rate The last rate.
  * @param tick From 0.
+ * @param options `ticks`, from 1; `startFactor` (1/3).
+ * @returns The rate of that tick.
+ *
+ * @example Ten ticks to the full rate
+ * ```ts
+ * import { warmUpRate } from "@gapcam/gapcam";
+ *
+ * if (warmUpRate(1, 10, { ticks: 10 }) !== 1) throw new Error();
+ * ```
  */
 export function warmUpRate(
   rate: number,

@@ -15,6 +15,15 @@ export interface ShapedLayer extends NamedLayer {
  * @returns Each layer and the shape of its output.
  * @throws {GapcamError} If a layer does not fit what comes before it, or the
  * image is too small for the pools.
+ *
+ * @example The last map of the seed network
+ * ```ts
+ * import { shapesOf, vgg } from "@gapcam/gapcam";
+ *
+ * const layers = shapesOf(vgg("vgg16", { classes: 10 }), [3, 224, 224]);
+ * const last = layers.find(({ name }) => name === "features.30");
+ * if (last?.outputShape.join() !== "512,7,7") throw new Error();
+ * ```
  */
 export function shapesOf(
   model: Layer,

@@ -60,6 +60,23 @@ interface Group {
 /**
  * A compiled training step: forward, backward and update. Made by
  * {@linkcode Network.compileTraining}.
+ *
+ * @example The loss of a few steps
+ * ```ts
+ * import { adam, Network, openDevice, vgg } from "@gapcam/gapcam";
+ *
+ * using device = openDevice("cpu", { threads: 1 });
+ * using network = new Network(device, vgg([4], { classes: 2, inputChannels: 1 }));
+ * using training = await network.compileTraining({
+ *   batchSize: 2,
+ *   image: { height: 4, width: 4, channels: 1 },
+ *   optimiser: adam({ learningRate: 0.1 }),
+ * });
+ * const images = new Uint8Array(2 * 16).fill(255, 0, 16);
+ * for (let i = 0; i < 20; i++) await training.step(images, new Int32Array([0, 1]));
+ * const { largestLoss, lastLoss } = training.metrics();
+ * if (!(lastLoss < largestLoss)) throw new Error();
+ * ```
  */
 export class TrainingProgram implements Disposable {
   readonly #program: Program;
@@ -223,7 +240,12 @@ export class TrainingProgram implements Disposable {
     this.#step = step;
   }
 
-  /** What the steps since the last reset came to. Waits for the last step. */
+  /**
+   * What the steps since the last reset came to. Waits for the last step.
+   *
+   * @param options `reset`: whether to start counting anew. Default: false.
+   * @returns Sums and counts.
+   */
   metrics(options: { reset?: boolean } = {}): TrainingMetrics {
     const [
       lossSum,
@@ -246,7 +268,11 @@ export class TrainingProgram implements Disposable {
     };
   }
 
-  /** The gradients of the last step, by parameter. */
+  /**
+   * Copies the gradients of the last step to the host.
+   *
+   * @returns Those of the parameters that learn, by name.
+   */
   gradients(): StateDict {
     return new Map(
       [...this.#gradients].map(([name, tensor]) => [
@@ -260,6 +286,8 @@ export class TrainingProgram implements Disposable {
    * The optimiser's own tensors, under PyTorch's names: `NAME.exp_avg` and
    * `NAME.exp_avg_sq`, or `NAME.momentum_buffer`. With {@linkcode stepCount}
    * and the parameters they are all that training needs to go on.
+   *
+   * @returns Copies, by name.
    */
   optimiserState(): StateDict {
     const state: StateDict = new Map();

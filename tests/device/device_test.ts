@@ -251,6 +251,32 @@ console.log(device.backend, device.reason);`,
   assertMatch(output, /^cpu no CUDA: /);
 });
 
+Deno.test("a process may end while a run or a compilation is in flight", async () => {
+  for (const call of ['run("forward")', "compile()"]) {
+    const { code, output } = await runScript(
+      `import { openDevice } from ${JSON.stringify(MOD)};
+const device = openDevice("cpu", { threads: 2 });
+const program = device.program();
+let map = device.tensor([4, 32, 96, 96]);
+for (let i = 0; i < 8; i++) {
+  map = program.conv2d(map, device.tensor([32, 32, 3, 3]), { padding: 1 });
+}
+program.output(map);
+if (${call === "compile()"}) {
+  program.compile();
+} else {
+  await program.compile();
+  program.${call};
+}
+await new Promise((resolve) => setTimeout(resolve, 3));
+console.log("leaving");
+Deno.exit(3);`,
+      [`--allow-ffi=${libraryFolder()}`, "--allow-read", "--allow-env"],
+    );
+    assertEquals([code, output.trim()], [3, "leaving"], call);
+  }
+});
+
 Deno.test("tensors keep a forgotten device open; nobody's device is closed", async () => {
   const { code, output } = await runScript(
     `import { openDevice } from ${JSON.stringify(MOD)};

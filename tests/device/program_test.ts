@@ -123,13 +123,15 @@ Deno.test("a staged tensor can be written while a run is in flight", async () =>
 });
 
 Deno.test("disposing of a program, its tensors or the device during a run is safe", async () => {
-  for (const what of ["program", "device"]) {
+  for (const what of ["program", "device", "compilation"]) {
     const device = openTestDevice();
     const program = slowProgram(device);
-    await program.compile();
-    const run = program.run("forward");
+    if (what !== "compilation") await program.compile();
+    const run = what === "compilation"
+      ? program.compile()
+      : program.run("forward");
     await new Promise((resolve) => setTimeout(resolve, 2));
-    if (what === "program") program[Symbol.dispose]();
+    if (what !== "device") program[Symbol.dispose]();
     else device[Symbol.dispose]();
     await run;
     await assertRejects(() => program.run("forward"), GapcamError);
