@@ -1,6 +1,6 @@
 #include "fusion.h"
 
-namespace gapcam::cpu {
+namespace gapcam {
 
 namespace {
 
@@ -90,4 +90,4 @@ FusedGraph fuse(const Graph &graph) {
   return fused;
 }
 
-}  // namespace gapcam::cpu
+}  // namespace gapcam

@@ -5,7 +5,7 @@
 
 #include "graph.h"
 
-namespace gapcam::cpu {
+namespace gapcam {
 
 struct Node {
   Operation operation;
@@ -24,4 +24,4 @@ struct FusedGraph {
 
 FusedGraph fuse(const Graph &graph);
 
-}  // namespace gapcam::cpu
+}  // namespace gapcam
