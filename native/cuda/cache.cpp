@@ -1,0 +1,54 @@
+#include "cache.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "error.h"
+#include "search.h"
+
+namespace gapcam::cuda {
+
+std::string cache_folder() {
+  if (const std::string own = environment("GAPCAM_CACHE"); !own.empty()) return own;
+  if (const std::string xdg = environment("XDG_CACHE_HOME"); !xdg.empty()) return xdg + "/gapcam";
+  if (const std::string home = environment("HOME"); !home.empty()) return home + "/.cache/gapcam";
+  return "";
+}
+
+std::string read_cached(const std::string &name) {
+  const std::string folder = cache_folder();
+  if (folder.empty()) return "";
+  std::ifstream file(folder + "/" + name, std::ios::binary);
+  std::ostringstream content;
+  content << file.rdbuf();
+  return file ? content.str() : "";
+}
+
+void write_cached(const std::string &name, const std::string &content) {
+  const std::string folder = cache_folder();
+  if (folder.empty()) return;
+  for (size_t end = folder.find('/', 1); end != std::string::npos;
+       end = folder.find('/', end + 1)) {
+    mkdir(folder.substr(0, end).c_str(), 0777);
+  }
+  mkdir(folder.c_str(), 0777);
+  static std::atomic<unsigned> count{0};
+  const std::string path = folder + "/" + name;
+  const std::string beside = format("%s.%d.%u", path.c_str(), static_cast<int>(getpid()), count++);
+  std::ofstream file(beside, std::ios::binary);
+  file.write(content.data(), static_cast<std::streamsize>(content.size()));
+  file.close();
+  if (!file || std::rename(beside.c_str(), path.c_str()) != 0) std::remove(beside.c_str());
+}
+
+uint64_t hash_text(const std::string &text, uint64_t hash) {
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+  return hash;
+}
+
+}  // namespace gapcam::cuda

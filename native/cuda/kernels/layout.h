@@ -1,0 +1,73 @@
+// What the host and the kernels agree on: sizes of blocks and structures passed as arguments.
+// Included by both, so it uses nothing but built-in types.
+#pragma once
+
+namespace gapcam::cuda {
+
+// Threads of a block, for every kernel.
+enum { block_threads = 256 };
+// Channels of a map are stored in multiples of so many, 16 bytes, and handled so many at a time.
+enum { f32_lanes = 4, bf16_lanes = 8 };
+// Channels that one block of a kernel that finishes sums handles.
+enum { finish_columns = 32 };
+// Elements that one block of a kernel over many tensors handles.
+enum { update_chunk = 4096 };
+// Words that one launch of write_words carries.
+enum { words_per_write = 64 };
+
+struct Words {
+  unsigned int word[words_per_write];
+};
+
+// A piece of one parameter, at most update_chunk elements.
+struct UpdateChunk {
+  float *parameter, *first, *second;
+  const float *gradient;
+  long long count;
+};
+
+// A piece of a copy between two arrangements of [rows, pixels, channels], with other numbers of
+// channels and of rows: `count` elements of the target from `begin` on. What the source lacks is 0.
+struct RepackChunk {
+  const void *source;
+  void *target;
+  // May be null: what source elements of each row are multiplied with.
+  const float *factor;
+  long long begin, count;
+  int pixels, source_rows, source_channels, target_channels;
+  int from_bf16, to_bf16;  // types; otherwise f32
+};
+
+// Copies and converts maps of any layout: element (n, p, c) lies at the sum of its steps.
+struct MapCopy {
+  long long batch, pixels, channels, filled;  // of the target; channels from `filled` on are 0
+  long long source_batch, source_pixel, source_channel;
+  long long target_batch, target_pixel, target_channel;
+  int channels_innermost;  // which neighbours neighbouring threads take: of the target
+};
+
+struct PoolShape {
+  int batch, channels, height, width;  // of the input; channels as stored
+  int output_height, output_width;
+  int kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
+};
+
+struct NormShape {
+  long long positions;  // batch * height * width
+  int channels, stored_channels;
+  float epsilon, momentum, negative_slope;
+  int training;
+};
+
+// One direction of a resize: see native/core/elementwise.h.
+struct ResizeTable {
+  const int *first, *count, *weights;
+  int taps, input, output;
+};
+
+struct LossShape {
+  int batch, classes;
+  float label_smoothing;
+};
+
+}  // namespace gapcam::cuda

@@ -1,0 +1,57 @@
+// All kernels in kernels.cu, with the types of their parameters as the host passes them: P stands
+// for an address on the device.
+#pragma once
+
+#include "layout.h"
+
+// K(name, (types))
+#define GAPCAM_KERNELS(K)                                                 \
+  K(leaky_relu_f32, (P, P, int64_t, float))                               \
+  K(leaky_relu_bf16, (P, P, int64_t, float))                              \
+  K(leaky_relu_backward_f32, (P, P, P, int64_t, float))                   \
+  K(leaky_relu_backward_bf16, (P, P, P, int64_t, float))                  \
+  K(bias_leaky_relu_f32, (P, P, P, int64_t, int, float))                  \
+  K(bias_leaky_relu_bf16, (P, P, P, int64_t, int, float))                 \
+  K(add_bias, (P, P, int64_t, int))                                       \
+  K(fill_f32, (P, float, int64_t))                                        \
+  K(write_words, (P, Words, int))                                         \
+  K(adam, (P, P))                                                         \
+  K(sgd, (P, P))                                                          \
+  K(repack, (P))                                                          \
+  K(fold_norm, (P, P, P, P, P, P, P, int, int, float))                    \
+  K(copy_f32_to_f32, (P, P, MapCopy))                                     \
+  K(copy_f32_to_bf16, (P, P, MapCopy))                                    \
+  K(copy_bf16_to_f32, (P, P, MapCopy))                                    \
+  K(max_pool_f32_u8, (P, P, P, PoolShape))                                \
+  K(max_pool_f32_i32, (P, P, P, PoolShape))                               \
+  K(max_pool_bf16_u8, (P, P, P, PoolShape))                               \
+  K(max_pool_bf16_i32, (P, P, P, PoolShape))                              \
+  K(max_pool_backward_f32_u8, (P, P, P, P, PoolShape, float))             \
+  K(max_pool_backward_f32_i32, (P, P, P, P, PoolShape, float))            \
+  K(max_pool_backward_bf16_u8, (P, P, P, P, PoolShape, float))            \
+  K(max_pool_backward_bf16_i32, (P, P, P, P, PoolShape, float))           \
+  K(average_pool_f32, (P, P, int, int, int, int))                         \
+  K(average_pool_bf16, (P, P, int, int, int, int))                        \
+  K(average_pool_backward_f32, (P, P, P, int64_t, int, int, int, float))  \
+  K(average_pool_backward_bf16, (P, P, P, int64_t, int, int, int, float)) \
+  K(sum_channels_f32, (P, P, int64_t, int, int))                          \
+  K(sum_channels_bf16, (P, P, int64_t, int, int))                         \
+  K(finish_sum_channels, (P, P, int, int, int))                           \
+  K(sum_rows_f32, (P, P, int, int))                                       \
+  K(sum_deviations_f32, (P, P, P, int64_t, int, int))                     \
+  K(sum_deviations_bf16, (P, P, P, int64_t, int, int))                    \
+  K(norm_mean, (P, P, int, NormShape))                                    \
+  K(norm_deviation, (P, P, P, P, int, NormShape))                         \
+  K(norm_running, (P, P, P, NormShape))                                   \
+  K(norm_f32, (P, P, P, P, P, NormShape))                                 \
+  K(norm_bf16, (P, P, P, P, P, NormShape))                                \
+  K(sum_norm_gradients_f32, (P, P, P, P, P, P, NormShape, int))           \
+  K(sum_norm_gradients_bf16, (P, P, P, P, P, P, NormShape, int))          \
+  K(norm_gradients, (P, P, P, P, P, int, NormShape))                      \
+  K(norm_backward_f32, (P, P, P, P, P, P, P, NormShape))                  \
+  K(norm_backward_bf16, (P, P, P, P, P, P, P, NormShape))                 \
+  K(cross_entropy, (P, P, P, P, LossShape))                               \
+  K(cross_entropy_backward, (P, P, P, P, LossShape))                      \
+  K(resize_columns, (P, P, int64_t, int, ResizeTable))                    \
+  K(prepare_images_f32, (P, P, P, int64_t, int, int, int, ResizeTable))   \
+  K(prepare_images_bf16, (P, P, P, int64_t, int, int, int, ResizeTable))
