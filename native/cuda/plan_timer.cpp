@@ -1,0 +1,101 @@
+#include "plan_timer.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "error.h"
+
+namespace gapcam::cuda {
+
+namespace {
+
+constexpr int timed_runs = 3;
+
+size_t bytes_of(int64_t elements, cudnn::DataType type) {
+  return static_cast<size_t>(elements) * (type == cudnn::data_bfloat16 ? 2 : 4);
+}
+
+double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
+                 const GraphRequest &request, const Plan &plan) {
+  const char *purpose = "timing convolutions";
+  const int64_t x_elements = request.batch * request.inputs * request.height * request.width;
+  const int64_t y_elements =
+      request.batch * request.outputs * request.output_height * request.output_width;
+  const int64_t w_elements =
+      request.outputs * request.inputs * request.kernel_height * request.kernel_width;
+  const Block x(gpu, bytes_of(x_elements, request.type), purpose);
+  const Block y(gpu, bytes_of(y_elements, request.type), purpose);
+  const Block w(gpu, bytes_of(w_elements, cudnn::data_float), purpose);
+  const Block bias(gpu, bytes_of(request.outputs, cudnn::data_float), purpose);
+  const Block made(gpu, bytes_of(wanted.slope == 1.0f ? 1 : x_elements, request.type), purpose);
+  const Block workspace(gpu, static_cast<size_t>(plan.workspace), purpose);
+  for (const Block *block : {&x, &y, &w, &bias, &made}) {
+    gpu->check(gpu->driver().cuMemsetD8Async(block->address(), 0, block->bytes(), gpu->stream()),
+               "fill memory");
+  }
+  const auto pointer = [](const Block &block) { return reinterpret_cast<void *>(block.address()); };
+  std::vector<int64_t> ids = {id_x, id_w, id_y};
+  std::vector<void *> pointers = {pointer(x), pointer(w), pointer(y)};
+  if (request.kind == GraphKind::forward && request.bias) {
+    ids.push_back(id_bias);
+    pointers.push_back(pointer(bias));
+  }
+  if (request.kind == GraphKind::backward_data && request.slope != 1.0f) {
+    ids.push_back(id_made);
+    pointers.push_back(pointer(made));
+  }
+  const bool bf16 = request.type == cudnn::data_bfloat16;
+  const int64_t lanes = bf16 ? bf16_lanes : f32_lanes;
+  const Kernels &k = gpu->kernels();
+  // The kernel that completes a graph that is not fused.
+  const auto complete = [&] {
+    if (!wanted.fused() || request.fused()) return;
+    if (request.kind == GraphKind::forward) {
+      const auto run = [&](const auto &kernel) {
+        gpu->launch_over(kernel, y_elements / lanes, y.address(), bias.address(), y.address(),
+                         y_elements / lanes, request.outputs / lanes, wanted.slope);
+      };
+      bf16 ? run(k.bias_leaky_relu_bf16) : run(k.bias_leaky_relu_f32);
+    } else {
+      const auto run = [&](const auto &kernel) {
+        gpu->launch_over(kernel, x_elements / lanes, made.address(), x.address(), x.address(),
+                         x_elements / lanes, wanted.slope);
+      };
+      bf16 ? run(k.leaky_relu_backward_bf16) : run(k.leaky_relu_backward_f32);
+    }
+  };
+  const OwnedEvent start(gpu, true), end(gpu, true);
+  float taken = 0.0f;
+  for (int i = 0; i <= timed_runs; i++) {
+    if (i == 1) start.record(gpu->stream());
+    const cudnn::Status status =
+        execute(gpu->libraries(), gpu->cudnn(), plan, ids, pointers, pointer(workspace));
+    // A plan that its engine cannot run after all; a GPU that failed shows when it is waited for.
+    if (status != 0) {
+      gpu->synchronise("time convolutions");
+      return std::numeric_limits<double>::infinity();
+    }
+    complete();
+  }
+  end.record(gpu->stream());
+  end.wait();
+  gpu->check(gpu->driver().cuEventElapsedTime(&taken, start.get(), end.get()), "time convolutions");
+  return static_cast<double>(taken) / timed_runs;
+}
+
+}  // namespace
+
+Planner::Timer plan_timer(std::shared_ptr<Gpu> gpu) {
+  // Weak: the planner outlives nothing, but its owner also owns the GPU.
+  return [weak = std::weak_ptr<Gpu>(gpu)](const GraphRequest &wanted, const GraphRequest &request,
+                                          const Plan &plan) {
+    try {
+      return time_plan(weak.lock(), wanted, request, plan);
+    } catch (const Error &error) {
+      if (error.status() != GAPCAM_OUT_OF_MEMORY) throw;
+      return std::numeric_limits<double>::infinity();
+    }
+  };
+}
+
+}  // namespace gapcam::cuda

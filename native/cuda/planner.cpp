@@ -1,0 +1,124 @@
+#include "planner.h"
+
+#include <cmath>
+#include <limits>
+#include <sstream>
+
+#include "cache.h"
+#include "error.h"
+
+namespace gapcam::cuda {
+
+namespace {
+
+// Plans to time for each variant: heuristics order them well, and building one can take a second.
+constexpr size_t most_timed = 6;
+
+std::string key_of(const std::vector<GraphRequest> &variants) {
+  std::string key;
+  for (const GraphRequest &variant : variants) key += variant.name() + ";";
+  return key;
+}
+
+}  // namespace
+
+std::string Planner::Choice::describe() const {
+  std::string text = format("cuDNN engine %lld", static_cast<long long>(plan->engine));
+  if (variants[0].fused()) text += request().fused() ? ", fused" : ", not fused";
+  if (plan->workspace > 0) {
+    text += format(", workspace %.1f MiB", static_cast<double>(plan->workspace) / (1 << 20));
+  }
+  return text;
+}
+
+Planner::Planner(const PlanTarget &target, const std::string &key, size_t workspace_limit,
+                 Timer timer)
+    : target_(target), workspace_limit_(workspace_limit), timer_(std::move(timer)) {
+  if (!timer_) return;
+  file_ = format("plans-%016llx.txt", static_cast<unsigned long long>(hash_text(key)));
+  std::istringstream lines(read_cached(file_));
+  Remembered one;
+  std::string hash;
+  while (lines >> hash >> one.variant >> one.ordinal >> one.engine) remembered_[hash] = one;
+}
+
+const Planner::Choice &Planner::choose(const std::vector<GraphRequest> &variants) {
+  const std::string key = key_of(variants);
+  const auto known = choices_.find(key);
+  if (known != choices_.end()) return known->second;
+  Choice choice;
+  choice.variants = variants;
+  const std::string name = format("%016llx", static_cast<unsigned long long>(hash_text(key)));
+  if (!recall(name, choice)) {
+    search(choice);
+    remember(name, choice);
+  }
+  return choices_.emplace(key, std::move(choice)).first->second;
+}
+
+// The same choice as in an earlier process, so that the same seed gives the same bytes.
+bool Planner::recall(const std::string &name, Choice &choice) {
+  const auto found = remembered_.find(name);
+  if (found == remembered_.end() || found->second.variant >= choice.variants.size()) return false;
+  choice.variant = found->second.variant;
+  const PlannedGraph graph(target_, choice.request());
+  if (found->second.ordinal >= graph.count()) return false;
+  choice.plan = graph.build(found->second.ordinal);
+  return choice.plan && choice.plan->engine == found->second.engine;
+}
+
+void Planner::search(Choice &choice) {
+  double best = std::numeric_limits<double>::infinity();
+  choice.plan = nullptr;
+  for (size_t variant = 0; variant < choice.variants.size(); variant++) {
+    const GraphRequest &request = choice.variants[variant];
+    const auto refuse = [&](const std::string &reason) {
+      choice.refusals.push_back(request.name() + ": " + reason);
+    };
+    try {
+      const PlannedGraph graph(target_, request);
+      if (graph.count() == 0) refuse("cuDNN proposes no permitted engine");
+      size_t tried = 0;
+      for (size_t ordinal = 0; ordinal < graph.count() && tried < most_timed; ordinal++) {
+        std::string reason;
+        std::shared_ptr<const Plan> plan = graph.build(ordinal, &reason);
+        if (!plan) {
+          refuse(reason);
+          continue;
+        }
+        if (static_cast<size_t>(plan->workspace) > workspace_limit_) {
+          refuse("the workspace is too large");
+          continue;
+        }
+        tried++;
+        const double time = timer_ ? timer_(choice.variants[0], request, *plan) : 0.0;
+        if (!choice.plan || time < best) {
+          choice.plan = plan;
+          choice.variant = variant;
+          best = time;
+        }
+        if (!timer_) return;
+      }
+    } catch (const Error &error) {
+      if (error.status() != GAPCAM_UNSUPPORTED) throw;
+      refuse(error.what());
+    }
+  }
+  if (choice.plan) return;
+  throw Error(GAPCAM_UNSUPPORTED, format("Cannot plan the convolution %s",
+                                         choice.refusals.empty() ? choice.variants[0].name().c_str()
+                                                                 : choice.refusals.back().c_str()));
+}
+
+void Planner::remember(const std::string &name, const Choice &choice) {
+  if (file_.empty()) return;
+  remembered_[name] = {choice.variant, static_cast<size_t>(choice.plan->ordinal),
+                       choice.plan->engine};
+  std::ostringstream lines;
+  for (const auto &[hash, one] : remembered_) {
+    lines << hash << ' ' << one.variant << ' ' << one.ordinal << ' ' << one.engine << '\n';
+  }
+  write_cached(file_, lines.str());
+}
+
+}  // namespace gapcam::cuda

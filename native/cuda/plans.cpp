@@ -1,0 +1,361 @@
+#include "plans.h"
+
+#include <utility>
+
+#include "error.h"
+
+namespace gapcam::cuda {
+
+namespace {
+
+std::string reason_of(const Libraries &libraries, cudnn::Status status) {
+  char text[512] = "";
+  libraries.cudnn.cudnnGetLastErrorString(text, sizeof text);
+  std::string reason = libraries.cudnn.cudnnGetErrorString(status);
+  if (text[0]) reason += format(" (%s)", text);
+  return reason;
+}
+
+const char *kind_name(GraphKind kind) {
+  return kind == GraphKind::forward         ? "forward"
+         : kind == GraphKind::backward_data ? "backward data"
+                                            : "backward filter";
+}
+
+}  // namespace
+
+void check_cudnn(const Libraries &libraries, cudnn::Status status, const char *action) {
+  if (status == 0) return;
+  // 5000 and above: the execution failed.
+  throw Error(status >= 5000 ? GAPCAM_DEVICE_FAILED : GAPCAM_UNSUPPORTED,
+              format("Cannot %s: cuDNN reports %s", action, reason_of(libraries, status).c_str()));
+}
+
+double GraphRequest::flops() const {
+  return 2.0 * static_cast<double>(batch * outputs * output_height * output_width) *
+         static_cast<double>(inputs * kernel_height * kernel_width);
+}
+
+std::string GraphRequest::name() const {
+  std::string text = format("%s [%lld, %lld, %lld, %lld] %lld x %d x %d", kind_name(kind),
+                            static_cast<long long>(batch), static_cast<long long>(inputs),
+                            static_cast<long long>(height), static_cast<long long>(width),
+                            static_cast<long long>(outputs), kernel_height, kernel_width);
+  if (stride_height != 1 || stride_width != 1) {
+    text += format(" stride %d x %d", stride_height, stride_width);
+  }
+  text += format(" padding %d x %d", padding_height, padding_width);
+  if (bias) text += " bias";
+  if (slope != 1.0f) text += format(" leaky_relu %g", slope);
+  text += type == cudnn::data_bfloat16 ? " bf16" : tf32 ? " tf32" : " f32";
+  if (kind == GraphKind::backward_filter && gradient_type != type) text += " to f32";
+  return text;
+}
+
+// ---- Descriptors ------------------------------------------------------------------------------
+
+OwnedDescriptor::OwnedDescriptor(const Libraries &libraries, cudnn::DescriptorType type)
+    : libraries_(&libraries) {
+  check_cudnn(libraries, libraries.cudnn.cudnnBackendCreateDescriptor(type, &descriptor_),
+              "create a descriptor");
+}
+
+OwnedDescriptor::~OwnedDescriptor() {
+  if (descriptor_) libraries_->cudnn.cudnnBackendDestroyDescriptor(descriptor_);
+}
+
+OwnedDescriptor::OwnedDescriptor(OwnedDescriptor &&other) noexcept
+    : libraries_(other.libraries_), descriptor_(std::exchange(other.descriptor_, nullptr)) {}
+
+void OwnedDescriptor::set(cudnn::AttributeName name, cudnn::AttributeType type,
+                          const void *elements, int64_t count) {
+  check_cudnn(*libraries_,
+              libraries_->cudnn.cudnnBackendSetAttribute(descriptor_, name, type, count, elements),
+              format("set attribute %d", static_cast<int>(name)).c_str());
+}
+
+void OwnedDescriptor::set_descriptor(cudnn::AttributeName name, const OwnedDescriptor &value) {
+  set(name, cudnn::type_descriptor, &value.descriptor_);
+}
+
+int64_t OwnedDescriptor::get(cudnn::AttributeName name, cudnn::AttributeType type, void *elements,
+                             int64_t capacity) const {
+  int64_t count = 0;
+  check_cudnn(*libraries_,
+              libraries_->cudnn.cudnnBackendGetAttribute(descriptor_, name, type, capacity, &count,
+                                                         elements),
+              format("get attribute %d", static_cast<int>(name)).c_str());
+  return count < capacity ? count : capacity;
+}
+
+cudnn::Status OwnedDescriptor::try_finalise() {
+  return libraries_->cudnn.cudnnBackendFinalize(descriptor_);
+}
+
+void OwnedDescriptor::finalise() {
+  check_cudnn(*libraries_, try_finalise(), "complete a descriptor");
+}
+
+// ---- Targets ----------------------------------------------------------------------------------
+
+PlanTarget::PlanTarget(const Libraries &libraries, cudnn::Handle handle)
+    : libraries_(libraries), handle_(handle) {}
+
+PlanTarget::PlanTarget(const Libraries &libraries, const std::string &json)
+    : libraries_(libraries),
+      properties_(
+          std::make_unique<OwnedDescriptor>(libraries, cudnn::device_properties_descriptor)) {
+  properties_->set(cudnn::device_properties_json, cudnn::type_char, json.c_str(),
+                   static_cast<int64_t>(json.size() + 1));
+  properties_->finalise();
+}
+
+void PlanTarget::apply_to_graph(OwnedDescriptor &graph) const {
+  if (handle_) graph.set(cudnn::graph_handle, cudnn::type_handle, &handle_);
+}
+
+void PlanTarget::apply_to_heuristic(OwnedDescriptor &heuristic) const {
+  if (properties_) heuristic.set_descriptor(cudnn::heuristic_device_properties, *properties_);
+}
+
+void PlanTarget::apply_to_plan(OwnedDescriptor &plan) const {
+  if (handle_) plan.set(cudnn::plan_handle, cudnn::type_handle, &handle_);
+  if (properties_) plan.set_descriptor(cudnn::plan_device_properties, *properties_);
+}
+
+// ---- Graphs -----------------------------------------------------------------------------------
+
+namespace {
+
+struct TensorShape {
+  int64_t id, n, c, h, w;
+  cudnn::DataType type;
+  bool is_virtual = false;
+};
+
+void describe_tensor(OwnedDescriptor &tensor, const TensorShape &shape) {
+  const int64_t dimensions[4] = {shape.n, shape.c, shape.h, shape.w};
+  const int64_t strides[4] = {shape.h * shape.w * shape.c, 1, shape.w * shape.c, shape.c};
+  const int64_t alignment = 16;
+  tensor.set(cudnn::tensor_unique_id, cudnn::type_int64, &shape.id);
+  tensor.set(cudnn::tensor_data_type, cudnn::type_data_type, &shape.type);
+  tensor.set(cudnn::tensor_byte_alignment, cudnn::type_int64, &alignment);
+  tensor.set(cudnn::tensor_dimensions, cudnn::type_int64, dimensions, 4);
+  tensor.set(cudnn::tensor_strides, cudnn::type_int64, strides, 4);
+  if (shape.is_virtual)
+    tensor.set(cudnn::tensor_is_virtual, cudnn::type_boolean, &shape.is_virtual);
+  tensor.finalise();
+}
+
+}  // namespace
+
+OwnedDescriptor &PlannedGraph::make(cudnn::DescriptorType type) {
+  parts_.push_back(std::make_unique<OwnedDescriptor>(target_.libraries(), type));
+  return *parts_.back();
+}
+
+PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request)
+    : target_(target) {
+  const cudnn::DataType compute = cudnn::data_float;
+  const auto tensor = [&](const TensorShape &shape) -> OwnedDescriptor & {
+    OwnedDescriptor &made = make(cudnn::tensor_descriptor);
+    describe_tensor(made, shape);
+    return made;
+  };
+  std::vector<cudnn::Descriptor> operations;
+
+  OwnedDescriptor &convolution = make(cudnn::convolution_descriptor);
+  const cudnn::ConvolutionMode mode = cudnn::cross_correlation;
+  const int64_t spatial = 2, dilations[2] = {1, 1};
+  const int64_t strides[2] = {request.stride_height, request.stride_width};
+  const int64_t paddings[2] = {request.padding_height, request.padding_width};
+  convolution.set(cudnn::convolution_compute_type, cudnn::type_data_type, &compute);
+  convolution.set(cudnn::convolution_mode, cudnn::type_convolution_mode, &mode);
+  convolution.set(cudnn::convolution_spatial_dimensions, cudnn::type_int64, &spatial);
+  convolution.set(cudnn::convolution_dilations, cudnn::type_int64, dilations, 2);
+  convolution.set(cudnn::convolution_strides, cudnn::type_int64, strides, 2);
+  convolution.set(cudnn::convolution_pre_paddings, cudnn::type_int64, paddings, 2);
+  convolution.set(cudnn::convolution_post_paddings, cudnn::type_int64, paddings, 2);
+  convolution.finalise();
+
+  const TensorShape map_x{id_x,           request.batch, request.inputs,
+                          request.height, request.width, request.type};
+  const TensorShape map_y{
+      id_y,        request.batch, request.outputs, request.output_height, request.output_width,
+      request.type};
+  const TensorShape filter{
+      id_w,        request.outputs, request.inputs, request.kernel_height, request.kernel_width,
+      request.type};
+  // What a fused graph hands from one operation to the next: f32 that never reaches memory.
+  int64_t next_virtual = 100;
+  const auto between = [&](TensorShape shape) -> OwnedDescriptor & {
+    shape.id = next_virtual++;
+    shape.type = compute;
+    shape.is_virtual = true;
+    return tensor(shape);
+  };
+  const auto pointwise = [&](cudnn::PointwiseMode what) -> OwnedDescriptor & {
+    OwnedDescriptor &made = make(cudnn::pointwise_descriptor);
+    made.set(cudnn::pointwise_mode, cudnn::type_pointwise_mode, &what);
+    made.set(cudnn::pointwise_math_precision, cudnn::type_data_type, &compute);
+    if (what != cudnn::pointwise_add) {
+      const double clip = 0.0, slope = static_cast<double>(request.slope);
+      made.set(cudnn::pointwise_relu_lower_clip, cudnn::type_double, &clip);
+      made.set(cudnn::pointwise_relu_lower_clip_slope, cudnn::type_double, &slope);
+    }
+    made.finalise();
+    return made;
+  };
+  const auto scale = [&](OwnedDescriptor &operation, cudnn::AttributeName alpha,
+                         cudnn::AttributeName beta) {
+    const float one = 1.0f, zero = 0.0f;
+    operation.set(alpha, cudnn::type_float, &one);
+    operation.set(beta, cudnn::type_float, &zero);
+  };
+  const bool leaky = request.slope != 1.0f;
+
+  if (request.kind == GraphKind::forward) {
+    OwnedDescriptor *made = &(request.fused() ? between(map_y) : tensor(map_y));
+    OwnedDescriptor &operation = make(cudnn::convolution_forward_descriptor);
+    operation.set_descriptor(cudnn::forward_convolution, convolution);
+    operation.set_descriptor(cudnn::forward_x, tensor(map_x));
+    operation.set_descriptor(cudnn::forward_w, tensor(filter));
+    operation.set_descriptor(cudnn::forward_y, *made);
+    scale(operation, cudnn::forward_alpha, cudnn::forward_beta);
+    operation.finalise();
+    operations.push_back(operation.get());
+    if (request.bias) {
+      OwnedDescriptor &sum = leaky ? between(map_y) : tensor(map_y);
+      OwnedDescriptor &add = make(cudnn::operation_pointwise_descriptor);
+      add.set_descriptor(cudnn::operation_pointwise, pointwise(cudnn::pointwise_add));
+      add.set_descriptor(cudnn::operation_pointwise_x, *made);
+      add.set_descriptor(cudnn::operation_pointwise_b,
+                         tensor({id_bias, 1, request.outputs, 1, 1, cudnn::data_float}));
+      add.set_descriptor(cudnn::operation_pointwise_y, sum);
+      add.finalise();
+      operations.push_back(add.get());
+      made = &sum;
+    }
+    if (leaky) {
+      OwnedDescriptor &activation = make(cudnn::operation_pointwise_descriptor);
+      activation.set_descriptor(cudnn::operation_pointwise,
+                                pointwise(cudnn::pointwise_relu_forward));
+      activation.set_descriptor(cudnn::operation_pointwise_x, *made);
+      activation.set_descriptor(cudnn::operation_pointwise_y, tensor(map_y));
+      activation.finalise();
+      operations.push_back(activation.get());
+    }
+  } else if (request.kind == GraphKind::backward_data) {
+    OwnedDescriptor &d_x = leaky ? between(map_x) : tensor(map_x);
+    OwnedDescriptor &operation = make(cudnn::convolution_backward_data_descriptor);
+    operation.set_descriptor(cudnn::backward_data_convolution, convolution);
+    operation.set_descriptor(cudnn::backward_data_w, tensor(filter));
+    operation.set_descriptor(cudnn::backward_data_dy, tensor(map_y));
+    operation.set_descriptor(cudnn::backward_data_dx, d_x);
+    scale(operation, cudnn::backward_data_alpha, cudnn::backward_data_beta);
+    operation.finalise();
+    operations.push_back(operation.get());
+    if (leaky) {
+      TensorShape made = map_x;
+      made.id = id_made;
+      OwnedDescriptor &gradient = make(cudnn::operation_pointwise_descriptor);
+      gradient.set_descriptor(cudnn::operation_pointwise,
+                              pointwise(cudnn::pointwise_relu_backward));
+      gradient.set_descriptor(cudnn::operation_pointwise_dy, d_x);
+      gradient.set_descriptor(cudnn::operation_pointwise_x, tensor(made));
+      gradient.set_descriptor(cudnn::operation_pointwise_dx, tensor(map_x));
+      gradient.finalise();
+      operations.push_back(gradient.get());
+    }
+  } else {
+    TensorShape d_filter = filter;
+    d_filter.type = request.gradient_type;
+    OwnedDescriptor &operation = make(cudnn::convolution_backward_filter_descriptor);
+    operation.set_descriptor(cudnn::backward_filter_convolution, convolution);
+    operation.set_descriptor(cudnn::backward_filter_x, tensor(map_x));
+    operation.set_descriptor(cudnn::backward_filter_dy, tensor(map_y));
+    operation.set_descriptor(cudnn::backward_filter_dw, tensor(d_filter));
+    scale(operation, cudnn::backward_filter_alpha, cudnn::backward_filter_beta);
+    operation.finalise();
+    operations.push_back(operation.get());
+  }
+
+  graph_ = &make(cudnn::operation_graph_descriptor);
+  graph_->set(cudnn::graph_operations, cudnn::type_descriptor, operations.data(),
+              static_cast<int64_t>(operations.size()));
+  target.apply_to_graph(*graph_);
+  graph_->finalise();
+  propose(cudnn::heuristic_a, request);
+  propose(cudnn::heuristic_fallback, request);
+}
+
+bool PlannedGraph::permitted(const OwnedDescriptor &configuration,
+                             const GraphRequest &request) const {
+  OwnedDescriptor engine(target_.libraries(), cudnn::engine_descriptor);
+  cudnn::Descriptor place = engine.get();
+  configuration.get(cudnn::configuration_engine, cudnn::type_descriptor, &place, 1);
+  cudnn::NumericalNote notes[cudnn::note_count];
+  const int64_t count = engine.get(cudnn::engine_numerical_note, cudnn::type_numerical_note, notes,
+                                   cudnn::note_count);
+  for (int64_t i = 0; i < count; i++) {
+    if (notes[i] == cudnn::note_nondeterministic) return false;
+    if (request.type != cudnn::data_float) continue;
+    if (notes[i] == cudnn::note_tensor_core && !request.tf32) return false;
+    if (notes[i] == cudnn::note_down_convert_inputs) return false;
+  }
+  return true;
+}
+
+void PlannedGraph::propose(cudnn::HeuristicMode mode, const GraphRequest &request) {
+  constexpr int64_t most = 24;
+  OwnedDescriptor heuristic(target_.libraries(), cudnn::engine_heuristic_descriptor);
+  heuristic.set_descriptor(cudnn::heuristic_operation_graph, *graph_);
+  heuristic.set(cudnn::heuristic_mode, cudnn::type_heuristic_mode, &mode);
+  target_.apply_to_heuristic(heuristic);
+  // A mode that knows nothing of the graph is no error: another may.
+  if (heuristic.try_finalise() != 0) return;
+  std::vector<OwnedDescriptor> results;
+  std::vector<cudnn::Descriptor> places;
+  for (int64_t i = 0; i < most; i++) {
+    results.emplace_back(target_.libraries(), cudnn::engine_configuration_descriptor);
+    places.push_back(results.back().get());
+  }
+  const int64_t count =
+      heuristic.get(cudnn::heuristic_results, cudnn::type_descriptor, places.data(), most);
+  for (int64_t i = 0; i < count; i++) {
+    OwnedDescriptor &result = results[static_cast<size_t>(i)];
+    if (permitted(result, request)) configurations_.push_back(std::move(result));
+  }
+}
+
+std::unique_ptr<Plan> PlannedGraph::build(size_t ordinal, std::string *reason) const {
+  const OwnedDescriptor &configuration = configurations_[ordinal];
+  OwnedDescriptor descriptor(target_.libraries(), cudnn::execution_plan_descriptor);
+  target_.apply_to_plan(descriptor);
+  descriptor.set_descriptor(cudnn::plan_configuration, configuration);
+  if (const cudnn::Status status = descriptor.try_finalise(); status != 0) {
+    if (reason) *reason = reason_of(target_.libraries(), status);
+    return nullptr;
+  }
+  auto plan = std::make_unique<Plan>(Plan{std::move(descriptor), 0, -1, static_cast<int>(ordinal)});
+  plan->descriptor.get(cudnn::plan_workspace_size, cudnn::type_int64, &plan->workspace, 1);
+  OwnedDescriptor engine(target_.libraries(), cudnn::engine_descriptor);
+  cudnn::Descriptor place = engine.get();
+  configuration.get(cudnn::configuration_engine, cudnn::type_descriptor, &place, 1);
+  engine.get(cudnn::engine_global_index, cudnn::type_int64, &plan->engine, 1);
+  return plan;
+}
+
+cudnn::Status execute(const Libraries &libraries, cudnn::Handle handle, const Plan &plan,
+                      const std::vector<int64_t> &ids, const std::vector<void *> &pointers,
+                      void *workspace) {
+  OwnedDescriptor variant(libraries, cudnn::variant_pack_descriptor);
+  const auto count = static_cast<int64_t>(ids.size());
+  variant.set(cudnn::variant_unique_ids, cudnn::type_int64, ids.data(), count);
+  variant.set(cudnn::variant_data_pointers, cudnn::type_void_pointer, pointers.data(), count);
+  variant.set(cudnn::variant_workspace, cudnn::type_void_pointer, &workspace);
+  variant.finalise();
+  return libraries.cudnn.cudnnBackendExecute(handle, plan.descriptor.get(), variant.get());
+}
+
+}  // namespace gapcam::cuda

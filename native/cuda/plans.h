@@ -1,0 +1,120 @@
+// Convolutions as cuDNN operation graphs, and the plans that run them. The same code plans for an
+// open device and for one that is only described, so that plans can be checked on any machine.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libraries.h"
+
+namespace gapcam::cuda {
+
+enum class GraphKind { forward, backward_data, backward_filter };
+
+// One graph. Maps are NHWC of `type`, filters OHWI; channels as stored.
+struct GraphRequest {
+  GraphKind kind = GraphKind::forward;
+  int64_t batch = 1, inputs = 1, height = 1, width = 1;
+  int64_t outputs = 1, output_height = 1, output_width = 1;
+  int kernel_height = 1, kernel_width = 1;
+  int stride_height = 1, stride_width = 1, padding_height = 0, padding_width = 0;
+  cudnn::DataType type = cudnn::data_float;
+  bool tf32 = false;  // whether f32 may be multiplied as TF32
+  // backward_filter: of the gradient, f32 or the maps' type.
+  cudnn::DataType gradient_type = cudnn::data_float;
+  // Fused into the graph. forward: plus a f32 bias [outputs], then leaky ReLU (slope 1: none).
+  // backward_data: times the leaky ReLU's gradient, from the map that it made.
+  bool bias = false;
+  float slope = 1.0f;
+
+  bool fused() const { return bias || slope != 1.0f; }
+  double flops() const;
+  // "forward [64, 128, 112, 112] 128 x 3 x 3 bias leaky_relu bf16": unique among requests.
+  std::string name() const;
+};
+
+// What a plan's tensors are called when it runs.
+enum TensorId : int64_t { id_x = 1, id_w = 2, id_y = 3, id_bias = 4, id_made = 5 };
+
+// A cuDNN descriptor, destroyed with its owner.
+class OwnedDescriptor {
+ public:
+  OwnedDescriptor(const Libraries &libraries, cudnn::DescriptorType type);
+  ~OwnedDescriptor();
+  OwnedDescriptor(OwnedDescriptor &&other) noexcept;
+  OwnedDescriptor &operator=(OwnedDescriptor &&) = delete;
+
+  cudnn::Descriptor get() const { return descriptor_; }
+  void set(cudnn::AttributeName name, cudnn::AttributeType type, const void *elements,
+           int64_t count = 1);
+  void set_descriptor(cudnn::AttributeName name, const OwnedDescriptor &value);
+  // The number of elements written, at most `capacity`.
+  int64_t get(cudnn::AttributeName name, cudnn::AttributeType type, void *elements,
+              int64_t capacity) const;
+  void finalise();
+  // The status, instead of an exception.
+  cudnn::Status try_finalise();
+
+ private:
+  const Libraries *libraries_;
+  cudnn::Descriptor descriptor_ = nullptr;
+};
+
+// What plans are made for: a device that is open, or a description of one.
+class PlanTarget {
+ public:
+  PlanTarget(const Libraries &libraries, cudnn::Handle handle);
+  // `json`: as CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION takes it.
+  PlanTarget(const Libraries &libraries, const std::string &json);
+
+  const Libraries &libraries() const { return libraries_; }
+  cudnn::Handle handle() const { return handle_; }
+  void apply_to_graph(OwnedDescriptor &graph) const;
+  void apply_to_heuristic(OwnedDescriptor &heuristic) const;
+  void apply_to_plan(OwnedDescriptor &plan) const;
+
+ private:
+  const Libraries &libraries_;
+  cudnn::Handle handle_ = nullptr;
+  std::unique_ptr<OwnedDescriptor> properties_;
+};
+
+struct Plan {
+  OwnedDescriptor descriptor;
+  int64_t workspace = 0;
+  int64_t engine = -1;  // cuDNN's number
+  int ordinal = 0;      // among the graph's configurations, for the cache
+};
+
+// A graph with the configurations that cuDNN proposes for it, best guess first, without those that
+// would break the promise of the precision or give other bytes at each run.
+class PlannedGraph {
+ public:
+  // Throws Error (GAPCAM_UNSUPPORTED) if cuDNN refuses the graph.
+  PlannedGraph(const PlanTarget &target, const GraphRequest &request);
+
+  size_t count() const { return configurations_.size(); }
+  // Builds the plan of a configuration, or null if its engine declines; `reason` then says why.
+  std::unique_ptr<Plan> build(size_t ordinal, std::string *reason = nullptr) const;
+
+ private:
+  void propose(cudnn::HeuristicMode mode, const GraphRequest &request);
+  bool permitted(const OwnedDescriptor &configuration, const GraphRequest &request) const;
+  OwnedDescriptor &make(cudnn::DescriptorType type);
+
+  const PlanTarget &target_;
+  std::vector<std::unique_ptr<OwnedDescriptor>> parts_;
+  OwnedDescriptor *graph_ = nullptr;
+  std::vector<OwnedDescriptor> configurations_;
+};
+
+// Runs a plan: `pointers` of the tensors `ids`.
+cudnn::Status execute(const Libraries &libraries, cudnn::Handle handle, const Plan &plan,
+                      const std::vector<int64_t> &ids, const std::vector<void *> &pointers,
+                      void *workspace);
+
+// Throws Error with cuDNN's reason unless `status` is 0.
+void check_cudnn(const Libraries &libraries, cudnn::Status status, const char *action);
+
+}  // namespace gapcam::cuda
