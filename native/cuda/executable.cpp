@@ -1,0 +1,180 @@
+#include "executable.h"
+
+#include <algorithm>
+
+namespace gapcam::cuda {
+
+namespace {
+
+std::string quoted(const std::string &text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+const char *phase_name(uint32_t phase) {
+  return phase == GAPCAM_FORWARD ? "forward" : phase == GAPCAM_BACKWARD ? "backward" : "update";
+}
+
+// Images in a batch, 0 if the program takes none.
+int64_t batch_of(const Graph &graph) {
+  for (const Operation &operation : graph.operations) {
+    const Shape &shape = graph.shape(operation.inputs[0]);
+    if (shape.size() == 4) return shape[0];
+  }
+  return 0;
+}
+
+}  // namespace
+
+CudaExecutable::CudaExecutable(std::shared_ptr<const Graph> graph, std::shared_ptr<Gpu> gpu,
+                               Planner &planner)
+    : graph_(std::move(graph)),
+      gpu_(std::move(gpu)),
+      program_(graph_, gpu_->options().precision, planner) {
+  allocate();
+  gpu_->reserve_conversion(program_.conversion_bytes());
+  program_.bind(*gpu_, arena_.address());
+  if (graph_->profile) {
+    start_ = std::make_unique<OwnedEvent>(gpu_, true);
+    end_ = std::make_unique<OwnedEvent>(gpu_, true);
+  }
+}
+
+CudaExecutable::~CudaExecutable() {
+  gpu_->enter_to_free();
+  gpu_->driver().cuStreamSynchronize(gpu_->stream());
+  for (const auto &[phases, recording] : recordings_) {
+    if (recording.graph) gpu_->driver().cuGraphExecDestroy(recording.graph);
+  }
+}
+
+void CudaExecutable::allocate() {
+  const size_t bytes = program_.arena_bytes();
+  try {
+    arena_ = Block(gpu_, bytes, format("a program of %zu steps", program_.steps().size()));
+  } catch (const Error &error) {
+    const int64_t batch = batch_of(*graph_);
+    if (error.status() != GAPCAM_OUT_OF_MEMORY || batch == 0) throw;
+    // Nearly all of it grows with the batch; a tenth is left for what does not.
+    const double fits = 0.9 * static_cast<double>(gpu_->free_bytes()) / static_cast<double>(bytes);
+    const auto advised = static_cast<int64_t>(fits * static_cast<double>(batch));
+    throw Error(GAPCAM_OUT_OF_MEMORY,
+                advised >= 1
+                    ? format("%s; a batch size of %lld instead of %lld would fit", error.what(),
+                             static_cast<long long>(std::min(advised, batch - 1)),
+                             static_cast<long long>(batch))
+                    : format("%s; not even a batch size of 1 would fit", error.what()));
+  }
+}
+
+void CudaExecutable::run(uint32_t phases) {
+  gpu_->enter();
+  for (CudaStorage *one : program_.staged()) one->take_staged();
+  if (phases & (GAPCAM_FORWARD | GAPCAM_BACKWARD)) {
+    const uint64_t version = program_.preparation_version();
+    if (version != prepared_version_) {
+      for (Step &step : program_.preparation()) step.body(*gpu_);
+      prepared_version_ = version;
+    }
+  }
+  Recording &recording = recordings_[phases];
+  if (graph_->profile) {
+    run_profiled(phases);
+  } else if (gpu_->options().synchronous || recording.runs == 0) {
+    run_steps(phases, false);
+  } else {
+    if (!recording.graph) capture(phases, recording);
+    gpu_->check(gpu_->driver().cuGraphLaunch(recording.graph, gpu_->stream()),
+                "start a recorded program");
+  }
+  recording.runs++;
+  count_runs(phases);
+  program_.mark_changed(phases);
+}
+
+void CudaExecutable::run_steps(uint32_t phases, bool captured) {
+  const bool wait = gpu_->options().synchronous && !captured;
+  for (const Step &step : program_.steps()) {
+    if (!(step.phase & phases)) continue;
+    if (!wait) {
+      step.body(*gpu_);
+      continue;
+    }
+    try {
+      step.body(*gpu_);
+      gpu_->synchronise("finish it");
+    } catch (const Error &error) {
+      throw Error(error.status(),
+                  format("Cannot run step %s: %s", quoted(step.name).c_str(), error.what()));
+    }
+  }
+}
+
+void CudaExecutable::run_profiled(uint32_t phases) {
+  for (Step &step : program_.steps()) {
+    if (!(step.phase & phases)) continue;
+    start_->record(gpu_->stream());
+    step.body(*gpu_);
+    end_->record(gpu_->stream());
+    end_->wait();
+    float taken = 0.0f;
+    gpu_->check(gpu_->driver().cuEventElapsedTime(&taken, start_->get(), end_->get()),
+                "time a step");
+    step.milliseconds += static_cast<double>(taken);
+  }
+}
+
+void CudaExecutable::capture(uint32_t phases, Recording &recording) {
+  const driver::Functions &driver = gpu_->driver();
+  gpu_->check(driver.cuStreamBeginCapture_v2(gpu_->stream(), driver::capture_thread_local),
+              "record a program");
+  driver::Graph recorded = nullptr;
+  try {
+    run_steps(phases, true);
+  } catch (...) {
+    driver.cuStreamEndCapture(gpu_->stream(), &recorded);
+    if (recorded) driver.cuGraphDestroy(recorded);
+    throw;
+  }
+  gpu_->check(driver.cuStreamEndCapture(gpu_->stream(), &recorded), "record a program");
+  const driver::Result result = driver.cuGraphInstantiateWithFlags(&recording.graph, recorded, 0);
+  driver.cuGraphDestroy(recorded);
+  if (result != driver::success) recording.graph = nullptr;
+  gpu_->check(result, "prepare a recorded program");
+}
+
+void CudaExecutable::count_runs(uint32_t phases) {
+  for (Step &step : program_.steps()) {
+    if (step.phase & phases) step.runs++;
+  }
+}
+
+void CudaExecutable::read(ValueId value, void *data, size_t bytes) {
+  gpu_->enter();
+  if (graph_->value(value).storage) return graph_->value(value).storage->read(data, bytes);
+  program_.read(*gpu_, value, data, bytes);
+}
+
+std::string CudaExecutable::describe() const {
+  bool recorded = false;
+  for (const auto &[phases, recording] : recordings_) recorded = recorded || recording.graph;
+  std::string json = format("{\"bytes\": %zu, \"recorded\": %s, \"steps\": [", arena_.bytes(),
+                            recorded ? "true" : "false");
+  const std::vector<Step> &steps = program_.steps();
+  for (size_t i = 0; i < steps.size(); i++) {
+    const Step &step = steps[i];
+    json += format(
+        "%s{\"phase\": \"%s\", \"operation\": %s, \"name\": %s, \"algorithm\": %s, "
+        "\"flops\": %.0f, \"bytes\": %.0f, \"runs\": %llu, \"milliseconds\": %.6f}",
+        i ? ", " : "", phase_name(step.phase), quoted(step.operation).c_str(),
+        quoted(step.name).c_str(), quoted(step.algorithm).c_str(), step.flops, step.bytes,
+        static_cast<unsigned long long>(step.runs), step.milliseconds);
+  }
+  return json + "]}";
+}
+
+}  // namespace gapcam::cuda
