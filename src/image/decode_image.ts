@@ -19,8 +19,9 @@ export interface DecodeOptions {
  *
  * The colours are those of Pillow's `convert("RGB")`: alpha and transparency are
  * dropped, gamma and colour profiles ignored, 16-bit samples keep their high
- * byte, palettes are looked up, CMYK becomes RGB. A JPEG is turned as its EXIF
- * orientation says. Grey files stay grey; {@linkcode toRgb} makes them RGB.
+ * byte, palettes are looked up, CMYK becomes RGB. The values are Pillow's too,
+ * but for CMYK: within 3 levels, more where its chroma is subsampled. A JPEG is
+ * turned as its EXIF orientation says. Grey files stay grey; {@linkcode toRgb} makes them RGB.
  *
  * Meant for bytes that nobody vouches for: sides are checked before memory is
  * taken, also against the size of the file, and a file that ends early is an
