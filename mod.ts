@@ -234,3 +234,10 @@ export {
   type ExplainOptions,
   type Explanation,
 } from "./src/explain/explainer.ts";
+export {
+  type ImportedWeights,
+  type ImportOptions,
+  importWeights,
+  type WeightConventions,
+  weightConventions,
+} from "./src/train/imported_weights.ts";

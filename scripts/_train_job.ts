@@ -14,6 +14,7 @@ import {
 import type { Layer } from "../src/nn/layers.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import type { ScheduleName } from "../src/train/learning_rate.ts";
+import { weightConventions } from "../src/train/imported_weights.ts";
 import { buildModel, parseModel } from "../src/train/model_config.ts";
 import {
   choosePreset,
@@ -25,6 +26,7 @@ import {
   type TrainingConfig,
   trainingConfig,
 } from "../src/train/training_config.ts";
+import { openSafetensors } from "../src/weights/read_safetensors.ts";
 import { userPath } from "./_command.ts";
 import type { TrainFlags } from "./_train_flags.ts";
 
@@ -62,6 +64,12 @@ export async function newJob(
   const sets = await openBoth(dataset, flags["test-limit"]);
   const { channels, classes, height, width } = sets.trainSet;
   const half = Array<number>(channels).fill(0.5);
+  // Weights work only with the activation and the normalisation they grew up
+  // with.
+  const start = flags.init
+    ? weightConventions((await openSafetensors(userPath(flags.init))).metadata)
+    : undefined;
+  const fits = start?.mean.length === channels;
   const other = dataset.name !== base.dataset;
   return {
     preset,
@@ -71,8 +79,8 @@ export async function newJob(
       trunk,
       classes: classes.length,
       inputChannels: channels,
-      negativeSlope: base.negativeSlope,
-      batchNorm: flags["batch-norm"] ?? base.batchNorm,
+      negativeSlope: start?.negativeSlope ?? base.negativeSlope,
+      batchNorm: flags["batch-norm"] ?? start?.batchNorm ?? base.batchNorm,
     }),
     dataset,
     ...sets,
@@ -82,8 +90,8 @@ export async function newJob(
       ...(other && preset.name === "quick"
         ? { imageSize: Math.max(height, width) }
         : {}),
-      mean: half,
-      deviation: half,
+      mean: start && fits ? start.mean : half,
+      deviation: start && fits ? start.deviation : half,
       ...givenValues(flags),
     }),
   };

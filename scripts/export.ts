@@ -1,0 +1,105 @@
+/**
+ * `deno task export`: gives a trained network to other tools.
+ *
+ * @module
+ */
+
+import { GapcamError } from "../src/error.ts";
+import { parametersOf } from "../src/nn/parameters.ts";
+import { loadCheckpoint } from "../src/train/checkpoint_file.ts";
+import type { StateDict } from "../src/weights/state_dict.ts";
+import { writeOnnx } from "../src/weights/write_onnx.ts";
+import { writePytorch } from "../src/weights/write_pytorch.ts";
+import { writeSafetensors } from "../src/weights/write_safetensors.ts";
+import {
+  type Flag,
+  type FlagValues,
+  runCommand,
+  userPath,
+} from "./_command.ts";
+import { chosenCheckpoint, shownPath } from "./_runs.ts";
+
+const FLAGS = {
+  format: {
+    type: "string",
+    choices: ["onnx", "pt", "safetensors"],
+    help: "what to write; goes by the name of --out if left out",
+    placeholder: "FORMAT",
+  },
+  checkpoint: {
+    type: "string",
+    help: "a checkpoint, a run's folder or name; the newest run if left out",
+    placeholder: "RUN",
+  },
+  names: {
+    type: "string",
+    choices: ["gapcam", "notebook"],
+    help: "names of the trunk's tensors: features.N as torchvision's, or " +
+      "conv.N as the notebook's",
+    placeholder: "NAMES",
+  },
+  out: { type: "string", help: "the file to write", placeholder: "FILE" },
+} as const satisfies Record<string, Flag>;
+
+const FORMATS: Readonly<Record<string, "onnx" | "pt" | "safetensors">> = {
+  onnx: "onnx",
+  pt: "pt",
+  pth: "pt",
+  safetensors: "safetensors",
+};
+
+async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
+  const { out } = flags;
+  if (!out) fail("Cannot export a network without --out FILE");
+  const format = flags.format ?? FORMATS[out.slice(out.lastIndexOf(".") + 1)];
+  if (format === undefined) {
+    fail(`Cannot tell a format from ${out}: name one with --format`);
+  }
+  if (format === "onnx" && flags.names === "notebook") {
+    fail("Cannot name tensors as the notebook does in ONNX: leave --names out");
+  }
+  const source = chosenCheckpoint(flags.checkpoint);
+  const { model, parameters, classes, training } = await loadCheckpoint(source);
+  const { imageSize, mean, deviation } = training;
+  const path = userPath(out);
+  if (format === "onnx") {
+    await writeOnnx(path, model, parameters, { mean, deviation, classes });
+  } else {
+    const state: StateDict = new Map(
+      parametersOf(model).map(({ name }) => [
+        flags.names === "notebook"
+          ? name.replace(/^features\./, "conv.")
+          : name,
+        parameters.get(name) ?? fail(
+          `Cannot export ${shownPath(source)}: ${name} is missing`,
+        ),
+      ]),
+    );
+    if (format === "pt") await writePytorch(path, state);
+    else {
+      await writeSafetensors(path, state, {
+        format: "pt",
+        classes: JSON.stringify(classes),
+        mean: JSON.stringify(mean),
+        deviation: JSON.stringify(deviation),
+      });
+    }
+  }
+  console.log(
+    `Exported ${shownPath(source)} to ${shownPath(path)}.\n` +
+      `It takes images of ${imageSize} x ${imageSize} pixels as ` +
+      `(x / 255 - [${mean.join(", ")}]) / [${deviation.join(", ")}].`,
+  );
+}
+
+function fail(message: string): never {
+  throw new GapcamError("invalid-argument", message);
+}
+
+await runCommand({
+  name: "export",
+  summary:
+    "Gives a trained network to other tools: ONNX, PyTorch, safetensors.",
+  usage: "--out FILE [FLAGS]",
+  flags: FLAGS,
+}, main);

@@ -1,0 +1,249 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  type Checkpoint,
+  initialise,
+  loadCheckpoint,
+  Network,
+  openDataset,
+  openDevice,
+  openPytorch,
+  openSafetensors,
+  rawMap,
+  vgg,
+  writePytorch,
+} from "../../mod.ts";
+import { runOnnx } from "../weights/_onnx_runtime.ts";
+import {
+  assertRefused,
+  runCommand,
+  SMALL,
+  trainSmall,
+  withFolder,
+} from "./_run_command.ts";
+
+const FIXTURES = new URL("../fixtures/weights/", import.meta.url).pathname;
+
+/** Logits and features of a checkpoint for images as they are. */
+async function outputsOf(
+  checkpoint: Checkpoint,
+  images: { data: Uint8Array; count: number; side: number },
+) {
+  const { mean, deviation } = checkpoint.training;
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(device, checkpoint.model, {
+    state: checkpoint.parameters,
+  });
+  using program = await network.compileInference({
+    batchSize: images.count,
+    image: { height: images.side, width: images.side, channels: 3 },
+    mean,
+    deviation,
+  });
+  const logits = await program.run(images.data);
+  return {
+    logits,
+    features: program.features(),
+    shape: program.featureShape!,
+  };
+}
+
+function normalised(
+  { data, count, side }: { data: Uint8Array; count: number; side: number },
+  { mean, deviation }: { mean: number[]; deviation: number[] },
+): { shape: number[]; data: Float32Array } {
+  const area = side * side;
+  const result = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const channel = i % 3;
+    const pixel = Math.floor(i / 3);
+    const image = Math.floor(pixel / area);
+    result[(image * 3 + channel) * area + pixel % area] =
+      (data[i]! / 255 - mean[channel]!) / deviation[channel]!;
+  }
+  return { shape: [count, 3, side, side], data: result };
+}
+
+function assertNear(
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+): void {
+  assertEquals(found.length, expected.length);
+  assert(found.length > 0);
+  for (let i = 0; i < found.length; i++) {
+    const difference = Math.abs(found[i]! - expected[i]!);
+    assert(difference <= tolerance, `element ${i} differs by ${difference}`);
+  }
+}
+
+Deno.test("export --format onnx gives ONNX Runtime our logits, features and maps", () =>
+  withFolder(async (folder) => {
+    const run = await trainSmall(folder);
+    const { code, stdout, stderr } = await runCommand("export", [
+      "--format=onnx",
+      `--checkpoint=${run}`,
+      "--out=model.onnx",
+    ], { folder });
+    assertEquals([code, stderr], [0, ""]);
+    assertStringIncludes(stdout, "to model.onnx.");
+    const checkpoint = await loadCheckpoint(`${run}/checkpoint.safetensors`);
+    const count = 4;
+    const side = 48;
+    const dataset = openDataset("shapes", "test", { limit: count, size: side });
+    const data = new Uint8Array(count * side * side * 3);
+    await dataset.read([0, 1, 2, 3], data);
+    const images = { data, count, side };
+    const ours = await outputsOf(checkpoint, images);
+    const theirs = await runOnnx(
+      await Deno.readFile(`${folder}/model.onnx`),
+      normalised(images, checkpoint.training),
+    );
+    assertNear(theirs.logits.data, ours.logits, 1e-4);
+    assertEquals(theirs.features.shape, [...ours.shape]);
+    assertNear(theirs.features.data, ours.features, 1e-4);
+    const weight = checkpoint.parameters.get("classifier.weight")!;
+    const shape = ours.shape.slice(1);
+    const length = shape.reduce((product, size) => product * size, 1);
+    for (let i = 0; i < count; i++) {
+      const map = (features: Float32Array) =>
+        rawMap(
+          { shape, data: features.subarray(i * length, (i + 1) * length) },
+          weight,
+          3,
+        ).data;
+      assertNear(map(theirs.features.data), map(ours.features), 1e-4);
+    }
+  }));
+
+Deno.test("export and import carry a network through PyTorch's format and back", () =>
+  withFolder(async (folder) => {
+    const run = await trainSmall(folder, "--batch-norm");
+    const checkpoint = await loadCheckpoint(`${run}/checkpoint.safetensors`);
+    const state = checkpoint.parameters;
+    for (
+      const [file, names] of [
+        ["model.pt", "gapcam"],
+        ["notebook.pth", "notebook"],
+        ["model.safetensors", "gapcam"],
+      ] as const
+    ) {
+      const exported = await runCommand("export", [
+        `--checkpoint=${run}`,
+        `--out=${file}`,
+        `--names=${names}`,
+      ], { folder });
+      assertEquals([exported.code, exported.stderr], [0, ""]);
+      const imported = await runCommand("import", [
+        file,
+        "--arch=8,M,16",
+        `--classes=${checkpoint.classes.join()}`,
+        "--image-size=16",
+        "--out=back.safetensors",
+        ...(names === "gapcam" ? ["--slope=0.2"] : []),
+      ], { folder });
+      assertEquals([imported.code, imported.stderr], [0, ""]);
+      assertStringIncludes(imported.stdout, `with ${names} names into back`);
+      const back = await loadCheckpoint(`${folder}/back.safetensors`);
+      assertEquals(back.parameters.size, state.size);
+      for (const [name, tensor] of back.parameters) {
+        assertEquals(tensor, state.get(name)!, name);
+      }
+      assertEquals(back.model, checkpoint.model);
+    }
+    const { tensors } = await openPytorch(`${folder}/notebook.pth`);
+    assert(tensors.has("conv.0.weight") && !tensors.has("features.0.weight"));
+  }));
+
+Deno.test("import --head new keeps the trunk, which train --init takes with its conventions", () =>
+  withFolder(async (folder) => {
+    const weights = initialise(
+      vgg([8, "M", 16], { classes: 7, batchNorm: true }),
+      3,
+    );
+    weights.set("classifier.6.weight", weights.get("classifier.weight")!);
+    weights.delete("classifier.weight");
+    weights.delete("classifier.bias");
+    await writePytorch(`${folder}/foreign.pth`, weights);
+    const imported = await runCommand("import", [
+      "foreign.pth",
+      "--arch=8,M,16",
+      "--head=new",
+      "--out=trunk.safetensors",
+    ], { folder });
+    assertEquals([imported.code, imported.stderr], [0, ""]);
+    assertEquals(
+      imported.stdout,
+      "Left out the head (classifier.6.weight); a fresh one is to be " +
+        "trained.\nImported 12 tensors with torchvision names into " +
+        "trunk.safetensors.\nTrain its head with: deno task train --init " +
+        "trunk.safetensors --model 8,M,16 --freeze features\n",
+    );
+    const trained = await runCommand("train", [
+      ...SMALL,
+      "--model=8,M,16",
+      "--epochs=1",
+      "--init=trunk.safetensors",
+      "--freeze=features",
+      "--out=run",
+    ], { folder });
+    assertEquals([trained.code, trained.stderr], [0, ""]);
+    const { parameters, training, model } = await loadCheckpoint(
+      `${folder}/run/checkpoint.safetensors`,
+    );
+    assertEquals(training.mean, [0.485, 0.456, 0.406]);
+    assertEquals(training.deviation, [0.229, 0.224, 0.225]);
+    assertEquals(
+      model,
+      vgg([8, "M", 16], { classes: 10, batchNorm: true, negativeSlope: 0 }),
+    );
+    const { tensors } = await openSafetensors(`${folder}/trunk.safetensors`);
+    assertEquals(tensors.size, 12);
+    assertEquals(
+      parameters.get("features.4.weight"),
+      weights.get("features.4.weight"),
+    );
+  }));
+
+Deno.test("import refuses files that call functions, and says what it lacks", () =>
+  withFolder(async (folder) => {
+    const out = "--out=x.safetensors";
+    await assertRefused(
+      "import",
+      [`${FIXTURES}attack2.pt`, "--arch=vgg16", out],
+      /it calls posix\.system, and reading weights runs no code/,
+      { folder },
+    );
+    await assertRefused(
+      "import",
+      [`${FIXTURES}protocol2.pt`, out],
+      /without --arch, such as vgg16/,
+      { folder },
+    );
+    await assertRefused(
+      "import",
+      [`${FIXTURES}protocol2.pt`, "--arch=vgg16"],
+      /without --out/,
+      { folder },
+    );
+    await assertRefused(
+      "import",
+      [`${FIXTURES}protocol2.pt`, "--arch=vgg16", out],
+      /no name begins with "features\." or "conv\."/,
+      { folder },
+    );
+    await assertRefused(
+      "import",
+      ["none.pth", "--arch=vgg16", out],
+      /no such/,
+      {
+        folder,
+      },
+    );
+    await assertRefused(
+      "export",
+      [`--checkpoint=${FIXTURES}all_types.safetensors`, "--out=x.onnx"],
+      /Cannot load checkpoint \S+all_types\.safetensors: /,
+      { folder },
+    );
+    assertEquals([...Deno.readDirSync(folder)], []);
+  }));
