@@ -1,4 +1,5 @@
 import { GapcamError } from "../error.ts";
+import { assertSameLength, handles, pair, whole } from "./_arguments.ts";
 import { call, check, messageBuffer, readText } from "./_library.ts";
 import { Lifetime } from "./_lifetime.ts";
 import { MAX_RANK, type Symbols } from "./_symbols.ts";
@@ -552,35 +553,4 @@ export class Program implements Disposable {
 
 function bitsOf(phases: readonly Phase[]): number {
   return phases.reduce((bits, phase) => bits | (PHASES[phase] ?? 0), 0);
-}
-
-// FFI would truncate what does not fit the C type.
-function whole(what: string, value: number): number {
-  if (Number.isInteger(value) && value >= 0 && value < 2 ** 31) return value;
-  throw new GapcamError(
-    "invalid-argument",
-    `Cannot record an operation with ${what} ${value}: ` +
-      "expected a whole number from 0 to 2147483647",
-  );
-}
-
-function pair(what: string, size: Size2d): readonly [number, number] {
-  const [height, width] = typeof size === "number" ? [size, size] : size;
-  return [whole(what, height), whole(what, width)];
-}
-
-function handles(tensors: readonly Tensor[]): BigUint64Array<ArrayBuffer> {
-  return BigUint64Array.from(tensors, (tensor) => tensor.handle);
-}
-
-function assertSameLength(
-  parameters: readonly Tensor[],
-  others: readonly Tensor[],
-): void {
-  if (parameters.length === others.length) return;
-  throw new GapcamError(
-    "invalid-argument",
-    `Cannot record an update of ${parameters.length} parameters with ` +
-      `${others.length} gradients or moments: expected one for each`,
-  );
 }

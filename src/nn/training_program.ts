@@ -3,9 +3,9 @@ import type { Program, ProgramStep } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { StateDict } from "../weights/state_dict.ts";
 import { assertBatchSize, Batch } from "./_batch.ts";
+import { assertKnown, type Group, groupsOf, learningOf } from "./_groups.ts";
 import type { ImageOptions, Network } from "./network.ts";
 import { type Optimiser, updateSettings } from "./optimiser.ts";
-import type { Parameter } from "./parameters.ts";
 
 /** Options of {@linkcode Network.compileTraining}. */
 export interface TrainingOptions extends ImageOptions {
@@ -46,15 +46,6 @@ export interface TrainingMetrics {
   notFinite: number;
   /** Loss of the last step. */
   lastLoss: number;
-}
-
-/** Parameters that learn at one rate, and what updates them. */
-interface Group {
-  factor: number;
-  parameters: Parameter[];
-  first: Tensor[];
-  second: Tensor[];
-  settings: Tensor;
 }
 
 /**
@@ -141,17 +132,7 @@ export class TrainingProgram implements Disposable {
       labelSmoothing: options.labelSmoothing ?? 0,
       metrics,
     });
-    const learning = network.parameters.filter(({ name, trainable }) =>
-      trainable && !freeze.some((prefix) => isWithin(name, prefix))
-    );
-    if (learning.length === 0) {
-      throw new GapcamError(
-        "invalid-argument",
-        `Cannot train: ${
-          freeze.length > 0 ? `freezing ${freeze.join(", ")}` : "the model"
-        } leaves no parameter that learns`,
-      );
-    }
+    const learning = learningOf(network.parameters, freeze);
     const gradients = program.backward(
       loss,
       learning.map(({ name }) => network.tensor(name)),
@@ -159,23 +140,12 @@ export class TrainingProgram implements Disposable {
     const byName = new Map(
       learning.map(({ name }, i) => [name, gradients[i]!]),
     );
-    const groups: Group[] = [];
-    for (const parameter of learning) {
-      const factor = rates.find(({ prefix }) =>
-        isWithin(parameter.name, prefix)
-      )?.factor ?? 1;
-      let group = groups.find((other) => other.factor === factor);
-      if (!group) {
-        const settings = stack.use(device.tensor([8]));
-        group = { factor, parameters: [], first: [], second: [], settings };
-        groups.push(group);
-      }
-      group.parameters.push(parameter);
-      group.first.push(stack.use(device.tensor(parameter.shape)));
-      if (optimiser.kind !== "sgd") {
-        group.second.push(stack.use(device.tensor(parameter.shape)));
-      }
-    }
+    const groups = groupsOf(learning, {
+      rates,
+      device,
+      stack,
+      moments: optimiser.kind === "sgd" ? 1 : 2,
+    });
     for (const { parameters, first, second, settings } of groups) {
       const common = {
         parameters: parameters.map(({ name }) => network.tensor(name)),
@@ -353,27 +323,5 @@ export class TrainingProgram implements Disposable {
         }
       }
     }
-  }
-}
-
-/** Whether a tensor is, or belongs to, what `prefix` names. */
-function isWithin(name: string, prefix: string): boolean {
-  return name === prefix || name.startsWith(`${prefix}.`);
-}
-
-function assertKnown(
-  parameters: readonly Parameter[],
-  prefixes: readonly string[],
-): void {
-  for (const prefix of prefixes) {
-    if (parameters.some(({ name }) => isWithin(name, prefix))) continue;
-    throw new GapcamError(
-      "not-found",
-      `Cannot freeze or group ${JSON.stringify(prefix)}: no parameter is ` +
-        `within it; the model has ${
-          [...new Set(parameters.map(({ name }) => name.split(".")[0]))]
-            .join(", ")
-        }`,
-    );
   }
 }

@@ -381,6 +381,10 @@ Deno.test("compileTraining() refuses what cannot be trained", async () => {
         { groups: [{ prefix: "head", factor: 2 }] },
         "the model has features, classifier",
       ],
+      [
+        { groups: [{ prefix: "features", factor: -1 }] },
+        "Cannot train features at -1 times the learning rate",
+      ],
       [{ batchSize: 0 }, "batches of 0 images"],
       [{ batchSize: 1.5 }, "batches of 1.5 images"],
       [{ image: { height: 2, width: 2, channels: 3 } }, "too small"],
