@@ -21,7 +21,7 @@ export interface ModelConfig {
 /** Trunks beside VGG's own, by name. */
 export const SMALL_TRUNKS = {
   // Two pools: 28 x 28 pixels leave a map of 7 x 7.
-  small: [32, 32, "M", 64, 64, "M", 128],
+  small: [16, "M", 32, "M", 64, 64],
   // For tests and first steps: one pool, seconds on any machine.
   tiny: [8, "M", 16],
 } as const satisfies Record<string, readonly VggStep[]>;

@@ -44,10 +44,10 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
     batchNorm: true,
     training: {
       imageSize: 28,
-      batchSize: 128,
-      epochs: 4,
+      batchSize: 96,
+      epochs: 5,
       optimiser: "adam",
-      learningRate: 5e-3,
+      learningRate: 4e-3,
       schedule: "one-cycle",
       logEvery: 50,
     },

@@ -1,0 +1,129 @@
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  choosePreset,
+  GapcamError,
+  initialise,
+  initialWeights,
+  learningRateAt,
+  type ScheduleName,
+  trainingConfig,
+  vgg,
+} from "../../mod.ts";
+import { optimiserOf } from "../../src/train/training_config.ts";
+
+Deno.test("trainingConfig() keeps defaults where a value is undefined", () => {
+  assertEquals(
+    trainingConfig({ epochs: undefined as unknown as number }),
+    trainingConfig(),
+  );
+});
+
+for (
+  const [name, value] of [
+    ["imageSize", 0],
+    ["batchSize", 1.5],
+    ["epochs", -1],
+    ["crop", NaN],
+    ["seed", -1],
+    ["logEvery", 0],
+    ["labelSmoothing", 1],
+    ["mean", []],
+    ["deviation", [Infinity]],
+    ["learningRate", -1],
+    ["optimiser", "lion"],
+  ] as const
+) {
+  Deno.test(`trainingConfig() refuses ${name} ${JSON.stringify(value)}`, () => {
+    const error = assertThrows(
+      () => trainingConfig({ [name]: value }),
+      GapcamError,
+    );
+    assertEquals(error.message.includes(name), true, error.message);
+  });
+}
+
+Deno.test("optimiserOf() passes on what the configuration says", () => {
+  const common = { learningRate: 0.1, weightDecay: 0.01, momentum: 0.8 };
+  const nesterov = optimiserOf(
+    trainingConfig({ ...common, optimiser: "nesterov" }),
+  );
+  assertEquals(nesterov, {
+    kind: "sgd",
+    learningRate: 0.1,
+    weightDecay: 0.01,
+    momentum: 0.8,
+    nesterov: true,
+    dampening: 0,
+  });
+  const adamW = optimiserOf(trainingConfig({ ...common, optimiser: "adamw" }));
+  assertEquals([adamW.kind, adamW.weightDecay], ["adamW", 0.01]);
+});
+
+const RUN = { learningRate: 1, stepsPerEpoch: 10, epochs: 3 };
+
+Deno.test("learningRateAt() follows each schedule", () => {
+  const rates = (schedule: ScheduleName) =>
+    [0, 9, 10, 29].map((step) => learningRateAt(schedule, step, RUN));
+  assertEquals(rates("constant"), [1, 1, 1, 1]);
+  const expected: [ScheduleName, number[]][] = [
+    ["step", [1, 1, 0.1, 0.01]],
+    ["cosine", [
+      1,
+      (1 + Math.cos(0.3 * Math.PI)) / 2,
+      0.75,
+      (1 + Math.cos(29 / 30 * Math.PI)) / 2,
+    ]],
+    ["warm-up", [1 / 3, 1 / 3 + 0.6, 1, 1]],
+  ];
+  for (const [schedule, wanted] of expected) {
+    rates(schedule).forEach((rate, i) =>
+      assertAlmostEquals(rate, wanted[i]!, 1e-12)
+    );
+  }
+  const cycle = rates("one-cycle");
+  assertAlmostEquals(cycle[0]!, 1 / 25, 1e-12);
+  assertAlmostEquals(cycle[3]!, 1 / 25e4, 1e-9);
+  assertEquals(cycle[1]! > 0.9 && cycle[2]! > 0.9, true);
+});
+
+Deno.test("learningRateAt() refuses an unknown schedule", () => {
+  assertThrows(
+    () => learningRateAt("linear" as ScheduleName, 0, RUN),
+    GapcamError,
+    'Cannot schedule the learning rate by "linear"',
+  );
+});
+
+Deno.test("choosePreset() takes seed where STL-10 and a GPU are there, and says why not", () => {
+  assertEquals(choosePreset({ stl10: true, gpu: true }).name, "seed");
+  assertEquals(choosePreset({ stl10: false, gpu: true }), {
+    name: "quick",
+    reason: "STL-10 is not there",
+  });
+  assertEquals(choosePreset({ stl10: false, gpu: false }), {
+    name: "quick",
+    reason: "STL-10 is not there and no GPU works",
+  });
+});
+
+Deno.test("initialWeights() takes what fits and names the rest", () => {
+  const old = initialise(vgg([4, "M", 8], { classes: 10 }), 1);
+  old.set("extra", { shape: [1], data: new Float32Array(1) });
+  const model = vgg([4, "M", 8, 8], { classes: 10 });
+  const { state, taken, fresh, unused } = initialWeights(model, old, {
+    seed: 2,
+  });
+  assertEquals(unused, ["extra"]);
+  assertEquals(fresh, ["features.5.weight", "features.5.bias"]);
+  assertEquals(taken.length, 6);
+  assertEquals(state.get("features.0.weight"), old.get("features.0.weight"));
+  assertEquals(
+    state.get("features.5.weight"),
+    initialise(model, 2).get("features.5.weight"),
+  );
+  assertThrows(
+    () => initialWeights(vgg([5], { classes: 3 }), old),
+    GapcamError,
+    "Cannot start from these weights: none of their 7 tensors",
+  );
+});
