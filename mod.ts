@@ -6,7 +6,7 @@
  */
 
 export * from "./src/error.ts";
-export type { Dataset } from "./src/data/dataset.ts";
+export type { Dataset, UnreadableFile } from "./src/data/dataset.ts";
 export {
   describeBackend,
   Device,
@@ -134,6 +134,11 @@ export {
   type FetchDatasetOptions,
   type TransferProgress,
 } from "./src/data/fetch_dataset.ts";
+export {
+  FolderDataset,
+  type FolderOptions,
+  openFolder,
+} from "./src/data/folder.ts";
 export { type IdxArray, parseIdx } from "./src/data/idx.ts";
 export {
   DATASET_NAMES,

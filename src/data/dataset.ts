@@ -1,3 +1,11 @@
+/** A file of a data set that cannot be read. */
+export interface UnreadableFile {
+  /** Where it is. */
+  readonly path: string;
+  /** One sentence. */
+  readonly reason: string;
+}
+
 /**
  * One split of a labelled image data set. All images have the same size.
  *
@@ -19,8 +27,13 @@ export interface Dataset {
   readonly width: number;
   /** Channels of every image: 1 (grey) or 3 (RGB). */
   readonly channels: 1 | 3;
-  /** The label of each image, `length` values in `[0, classes.length)`. */
+  /**
+   * The label of each image, `length` values in `[0, classes.length)`; -1 for
+   * an image that was found unreadable, which counts nowhere.
+   */
   readonly labels: Int32Array;
+  /** Files found unreadable so far, if images are files. */
+  readonly unreadable?: readonly UnreadableFile[];
   /**
    * Reads images, in the order of `indices`, as 8-bit interleaved rows (NHWC).
    *

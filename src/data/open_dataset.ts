@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { GapcamError } from "../error.ts";
 import { openCifar } from "./cifar.ts";
 import type { Dataset } from "./dataset.ts";
+import { type FolderOptions, openFolder } from "./folder.ts";
 import { openMnist } from "./mnist.ts";
 import { openShapes } from "./shapes.ts";
 import { openStl10 } from "./stl10.ts";
@@ -14,20 +15,25 @@ export const DATASET_NAMES = [
   "mnist",
   "fashion-mnist",
   "shapes",
+  "folder",
 ] as const;
 
 /** One of {@linkcode DATASET_NAMES}. */
 export type DatasetName = typeof DATASET_NAMES[number];
 
 /** Options of {@linkcode openDataset}. */
-export interface OpenDatasetOptions {
+export interface OpenDatasetOptions
+  extends Pick<FolderOptions, "testFraction" | "strict" | "workers"> {
   /** Folder of the files. Default: see {@linkcode datasetFolder}. */
   dataDir?: string;
   /** Use only the first `limit` images. */
   limit?: number;
-  /** Seed of generated data. Default: 0. */
+  /** Seed of generated data and of a split by fraction. Default: 0. */
   seed?: number;
-  /** Height and width of generated images. Default: 96. */
+  /**
+   * Height and width of generated images (default: 96) and of those from
+   * folders (default: 224).
+   */
   size?: number;
 }
 
@@ -100,6 +106,9 @@ function openWhole(
     );
   }
   const folder = options.dataDir ?? datasetFolder(name);
+  if (name === "folder") {
+    return openFolder(split, folder ?? "data/folder", options);
+  }
   if (folder === undefined || !existsSync(folder)) {
     throw new GapcamError(
       "not-found",
@@ -130,7 +139,7 @@ function openWhole(
 }
 
 /** The command that fetches a data set. */
-function fetchCommand(name: DatasetName): string {
+function fetchCommand(name: string): string {
   const task = `deno task data ${name}`;
   return name === "fashion-mnist"
     ? `${task} (or Debian's package dataset-fashion-mnist)`
@@ -148,7 +157,11 @@ function limited(dataset: Dataset, limit: number | undefined): Dataset {
     width: dataset.width,
     channels: dataset.channels,
     length: limit,
-    labels: dataset.labels.slice(0, limit),
+    // A view: labels of unreadable images change.
+    labels: dataset.labels.subarray(0, limit),
+    get unreadable() {
+      return dataset.unreadable ?? [];
+    },
     read: (indices, target) => {
       for (let i = 0; i < indices.length; i++) {
         if (indices[i]! < limit) continue;

@@ -64,6 +64,7 @@ export async function evaluate(
   );
   let lossSum = 0;
   let done = 0;
+  let known = 0;
   for await (const batch of new BatchLoader(dataset, { batchSize }).epoch(0)) {
     if (options.signal?.aborted) {
       throw new GapcamError(
@@ -75,6 +76,9 @@ export async function evaluate(
     for (let i = 0; i < batch.count; i++) {
       const row = logits.subarray(i * classes, (i + 1) * classes);
       const label = batch.labels[i]!;
+      // An image that could not be read.
+      if (label < 0) continue;
+      known++;
       confusion[label]![largest(row)]!++;
       lossSum += crossEntropyOf(row, label);
     }
@@ -85,7 +89,7 @@ export async function evaluate(
     classes: dataset.classes,
     dataset: dataset.name,
     split: dataset.split,
-    loss: lossSum / dataset.length,
+    loss: lossSum / Math.max(1, known),
   });
 }
 

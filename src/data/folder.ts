@@ -1,0 +1,224 @@
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { GapcamError } from "../error.ts";
+import { DecodePool } from "./_decode_pool.ts";
+import { assertIndex } from "./_memory_dataset.ts";
+import { type FolderScan, scanFolder } from "./_scan_folder.ts";
+import type { Dataset, UnreadableFile } from "./dataset.ts";
+
+/** Options of {@linkcode openFolder}. */
+export interface FolderOptions {
+  /** Height and width that images are brought to. Default: 224. */
+  size?: number;
+  /**
+   * Part of each class that is for testing, where the folder has no split of
+   * its own. Default: 0.2.
+   */
+  testFraction?: number;
+  /** Seed of that split. Default: 0. */
+  seed?: number;
+  /** Threads that decode. Default: as many as there are cores, at most 8. */
+  workers?: number;
+  /** Whether a file that cannot be read is an error. Default: false. */
+  strict?: boolean;
+  /** Memory for decoded images, in bytes. Default: 1 GiB. */
+  cacheBytes?: number;
+}
+
+/** A data set of image files; see {@linkcode openFolder}. */
+export class FolderDataset implements Dataset, Disposable {
+  /** `"folder"`. */
+  readonly name = "folder";
+  /** Which split this is. */
+  readonly split: "train" | "test";
+  /** Names of the class folders, sorted by code units. */
+  readonly classes: readonly string[];
+  /** Number of images. */
+  readonly length: number;
+  /** Height of every image after fitting. */
+  readonly height: number;
+  /** Width of every image after fitting. */
+  readonly width: number;
+  /** Images are RGB. */
+  readonly channels = 3;
+  /** The label of each image; -1 once it was found unreadable. */
+  readonly labels: Int32Array;
+  /** The file of each image. */
+  readonly paths: readonly string[];
+  readonly #unreadable: UnreadableFile[];
+  readonly #strict: boolean;
+  readonly #pool: DecodePool;
+  // Images 0 to #cacheable - 1 are kept once decoded.
+  readonly #cache: Uint8Array;
+  readonly #cached: Uint8Array;
+
+  /** Use {@linkcode openFolder}. */
+  constructor(
+    split: "train" | "test",
+    scan: FolderScan,
+    options:
+      & Required<Pick<FolderOptions, "size" | "workers" | "cacheBytes">>
+      & {
+        strict: boolean;
+      },
+  ) {
+    const { size, workers, cacheBytes, strict } = options;
+    this.split = split;
+    this.classes = scan.classes;
+    this.length = scan.files.length;
+    this.height = this.width = size;
+    this.labels = Int32Array.from(scan.files, (file) => file.label);
+    this.paths = scan.files.map((file) => file.path);
+    this.#unreadable = [...scan.refused];
+    this.#strict = strict;
+    this.#pool = new DecodePool(size, workers);
+    const imageBytes = size * size * 3;
+    const kept = Math.min(this.length, Math.floor(cacheBytes / imageBytes));
+    this.#cached = new Uint8Array(kept);
+    this.#cache = new Uint8Array(kept * imageBytes);
+  }
+
+  /** Files that were found unreadable so far, and why. */
+  get unreadable(): readonly UnreadableFile[] {
+    return this.#unreadable;
+  }
+
+  /**
+   * Decodes images, unless they are kept from an earlier time. One that cannot
+   * be decoded is black, and its label becomes -1.
+   *
+   * @param indices Image numbers in `[0, length)`.
+   * @param target At least `indices.length * height * width * 3` bytes.
+   * @throws {GapcamError} If there is no such image, or, in strict mode, a file
+   * cannot be read.
+   */
+  async read(indices: ArrayLike<number>, target: Uint8Array): Promise<void> {
+    const imageBytes = this.height * this.width * 3;
+    const missing: { index: number; place: number }[] = [];
+    for (let place = 0; place < indices.length; place++) {
+      const index = assertIndex(this, indices[place]!);
+      if (this.#cached[index]) {
+        const from = index * imageBytes;
+        target.set(
+          this.#cache.subarray(from, from + imageBytes),
+          place * imageBytes,
+        );
+      } else missing.push({ index, place });
+    }
+    if (missing.length === 0) return;
+    // Most often all are missing, and can be decoded in place.
+    const whole = missing.length === indices.length;
+    const pixels = whole ? target : new Uint8Array(missing.length * imageBytes);
+    const failures = await this.#pool.decode(
+      missing.map(({ index }) => this.paths[index]!),
+      pixels,
+    );
+    for (const [i, reason] of failures) this.#report(missing[i]!.index, reason);
+    missing.forEach(({ index, place }, i) => {
+      const image = pixels.subarray(i * imageBytes, (i + 1) * imageBytes);
+      if (!whole) target.set(image, place * imageBytes);
+      if (index >= this.#cached.length) return;
+      this.#cache.set(image, index * imageBytes);
+      this.#cached[index] = 1;
+    });
+  }
+
+  /** Ends the decoder threads; the data set cannot be read afterwards. */
+  [Symbol.dispose](): void {
+    this.#pool.close();
+  }
+
+  #report(index: number, reason: string): void {
+    if (this.#strict) throw new GapcamError("bad-data", reason);
+    if (this.labels[index] === -1) return;
+    this.labels[index] = -1;
+    this.#unreadable.push({ path: this.paths[index]!, reason });
+  }
+}
+
+/**
+ * Opens a folder of pictures: `train/CLASS/FILE` and `test/CLASS/FILE`, or
+ * `CLASS/FILE` alone, of which a part of each class, chosen by a hash of the
+ * files' names and the seed, is for testing.
+ *
+ * PNG and JPEG files are found at any depth below their class, links are
+ * followed, hidden files and other kinds left out (other kinds of images are
+ * listed as unreadable). Images are numbered going round the classes, so that
+ * any first part of them is even. Each is resized until it just covers the
+ * square wanted, and its middle is taken. Threads decode while the device
+ * works; what fits into the cache is decoded once.
+ *
+ * A file that cannot be decoded is found out when it is first read: it is then
+ * black with label -1, which losses and accuracies leave out, and listed in
+ * {@linkcode FolderDataset.unreadable}. No other image takes its place, so
+ * orders and batches stay the same.
+ *
+ * @param split Which images.
+ * @param folder Where they are.
+ * @param options Size, split, threads, strictness, memory.
+ * @returns The data set; dispose of it to end its threads early.
+ * @throws {GapcamError} If there is no such folder, it holds no classes, a
+ * class has no images, a class is for testing only, or a number is out of
+ * range.
+ *
+ * @example
+ * ```ts
+ * import { encodePng, openFolder } from "@gapcam/gapcam";
+ *
+ * const folder = await Deno.makeTempDir();
+ * const image = { width: 2, height: 2, channels: 1, data: new Uint8Array(4) } as const;
+ * for (const name of ["cat", "dog"]) {
+ *   await Deno.mkdir(`${folder}/${name}`);
+ *   for (let i = 0; i < 5; i++) {
+ *     await Deno.writeFile(`${folder}/${name}/${i}.png`, encodePng(image));
+ *   }
+ * }
+ * using dataset = openFolder("train", folder, { size: 8 });
+ * if (dataset.length !== 8) throw new Error(`${dataset.length}`);
+ * await Deno.remove(folder, { recursive: true });
+ * ```
+ */
+export function openFolder(
+  split: "train" | "test",
+  folder: string,
+  options: FolderOptions = {},
+): FolderDataset {
+  const {
+    size = 224,
+    seed = 0,
+    workers = Math.min(8, availableParallelism()),
+    strict = false,
+    cacheBytes = 2 ** 30,
+    testFraction,
+  } = options;
+  for (
+    const [name, value, least, most] of [
+      ["size", size, 1, 4096],
+      ["workers", workers, 1, 64],
+      ["cacheBytes", cacheBytes, 0, 2 ** 40],
+    ] as const
+  ) {
+    if (Number.isSafeInteger(value) && value >= least && value <= most) {
+      continue;
+    }
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot open the image folder ${folder}: ${name} is ${value}, expected ` +
+        `a whole number from ${least} to ${most}`,
+    );
+  }
+  if (!existsSync(folder)) {
+    throw new GapcamError(
+      "not-found",
+      `Cannot open the image folder ${folder}: it does not exist`,
+    );
+  }
+  const scan = scanFolder(split, folder, {
+    seed,
+    ...(testFraction === undefined ? {} : { testFraction }),
+  });
+  if (strict && scan.refused.length > 0) {
+    throw new GapcamError("bad-data", scan.refused[0]!.reason);
+  }
+  return new FolderDataset(split, scan, { size, workers, strict, cacheBytes });
+}
