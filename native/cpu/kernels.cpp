@@ -3,6 +3,10 @@
 // it would be one that not every machine can run.
 #include "kernels.h"
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "elementwise.h"
 
 namespace gapcam::cpu {
@@ -12,6 +16,7 @@ constexpr int64_t lanes_max = 16;
 
 int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+double max_f64(double a, double b) { return a > b ? a : b; }
 
 // Calls body with the block known at compile time where it is 1, 8 or 16, so that inner loops
 // become one vector; Fixed<0> stands for any other.
@@ -40,7 +45,43 @@ template <int64_t Block>
 struct Vector {
   typedef float Floats __attribute__((vector_size(Block * 4), aligned(4), may_alias));
   typedef int32_t Integers __attribute__((vector_size(Block * 4), aligned(4), may_alias));
-  typedef uint8_t Bytes __attribute__((vector_size(Block), aligned(1), may_alias));
+
+  // 8 bits of each lane; written out because compilers do it lane by lane.
+  static void store_bytes(const Integers &lanes, uint8_t *bytes) {
+#if defined(__AVX512F__)
+    if constexpr (Block == 16) {
+      _mm_storeu_si128(
+          reinterpret_cast<__m128i *>(bytes),
+          _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<const __m512i &>(lanes)));
+      return;
+    }
+#endif
+#if defined(__AVX2__)
+    const auto *halves = reinterpret_cast<const __m128i *>(&lanes);
+    for (int64_t i = 0; i < Block / 8; i++) {
+      const __m128i words =
+          _mm_packs_epi32(_mm_loadu_si128(halves + 2 * i), _mm_loadu_si128(halves + 2 * i + 1));
+      _mm_storel_epi64(reinterpret_cast<__m128i *>(bytes + 8 * i), _mm_packus_epi16(words, words));
+    }
+#else
+    const auto *each = reinterpret_cast<const int32_t *>(&lanes);
+    for (int64_t l = 0; l < Block; l++) bytes[l] = static_cast<uint8_t>(each[l]);
+#endif
+  }
+
+  static void load_bytes(const uint8_t *bytes, Integers &lanes) {
+#if defined(__AVX2__)
+    auto *eights = reinterpret_cast<__m256i *>(&lanes);
+    for (int64_t i = 0; i < Block / 8; i++) {
+      _mm256_storeu_si256(
+          eights + i,
+          _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(bytes + 8 * i))));
+    }
+#else
+    auto *each = reinterpret_cast<int32_t *>(&lanes);
+    for (int64_t l = 0; l < Block; l++) each[l] = bytes[l];
+#endif
+  }
 };
 
 // Work, in elements or multiplications, that waking other threads is worth.
@@ -116,8 +157,7 @@ void max_of_window(const PoolShape &s, const Window &h, const Window &w, const f
   }
   *reinterpret_cast<typename V::Floats *>(y) = best;
   if (argmax) {
-    *reinterpret_cast<typename V::Bytes *>(argmax) =
-        __builtin_convertvector(where, typename V::Bytes);
+    V::store_bytes(where, argmax);
   }
 }
 
@@ -219,8 +259,8 @@ void max_pool_backward_blocked(const PoolShape &s, const float *d_y, const uint8
       int64_t out = (plane * s.output_height + oh) * s.output_width * Block;
       for (int64_t ow = 0; ow < s.output_width; ow++, out += Block) {
         const auto gradient = *reinterpret_cast<const typename V::Floats *>(d_y + out);
-        const auto where = __builtin_convertvector(
-            *reinterpret_cast<const typename V::Bytes *>(argmax + out), typename V::Integers);
+        typename V::Integers where;
+        V::load_bytes(argmax + out, where);
         for (int32_t i = 0; i < s.kernel_height; i++) {
           for (int32_t j = 0; j < s.kernel_width; j++) {
             const auto chosen = where == i * s.kernel_width + j;
@@ -352,37 +392,49 @@ void average_pool_backward(const MapShape &s, const float *d_y, float *d_x) {
 
 // ---- Batch normalisation ----------------------------------------------------------------------
 
-// Sums body(pixel pointer offset, lane) over each plane into partial[plane * block + lane]: rows in
-// f32, planes in f64.
+// What body(offset, channel, first, second) adds to two sums, over each plane: rows in f32, planes
+// in f64. partial[plane * block + lane], the second sums behind all the first.
 template <class Fixed, class Body>
 void sum_planes(const MapShape &s, Fixed fixed, double *partial, const Body &body) {
   const int64_t block = fixed.value ? fixed.value : s.block;
   const int64_t blocks = s.blocks();
+  double *partial_second = partial + s.batch * blocks * block;
 #pragma omp parallel for schedule(static) if (s.elements() >= worth_threads)
   for (int64_t plane = 0; plane < s.batch * blocks; plane++) {
     for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
       const int64_t lanes = fixed.value ? fixed.value : min(lanes_max, block - c);
       const int64_t channel = plane % blocks * block + c;
-      double sum[lanes_max] = {};
+      double first[lanes_max] = {}, second[lanes_max] = {};
       for (int64_t i = 0; i < s.height; i++) {
         int64_t at = (plane * s.height + i) * s.width * block + c;
-        float part[lanes_max] = {};
+        float row_first[lanes_max] = {}, row_second[lanes_max] = {};
         for (int64_t j = 0; j < s.width; j++, at += block) {
-          for (int64_t l = 0; l < lanes; l++) part[l] += body(at + l, channel + l);
+#pragma omp simd
+          for (int64_t l = 0; l < lanes; l++) {
+            body(at + l, channel + l, row_first[l], row_second[l]);
+          }
         }
-        for (int64_t l = 0; l < lanes; l++) sum[l] += part[l];
+        for (int64_t l = 0; l < lanes; l++) {
+          first[l] += row_first[l];
+          second[l] += row_second[l];
+        }
       }
-      for (int64_t l = 0; l < lanes; l++) partial[plane * block + c + l] = sum[l];
+      for (int64_t l = 0; l < lanes; l++) {
+        partial[plane * block + c + l] = first[l];
+        partial_second[plane * block + c + l] = second[l];
+      }
     }
   }
 }
 
-// total[channel] = sum over images of partial.
+// total[channel] = sum over images of partial, and the second ones behind.
 void sum_images(const MapShape &s, const double *partial, double *total) {
   const int64_t padded = s.blocks() * s.block;
-  for (int64_t c = 0; c < padded; c++) total[c] = 0.0;
-  for (int64_t n = 0; n < s.batch; n++) {
-    for (int64_t c = 0; c < padded; c++) total[c] += partial[n * padded + c];
+  for (int64_t which = 0; which < 2; which++, partial += s.batch * padded, total += padded) {
+    for (int64_t c = 0; c < padded; c++) total[c] = 0.0;
+    for (int64_t n = 0; n < s.batch; n++) {
+      for (int64_t c = 0; c < padded; c++) total[c] += partial[n * padded + c];
+    }
   }
 }
 
@@ -414,25 +466,30 @@ void batch_norm(const NormShape &shape, const float *x, const float *weight, con
   const int64_t padded = s.blocks() * s.block;
   const double count = static_cast<double>(s.batch * s.pixels());
   float *mean = saved, *inverse = saved + padded;
-  double *partial = scratch, *total = scratch + s.batch * padded;
+  double *partial = scratch, *total = scratch + 2 * s.batch * padded;
   // What the last pass multiplies and adds; 0 in the padding.
-  float *factor = reinterpret_cast<float *>(total + padded);
+  float *factor = reinterpret_cast<float *>(total + 2 * padded);
   float *shift = factor + padded;
   with_block(s.block, [&](auto fixed) {
     if (shape.training) {
-      sum_planes(s, fixed, partial, [=](int64_t at, int64_t) { return x[at]; });
-      sum_images(s, partial, total);
-      for (int64_t c = 0; c < padded; c++) mean[c] = static_cast<float>(total[c] / count);
-      sum_planes(s, fixed, partial, [=](int64_t at, int64_t c) {
-        const float d = x[at] - mean[c];
-        return d * d;
+      // In one pass: sums of distances from each channel's first pixel and of their squares. A
+      // value of the channel itself is near enough to the mean for the difference to be exact.
+      for (int64_t c = 0; c < padded; c++) {
+        shift[c] = x[c / s.block * s.pixels() * s.block + c % s.block];
+      }
+      sum_planes(s, fixed, partial, [=](int64_t at, int64_t c, float &sum, float &squares) {
+        const float d = x[at] - shift[c];
+        sum += d;
+        squares += d * d;
       });
       sum_images(s, partial, total);
       for (int64_t c = 0; c < s.channels; c++) {
-        const double variance = total[c] / count;
-        inverse[c] = static_cast<float>(1.0 / __builtin_sqrt(variance + shape.epsilon));
+        const double distance = total[c] / count;
+        mean[c] = static_cast<float>(shift[c] + distance);
+        const double squares = max_f64(total[padded + c] - distance * total[c], 0.0);
+        inverse[c] = static_cast<float>(1.0 / __builtin_sqrt(squares / count + shape.epsilon));
         running_mean[c] += shape.momentum * (mean[c] - running_mean[c]);
-        const float unbiased = static_cast<float>(total[c] / (count - 1.0));
+        const float unbiased = static_cast<float>(squares / (count - 1.0));
         running_variance[c] += shape.momentum * (unbiased - running_variance[c]);
       }
     } else {
@@ -462,8 +519,8 @@ void batch_norm_backward(const NormShape &shape, const float *x, const float *we
   const double count = static_cast<double>(s.batch * s.pixels());
   const float slope = shape.negative_slope;
   const float *mean = saved, *inverse = saved + padded;
-  double *partial = scratch, *total = scratch + s.batch * padded;
-  float *factor = reinterpret_cast<float *>(total + padded);
+  double *partial = scratch, *total = scratch + 2 * s.batch * padded;
+  float *factor = reinterpret_cast<float *>(total + 2 * padded);
   float *shift = factor + padded;
   float *mean_gradient = shift + padded;
   float *mean_product = mean_gradient + padded;
@@ -476,19 +533,19 @@ void batch_norm_backward(const NormShape &shape, const float *x, const float *we
     return leaky_relu_gradient((x[at] - mean[c]) * factor[c] + shift[c], d_y[at], slope);
   };
   with_block(s.block, [&](auto fixed) {
-    sum_planes(s, fixed, partial, gradient);
+    sum_planes(s, fixed, partial, [=](int64_t at, int64_t c, float &sum, float &products) {
+      const float g = gradient(at, c);
+      sum += g;
+      products += g * (x[at] - mean[c]);
+    });
     sum_images(s, partial, total);
     for (int64_t c = 0; c < padded; c++) {
       mean_gradient[c] = static_cast<float>(total[c] / count);
-      if (d_bias && c < s.channels) d_bias[c] = static_cast<float>(total[c]);
-    }
-    sum_planes(s, fixed, partial,
-               [=](int64_t at, int64_t c) { return gradient(at, c) * (x[at] - mean[c]); });
-    sum_images(s, partial, total);
-    for (int64_t c = 0; c < padded; c++) {
-      const double product = total[c] * inverse[c];
-      if (d_weight && c < s.channels) d_weight[c] = static_cast<float>(product);
+      const double product = total[padded + c] * inverse[c];
       mean_product[c] = static_cast<float>(product / count * inverse[c]);
+      if (c >= s.channels) continue;
+      if (d_bias) d_bias[c] = static_cast<float>(total[c]);
+      if (d_weight) d_weight[c] = static_cast<float>(product);
     }
     if (!d_x) return;
     if (shape.training) {

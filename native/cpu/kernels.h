@@ -108,7 +108,7 @@ const Kernels &kernels();
 const char *instruction_set();
 
 inline size_t norm_scratch(const MapShape &map) {
-  return static_cast<size_t>((map.batch + 3) * map.blocks() * map.block);
+  return static_cast<size_t>((2 * map.batch + 4) * map.blocks() * map.block);
 }
 inline size_t norm_saved(const MapShape &map) {
   return static_cast<size_t>(2 * map.blocks() * map.block);
