@@ -1,0 +1,331 @@
+// Forward and backward data: tiles of the source to the transformed domain, there one matrix
+// product for each of 36 points, and back to tiles of the destination.
+#pragma once
+
+#include "tiles.h"
+
+namespace gapcam::cpu::winograd {
+namespace {
+
+// Transformed tiles lie as [point][tile / rows][channel block][tile % rows][channel], so that a
+// micro-kernel reads one straight line of memory.
+template <class L>
+void transform_source(const Plan &plan, const Map &map, int64_t first_tile, int64_t count,
+                      Range items, float *transformed) {
+  constexpr int64_t width = L::width;
+  const int64_t rows = plan.tuning.rows;
+  alignas(64) float local[patch * patch * width];
+  for (int64_t item = items.begin; item < items.end;) {
+    const int64_t block = item / count, begin = item % count;
+    const int64_t end = least(count, begin + items.end - item);
+    Walk walk(plan, first_tile + begin, plan.padding);
+    for (int64_t t = begin; t < end; t++, walk.next()) {
+      int64_t step;
+      const float *in = read_tile<L, patch>(map, block, walk.place(), local, &step);
+      float *out =
+          transformed + ((t / rows * plan.source.blocks + block) * rows + t % rows) * width;
+      transform_patch<L>(in, step, out, plan.source_step);
+    }
+    item += end - begin;
+  }
+}
+
+// products[n][r] (+)= sum over `blocks` blocks of channels of tiles[r] * weight[n].
+template <class L, int Rows, int Vectors>
+__attribute__((noinline)) void multiply_rows(const float *tiles, int64_t tiles_step,
+                                             const float *weight, int64_t blocks, float *products,
+                                             int64_t products_step, bool add) {
+  using Vector = typename L::Vector;
+  constexpr int64_t width = L::width;
+  Vector sum[Rows][Vectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; r++) {
+#pragma GCC unroll 4
+    for (int n = 0; n < Vectors; n++) sum[r][n] = Vector{};
+  }
+  for (int64_t k = 0; k < blocks; k++) {
+#pragma GCC unroll 8
+    for (int c = 0; c < width; c++) {
+      Vector w[Vectors];
+#pragma GCC unroll 4
+      for (int n = 0; n < Vectors; n++) w[n] = L::load(weight + (c * Vectors + n) * width);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; r++) {
+        const Vector x = L::broadcast(tiles[r * width + c]);
+#pragma GCC unroll 4
+        for (int n = 0; n < Vectors; n++) sum[r][n] += x * w[n];
+      }
+    }
+    tiles += tiles_step;
+    weight += width * Vectors * width;
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; r++) {
+#pragma GCC unroll 4
+    for (int n = 0; n < Vectors; n++) {
+      float *to = products + n * products_step + r * width;
+      L::store(to, add ? L::load(to) + sum[r][n] : sum[r][n]);
+    }
+  }
+}
+
+template <class L, int Rows, int Vectors>
+GAPCAM_ALWAYS_INLINE void multiply_tiles(int64_t rows, const float *tiles, int64_t tiles_step,
+                                         const float *weight, int64_t blocks, float *products,
+                                         int64_t products_step, bool add) {
+  if constexpr (Rows > 1) {
+    if (rows < Rows) {
+      return multiply_tiles<L, Rows - 1, Vectors>(rows, tiles, tiles_step, weight, blocks, products,
+                                                  products_step, add);
+    }
+  }
+  multiply_rows<L, Rows, Vectors>(tiles, tiles_step, weight, blocks, products, products_step, add);
+}
+
+// The products of tiles `tiles` (counted within the transformed ones) with panels `panels` of the
+// weight: [point][channel block][tile][channel].
+template <class L, int Rows, int Vectors>
+void multiply(const Plan &plan, const float *transformed, const float *weight, Range panels,
+              Range tiles, float *products) {
+  constexpr int64_t width = L::width;
+  const int64_t blocks = plan.source.blocks;
+  const int64_t block_step = plan.tiles_at_once * width;
+  const int64_t panel_floats = points * blocks * width * Vectors * width;
+  for (int64_t p = 0; p < points; p++) {
+    const float *source = transformed + p * plan.source_step;
+    for (int64_t first = 0; first < blocks; first += plan.chunk) {
+      const int64_t count = least(plan.chunk, blocks - first);
+      for (int64_t panel = panels.begin; panel < panels.end; panel++) {
+        const int64_t vectors = least(Vectors, plan.destination.blocks - panel * Vectors);
+        const float *w =
+            weight + panel * panel_floats + (p * blocks + first) * width * vectors * width;
+        float *out =
+            products + p * plan.product_step + (panel - panels.begin) * Vectors * block_step;
+        for (int64_t t = tiles.begin; t < tiles.end; t += Rows) {
+          const float *in = source + (t / Rows * blocks + first) * Rows * width;
+          float *to = out + (t - tiles.begin) * width;
+          const int64_t rows = tiles.end - t;
+          if (vectors == Vectors) {
+            multiply_tiles<L, Rows, Vectors>(rows, in, Rows * width, w, count, to, block_step,
+                                             first > 0);
+          } else {
+            static_assert(Vectors <= 2, "a last panel has one vector or all");
+            multiply_tiles<L, Rows, 1>(rows, in, Rows * width, w, count, to, block_step, first > 0);
+          }
+        }
+      }
+    }
+  }
+}
+
+// Where a forward pass or backward data writes.
+struct Target {
+  float *map = nullptr;
+  float *pooled = nullptr;
+  uint8_t *argmax = nullptr;
+  const float *bias = nullptr;
+  float slope = 1.0f;
+};
+
+// The maximum of 2x2 pixels each, and which of the four it is.
+template <class L>
+GAPCAM_ALWAYS_INLINE void pool_tile(const Plan &plan, const typename L::Vector (&y)[4][4],
+                                    const Target &target, int64_t plane, const Place &place) {
+  using Vector = typename L::Vector;
+  using Integers = typename L::Integers;
+  constexpr int64_t width = L::width;
+  const int64_t height = plan.destination.height / 2, pooled_width = plan.destination.width / 2;
+  for (int i = 0; i < 2; i++) {
+    for (int j = 0; j < 2; j++) {
+      const int64_t row = place.y / 2 + i, column = place.x / 2 + j;
+      if (row >= height || column >= pooled_width) continue;
+      Vector best = y[2 * i][2 * j];
+      Integers which{};
+      for (int q = 1; q < 4; q++) {
+        const Vector value = y[2 * i + (q >> 1)][2 * j + (q & 1)];
+        // As in PyTorch, the first maximum wins and NaN is larger than everything.
+        const Integers take = (value > best) | (value != value);
+        best = take ? value : best;
+        which = take ? Integers{} + q : which;
+      }
+      const int64_t at = ((plane * height + row) * pooled_width + column) * width;
+      L::store(target.pooled + at, best);
+      if (target.argmax) L::store_bytes(target.argmax + at, which);
+    }
+  }
+}
+
+template <class L>
+void transform_products(const Plan &plan, const float *products, int64_t first_block,
+                        int64_t blocks, int64_t first_tile, int64_t count, const Target &target) {
+  using Vector = typename L::Vector;
+  constexpr int64_t width = L::width;
+  const Side &side = plan.destination;
+  const Vector zero{}, slope = L::broadcast(target.slope);
+  for (int64_t k = 0; k < blocks; k++) {
+    const int64_t block = first_block + k;
+    Vector bias{};
+    if (target.bias) {
+      for (int64_t c = 0; c < least(width, side.channels - block * width); c++) {
+        bias[c] = target.bias[block * width + c];
+      }
+    }
+    Walk walk(plan, first_tile, 0);
+    for (int64_t t = 0; t < count; t++, walk.next()) {
+      const float *in = products + (k * plan.tiles_at_once + t) * width;
+      Vector half[4][6];
+#pragma GCC unroll 6
+      for (int j = 0; j < 6; j++) {
+        Vector m[6], column[4];
+#pragma GCC unroll 6
+        for (int i = 0; i < 6; i++) m[i] = L::load(in + (i * 6 + j) * plan.product_step);
+        output_transform(m, column);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) half[i][j] = column[i];
+      }
+      const Place place = walk.place();
+      const int64_t plane = place.image * side.blocks + block;
+      const int64_t rows = least(tile, side.height - place.y);
+      const int64_t columns = least(tile, side.width - place.x);
+      Vector y[4][4];
+      float *to =
+          target.map ? target.map + ((plane * side.height + place.y) * side.width + place.x) * width
+                     : nullptr;
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; i++) {
+        output_transform(half[i], y[i]);
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+          y[i][j] += bias;
+          y[i][j] = y[i][j] > zero ? y[i][j] : y[i][j] * slope;
+        }
+        if (!to || i >= rows) continue;
+        if (columns == tile) {
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; j++) L::store(to + (i * side.width + j) * width, y[i][j]);
+        } else {
+          for (int j = 0; j < columns; j++) L::store(to + (i * side.width + j) * width, y[i][j]);
+        }
+      }
+      if (target.pooled) pool_tile<L>(plan, y, target, plane, place);
+    }
+  }
+}
+
+// Multiplies and transforms back, one unit of work after the other.
+template <class L, int Rows, int Vectors>
+void finish_tiles(const Plan &plan, const float *transformed, const float *weight,
+                  const Target &target, int64_t first_tile, Range tiles, Range panels,
+                  float *products) {
+  for (int64_t t = tiles.begin; t < tiles.end; t += plan.tiles_at_once) {
+    const Range some_tiles{t, least(tiles.end, t + plan.tiles_at_once)};
+    for (int64_t p = panels.begin; p < panels.end; p += plan.panels_at_once) {
+      const Range some{p, least(panels.end, p + plan.panels_at_once)};
+      multiply<L, Rows, Vectors>(plan, transformed, weight, some, some_tiles, products);
+      const int64_t first_block = some.begin * Vectors;
+      const int64_t blocks = least(some.end * Vectors, plan.destination.blocks) - first_block;
+      transform_products<L>(plan, products, first_block, blocks, first_tile + some_tiles.begin,
+                            some_tiles.end - some_tiles.begin, target);
+    }
+  }
+}
+
+template <class L, int Rows, int Vectors>
+void forward(const Plan &plan, const ConvolutionArguments &arguments) {
+  const ConvolutionRequest &request = plan.request;
+  Map map;
+  Target target;
+  map.side = plan.source;
+  if (request.direction == Direction::forward) {
+    map.data = arguments.input;
+    target = {arguments.output, arguments.pooled, arguments.argmax,
+              request.bias ? arguments.bias : nullptr, request.negative_slope};
+  } else {
+    map.data = arguments.d_output;
+    map.sign = arguments.d_output_sign;
+    map.argmax = arguments.d_argmax;
+    map.slope = request.negative_slope;
+    target.map = arguments.d_input;
+  }
+  const float *weight = static_cast<const float *>(arguments.weight);
+  float *scratch = static_cast<float *>(arguments.scratch);
+#pragma omp parallel num_threads(plan.threads)
+  {
+    const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+    float *products = scratch + plan.product_offset + thread * plan.product_floats;
+    const int64_t blocks = plan.source.blocks;
+    if (plan.shared) {
+      // Where there are fewer panels than threads, some threads share a panel's tiles.
+      const int64_t teams = least(threads, plan.panels);
+      const int64_t team = thread % teams, member = thread / teams;
+      const int64_t members = (threads - team + teams - 1) / teams;
+      for (int64_t t = 0; t < plan.tiles; t += plan.tile_block) {
+        const int64_t count = least(plan.tile_block, plan.tiles - t);
+        transform_source<L>(plan, map, t, count, part(blocks * count, threads, thread), scratch);
+#pragma omp barrier
+        const Range rows = part((count + Rows - 1) / Rows, members, member);
+        const Range tiles{rows.begin * Rows, least(rows.end * Rows, count)};
+        finish_tiles<L, Rows, Vectors>(plan, scratch, weight, target, t, tiles,
+                                       part(plan.panels, teams, team), products);
+#pragma omp barrier
+      }
+    } else {
+      float *transformed = scratch + thread * plan.source_floats;
+      const Range mine = part(plan.tiles, threads, thread);
+      for (int64_t t = mine.begin; t < mine.end; t += plan.tile_block) {
+        const int64_t count = least(plan.tile_block, mine.end - t);
+        transform_source<L>(plan, map, t, count, {0, blocks * count}, transformed);
+        finish_tiles<L, Rows, Vectors>(plan, transformed, weight, target, t, {0, count},
+                                       {0, plan.panels}, products);
+      }
+    }
+  }
+}
+
+// From OIHW to [panel][point][source channel][vector][destination channel].
+template <class L, int Vectors>
+void transform_weight(const Plan &plan, const float *plain, float *transformed) {
+  using Vector = typename L::Vector;
+  constexpr int64_t width = L::width;
+  const int64_t sources = plan.source.channels, padded = plan.source.blocks * width;
+  const int64_t destinations = plan.destination.channels;
+  const bool backward = plan.request.direction == Direction::backward_data;
+  // Weight (destination d, source s, tap) of backward data is that of (s, d), rotated by half a
+  // turn.
+  const int64_t destination_step = backward ? 9 : sources * 9;
+  const int64_t source_step = backward ? destinations * 9 : 9;
+#pragma omp parallel for num_threads(plan.threads) schedule(static) collapse(2)
+  for (int64_t block = 0; block < plan.destination.blocks; block++) {
+    for (int64_t s = 0; s < padded; s++) {
+      const int64_t panel = block / Vectors, n = block % Vectors;
+      const int64_t vectors = least(Vectors, plan.destination.blocks - panel * Vectors);
+      float *out =
+          transformed + panel * points * padded * Vectors * width + (s * vectors + n) * width;
+      const int64_t out_step = padded * vectors * width;
+      Vector g[3][3] = {};
+      if (s < sources) {
+        const float *from = plain + block * width * destination_step + s * source_step;
+        for (int64_t c = 0; c < least(width, destinations - block * width); c++) {
+          for (int i = 0; i < 9; i++) {
+            g[i / 3][i % 3][c] = from[c * destination_step + (backward ? 8 - i : i)];
+          }
+        }
+      }
+      Vector half[6][3];
+      for (int j = 0; j < 3; j++) {
+        const Vector column[3] = {g[0][j], g[1][j], g[2][j]};
+        Vector made[6];
+        weight_transform(column, made);
+        for (int i = 0; i < 6; i++) half[i][j] = made[i];
+      }
+      for (int i = 0; i < 6; i++) {
+        Vector row[6];
+        weight_transform(half[i], row);
+        for (int j = 0; j < 6; j++) L::store(out + (i * 6 + j) * out_step, row[j]);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gapcam::cpu::winograd
