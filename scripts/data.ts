@@ -8,6 +8,7 @@ import { FETCHABLE_DATASETS, fetchDataset } from "../src/data/fetch_dataset.ts";
 import { openDataset } from "../src/data/open_dataset.ts";
 import type { DatasetName } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
+import { writeCifar10 } from "./_cifar10_from_folder.ts";
 import { runCommand, userPath } from "./_command.ts";
 import { TransferDisplay } from "./_transfer_display.ts";
 
@@ -27,6 +28,11 @@ await runCommand({
     "url": {
       type: "string",
       help: "address of a mirror of the archive (mnist: of its folder)",
+    },
+    "from-folder": {
+      type: "string",
+      placeholder: "FOLDER",
+      help: "make cifar10 of pictures in train/CLASS and test/CLASS instead",
     },
     "unchecked": {
       type: "boolean",
@@ -54,6 +60,20 @@ await runCommand({
       }: expected one of ${FETCHABLE_DATASETS.join(", ")}`,
     );
   }
+  if (flags["from-folder"]) {
+    if (name !== "cifar10") {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot make ${name} from a folder: only cifar10 can be made so`,
+      );
+    }
+    const folder = flags["data-dir"]
+      ? userPath(flags["data-dir"])
+      : "data/cifar10";
+    await writeCifar10(userPath(flags["from-folder"]), folder);
+    report("cifar10", folder, "is now");
+    return;
+  }
   const display = new TransferDisplay({
     terminal: Deno.stderr.isTerminal(),
     write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
@@ -68,11 +88,16 @@ await runCommand({
     onProgress: (progress) => display.show(progress),
     onRetry: (message) => display.note(message),
   }).finally(() => display.finish());
+  report(name, folder, fetched ? "is now" : "was already");
+});
+
+/** Opens what is there and says how much it is. */
+function report(name: string, folder: string, state: string): void {
   const [train, test] = (["train", "test"] as const).map((split) =>
     openDataset(name as DatasetName, split, { dataDir: folder })
   );
   console.log(
-    `${name} ${fetched ? "is now" : "was already"} in ${folder}: ` +
-      `${train!.length} images to train on, ${test!.length} to test on`,
+    `${name} ${state} in ${folder}: ${train!.length} images to train on, ` +
+      `${test!.length} to test on`,
   );
-});
+}

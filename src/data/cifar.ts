@@ -6,7 +6,8 @@ import type { Dataset } from "./dataset.ts";
 const SIDE = 32;
 const PIXELS = SIDE * SIDE;
 
-const CIFAR10_CLASSES = [
+/** CIFAR-10's class names, in the order of its labels. */
+export const CIFAR10_CLASSES = [
   "airplane",
   "automobile",
   "bird",

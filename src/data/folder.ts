@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { GapcamError } from "../error.ts";
 import { DecodePool } from "./_decode_pool.ts";
 import { assertIndex } from "./_memory_dataset.ts";
@@ -186,7 +185,7 @@ export function openFolder(
   const {
     size = 224,
     seed = 0,
-    workers = Math.min(8, availableParallelism()),
+    workers = Math.min(8, navigator.hardwareConcurrency),
     strict = false,
     cacheBytes = 2 ** 30,
     testFraction,

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { TransferDisplay } from "../../scripts/_transfer_display.ts";
-import { idx, temporaryFolder } from "../data/_helpers.ts";
+import { CIFAR10_CLASSES } from "../../src/data/cifar.ts";
+import { openDataset } from "../../src/data/open_dataset.ts";
+import { encodePng } from "../../src/image/encode_png.ts";
+import { idx, temporaryFolder, write } from "../data/_helpers.ts";
 
 async function dataTask(...args: string[]) {
   const output = await new Deno.Command(Deno.execPath(), {
@@ -62,6 +65,43 @@ Deno.test("deno task data explains what it was not given", async () => {
     assertStringIncludes(err, message);
     assert(!err.includes("    at "), err);
   }
+});
+
+Deno.test("deno task data makes CIFAR-10 of pictures", async () => {
+  using folder = temporaryFolder();
+  const { path } = folder;
+  const pixel = (label: number, i: number) => label * 20 + i;
+  for (const [label, name] of CIFAR10_CLASSES.entries()) {
+    for (const [split, count] of [["train", 2], ["test", 1]] as const) {
+      for (let i = 0; i < count; i++) {
+        const data = new Uint8Array(3072).fill(pixel(label, i));
+        data[3] = 250;
+        const image = { height: 32, width: 32, channels: 3, data } as const;
+        write(`${path}/in/${split}/${name}/${i}.png`, encodePng(image));
+      }
+    }
+  }
+  const args = ["--from-folder", `${path}/in`, "--data-dir", `${path}/out`];
+  const { code, out, err } = await dataTask("cifar10", ...args);
+  assertEquals(code, 0, err);
+  assertStringIncludes(out, "20 images to train on, 10 to test on");
+  const dataset = openDataset("cifar10", "train", { dataDir: `${path}/out` });
+  const images = new Uint8Array(20 * 3072);
+  await dataset.read(Array.from({ length: 20 }, (_, i) => i), images);
+  for (let i = 0; i < 20; i++) {
+    const value = pixel(dataset.labels[i]!, i < 10 ? 0 : 1);
+    assertEquals(dataset.labels[i], i % 10);
+    assertEquals(
+      [...images.subarray(i * 3072, i * 3072 + 5)],
+      [value, value, value, 250, value],
+    );
+  }
+  const wrong = await dataTask("mnist", ...args);
+  assertStringIncludes(wrong.err, "only cifar10");
+  Deno.removeSync(`${path}/in/train/cat`, { recursive: true });
+  Deno.removeSync(`${path}/in/test/cat`, { recursive: true });
+  const lacking = await dataTask("cifar10", ...args);
+  assertStringIncludes(lacking.err, "expected CIFAR-10's: airplane");
 });
 
 function display(terminal: boolean) {
