@@ -90,7 +90,7 @@ function toFloat32(
     case "F32":
       return view(bytes, Float32Array);
     case "F64":
-      return Float32Array.from(view(bytes, Float64Array));
+      return new Float32Array(view(bytes, Float64Array));
     case "F16":
       return float16ToFloat32(view(bytes, Uint16Array));
     case "BF16":
@@ -100,17 +100,17 @@ function toFloat32(
     case "U64":
       return Float32Array.from(view(bytes, BigUint64Array), Number);
     case "I32":
-      return Float32Array.from(view(bytes, Int32Array));
+      return new Float32Array(view(bytes, Int32Array));
     case "U32":
-      return Float32Array.from(view(bytes, Uint32Array));
+      return new Float32Array(view(bytes, Uint32Array));
     case "I16":
-      return Float32Array.from(view(bytes, Int16Array));
+      return new Float32Array(view(bytes, Int16Array));
     case "U16":
-      return Float32Array.from(view(bytes, Uint16Array));
+      return new Float32Array(view(bytes, Uint16Array));
     case "I8":
-      return Float32Array.from(view(bytes, Int8Array));
+      return new Float32Array(view(bytes, Int8Array));
     case "U8":
-      return Float32Array.from(bytes);
+      return new Float32Array(bytes);
     case "BOOL":
       return Float32Array.from(bytes, (byte) => byte === 0 ? 0 : 1);
     default:
