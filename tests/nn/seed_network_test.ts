@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { openTestDevice } from "../device/_test_device.ts";
 import { Network } from "../../src/nn/network.ts";
 import { adam } from "../../src/nn/optimiser.ts";
@@ -10,6 +10,9 @@ import { SEED_BATCH, SEED_MODEL, seedState } from "./_seed_network.ts";
 
 const GRADIENT_TOLERANCE = 1e-4;
 const PARAMETER_TOLERANCE = 1e-5;
+// Some ten times what direct convolutions come to: a compiled program may have
+// been given Winograd's, which round more.
+const OUTPUT_TOLERANCE = 5e-5;
 const IMAGE = { height: 64, width: 64, channels: 3 };
 
 /** Reads a file of scripts/fixtures/nn_seed.py. */
@@ -68,12 +71,10 @@ const path = new URL("../fixtures/nn/seed.safetensors", import.meta.url);
 Deno.test("the seed network computes what PyTorch computes: features, logits, losses, gradients, Adam", async () => {
   const { expected, start } = await readFixture(path.pathname);
   const found = await trainThreeSteps(start);
-  assertLess(
-    relativeError(found.features, expected.get("features")!.data),
-    1e-5,
-  );
-  assertLess(relativeError(found.logits, expected.get("logits")!.data), 1e-5);
-  assertLess(relativeError(found.losses, expected.get("losses")!.data), 1e-5);
+  for (const name of ["features", "logits", "losses"] as const) {
+    const error = relativeError(found[name], expected.get(name)!.data);
+    assert(error < OUTPUT_TOLERANCE, `${name}: relative error ${error}`);
+  }
   assertEquals(found.gradients.size, 28);
   assertEquals(found.parameters.size, 28);
   for (
