@@ -100,7 +100,8 @@ export const TRAIN_FLAGS = {
   },
   init: {
     type: "string",
-    help: "weights to start from (safetensors); what does not fit starts fresh",
+    help:
+      "weights to start from (safetensors, .pt); what does not fit starts fresh",
     placeholder: "FILE",
   },
   freeze: {

@@ -7,6 +7,7 @@
 import type { Device } from "../src/device/device.ts";
 import { Network } from "../src/nn/network.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
+import { openPytorch } from "../src/weights/read_pytorch.ts";
 import { openSafetensors } from "../src/weights/read_safetensors.ts";
 import { toStateDict } from "../src/weights/stored_tensor.ts";
 import { type Checkpoint, OPTIMISER_PREFIX } from "../src/train/checkpoint.ts";
@@ -151,7 +152,9 @@ async function startNetwork(
 ): Promise<Network> {
   const { seed } = job.config;
   if (init === undefined) return new Network(device, job.model, { seed });
-  const { tensors } = await openSafetensors(userPath(init));
+  const { tensors } = /\.pth?$/.test(init)
+    ? await openPytorch(userPath(init))
+    : await openSafetensors(userPath(init));
   for (const name of tensors.keys()) {
     if (name.startsWith(OPTIMISER_PREFIX)) tensors.delete(name);
   }

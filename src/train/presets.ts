@@ -65,14 +65,14 @@ export interface Surroundings {
 /**
  * Chooses a preset where none is named.
  *
- * @returns `seed` where STL-10 is there and a GPU works, else `quick`, and why.
+ * @returns `seed` where STL-10 is there and a GPU is in use, else `quick`, and why.
  *
  * @example
  * ```ts
  * import { choosePreset } from "@gapcam/gapcam";
  *
  * const { name, reason } = choosePreset({ stl10: true, gpu: false });
- * if (name !== "quick" || reason !== "no GPU works") throw new Error(reason);
+ * if (name !== "quick" || reason !== "no GPU is in use") throw new Error(reason);
  * ```
  */
 export function choosePreset(
@@ -80,11 +80,11 @@ export function choosePreset(
 ): { name: PresetName; reason: string } {
   const { stl10, gpu } = surroundings;
   if (stl10 && gpu) {
-    return { name: "seed", reason: "STL-10 is there and a GPU works" };
+    return { name: "seed", reason: "STL-10 is there and a GPU is in use" };
   }
   const missing = [
     stl10 ? "" : "STL-10 is not there",
-    gpu ? "" : "no GPU works",
+    gpu ? "" : "no GPU is in use",
   ].filter((part) => part);
   return { name: "quick", reason: missing.join(" and ") };
 }

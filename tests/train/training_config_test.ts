@@ -102,7 +102,7 @@ Deno.test("choosePreset() takes seed where STL-10 and a GPU are there, and says 
   });
   assertEquals(choosePreset({ stl10: false, gpu: false }), {
     name: "quick",
-    reason: "STL-10 is not there and no GPU works",
+    reason: "STL-10 is not there and no GPU is in use",
   });
 });
 

@@ -1,0 +1,29 @@
+import * as gapcam from "../mod.ts";
+
+const imageSize = 32, epochs = 5, learningRate = 0.005;
+const config = gapcam.trainingConfig({ imageSize, epochs, learningRate });
+const trunk = [16, "M", 32, "M", 64] as const;
+const model = gapcam.vgg(trunk, { classes: 10, batchNorm: true });
+const shapes = gapcam.openShapes("train", { size: imageSize });
+
+using device = gapcam.openDevice("auto");
+using network = new gapcam.Network(device, model);
+const { lastEpoch } = await gapcam.train(network, shapes, { config });
+console.log("accuracy on the training images:", lastEpoch?.accuracy);
+
+const data = new Uint8Array(imageSize * imageSize * 3);
+await gapcam.openShapes("test", { size: imageSize }).read([3], data);
+const options = { batchSize: 1, image: shapes };
+using explainer = await gapcam.Explainer.create(network, options);
+const [cam] = await explainer.explain(data);
+console.log(shapes.classes[cam!.predicted], "proved to", cam!.proof.residual);
+
+const small = {
+  width: imageSize,
+  height: imageSize,
+  channels: 3,
+  data,
+} as const;
+const image = gapcam.resizeBilinear(small, 224, 224);
+const overlay = gapcam.overlayCam(image, cam!.map);
+await Deno.writeFile("cam.png", gapcam.encodePng(overlay));
