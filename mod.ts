@@ -6,128 +6,43 @@
  */
 
 export * from "./src/error.ts";
-export type { Dataset, UnreadableFile } from "./src/data/dataset.ts";
-export {
-  describeBackend,
-  Device,
-  type DeviceKind,
-  type DeviceMemory,
-  type DeviceOptions,
-  openDevice,
-  type Precision,
-  type TensorOptions,
-} from "./src/device/device.ts";
-export type { Backend } from "./src/device/_library.ts";
-export {
-  type Phase,
-  Program,
-  type ProgramOptions,
-  type ProgramStep,
-  type Size2d,
-} from "./src/device/program.ts";
-export {
-  Tensor,
-  type TensorData,
-  type TensorType,
-} from "./src/device/tensor.ts";
-export type { HostTensor, StateDict } from "./src/weights/state_dict.ts";
-export {
-  ELEMENT_BYTES,
-  type StoredTensor,
-  type StoredType,
-  toHostTensor,
-  toStateDict,
-} from "./src/weights/stored_tensor.ts";
-export {
-  openSafetensors,
-  readSafetensors,
-  SAFETENSORS_HEADER_LIMIT,
-  type SafetensorsFile,
-} from "./src/weights/read_safetensors.ts";
-export {
-  openPytorch,
-  type PytorchFile,
-  readPytorch,
-} from "./src/weights/read_pytorch.ts";
-export { encodePytorch, writePytorch } from "./src/weights/write_pytorch.ts";
-export {
-  type MappedVgg,
-  type MapVggOptions,
-  mapVggWeights,
-  type VggNaming,
-} from "./src/weights/map_vgg_weights.ts";
-export {
-  encodeOnnx,
-  type OnnxOptions,
-  writeOnnx,
-} from "./src/weights/write_onnx.ts";
-export {
-  encodeSafetensors,
-  writeSafetensors,
-} from "./src/weights/write_safetensors.ts";
+
 export { Random } from "./src/random.ts";
+
 export {
-  type BatchNorm2d,
-  batchNorm2d,
-  type Conv2d,
-  conv2d,
-  flatten,
-  type GlobalAveragePool,
-  globalAveragePool,
-  type Layer,
-  type LeakyRelu,
-  leakyRelu,
-  type Linear,
-  linear,
-  type MaxPool2d,
-  maxPool2d,
-  type NamedLayer,
-  relu,
-  type Sequential,
-  sequential,
-} from "./src/nn/layers.ts";
+  colormap,
+  COLORMAP_NAMES,
+  type ColormapName,
+} from "./src/image/colormap.ts";
+export { decodeImage, type DecodeOptions } from "./src/image/decode_image.ts";
+export { encodePng, type PngOptions } from "./src/image/encode_png.ts";
+export { fitImage } from "./src/image/fit_image.ts";
+export type { FloatMap } from "./src/image/float_map.ts";
+export { grid, type GridOptions } from "./src/image/grid.ts";
+export { checkImage, type Image } from "./src/image/image.ts";
+export { overlay, type OverlayOptions } from "./src/image/overlay.ts";
+export { readImageFile } from "./src/image/read_image_file.ts";
+export { resizeBilinear } from "./src/image/resize_bilinear.ts";
+export { resizeMap } from "./src/image/resize_map.ts";
+export { toRgb } from "./src/image/to_rgb.ts";
+
 export {
-  initialise,
-  type Parameter,
-  parametersOf,
-} from "./src/nn/parameters.ts";
-export { type ShapedLayer, shapesOf } from "./src/nn/shapes.ts";
-export { summary } from "./src/nn/summary.ts";
-export {
-  vgg,
-  VGG_CONFIGURATIONS,
-  type VggName,
-  type VggOptions,
-  type VggStep,
-} from "./src/nn/vgg.ts";
-export {
-  type Adam,
-  adam,
-  adamW,
-  type Optimiser,
-  type Sgd,
-  sgd,
-  updateSettings,
-} from "./src/nn/optimiser.ts";
-export {
-  cosineRate,
-  oneCycleRate,
-  stepRate,
-  warmUpRate,
-} from "./src/nn/schedule.ts";
-export { type ImageOptions, Network } from "./src/nn/network.ts";
-export { InferenceProgram } from "./src/nn/inference_program.ts";
-export {
-  type TrainingMetrics,
-  type TrainingOptions,
-  TrainingProgram,
-} from "./src/nn/training_program.ts";
+  type ClassActivationMap,
+  classActivationMap,
+  type ClassActivationMapInput,
+} from "./src/cam/class_activation_map.ts";
+export { type NormalisedMap, normaliseMap } from "./src/cam/normalise_map.ts";
+export { overlayCam } from "./src/cam/overlay_cam.ts";
+export { type MapProof, proveMap } from "./src/cam/prove_map.ts";
+export { rawMap } from "./src/cam/raw_map.ts";
+
 export { augment, type Augmentation } from "./src/data/augment.ts";
 export {
   type Batch,
   BatchLoader,
   type BatchLoaderOptions,
 } from "./src/data/batch_loader.ts";
+export type { Dataset, UnreadableFile } from "./src/data/dataset.ts";
 export {
   FETCHABLE_DATASETS,
   fetchDataset,
@@ -148,28 +63,130 @@ export {
   type OpenDatasetOptions,
 } from "./src/data/open_dataset.ts";
 export { openShapes, type ShapesOptions } from "./src/data/shapes.ts";
-export { checkImage, type Image } from "./src/image/image.ts";
-export type { FloatMap } from "./src/image/float_map.ts";
-export { encodePng, type PngOptions } from "./src/image/encode_png.ts";
-export { resizeBilinear } from "./src/image/resize_bilinear.ts";
-export { resizeMap } from "./src/image/resize_map.ts";
-export { toRgb } from "./src/image/to_rgb.ts";
+
 export {
-  colormap,
-  COLORMAP_NAMES,
-  type ColormapName,
-} from "./src/image/colormap.ts";
-export { overlay, type OverlayOptions } from "./src/image/overlay.ts";
-export { grid, type GridOptions } from "./src/image/grid.ts";
-export { rawMap } from "./src/cam/raw_map.ts";
-export { type MapProof, proveMap } from "./src/cam/prove_map.ts";
-export { type NormalisedMap, normaliseMap } from "./src/cam/normalise_map.ts";
-export { overlayCam } from "./src/cam/overlay_cam.ts";
+  type MappedVgg,
+  type MapVggOptions,
+  mapVggWeights,
+  type VggNaming,
+} from "./src/weights/map_vgg_weights.ts";
 export {
-  type ClassActivationMap,
-  classActivationMap,
-  type ClassActivationMapInput,
-} from "./src/cam/class_activation_map.ts";
+  openPytorch,
+  type PytorchFile,
+  readPytorch,
+} from "./src/weights/read_pytorch.ts";
+export {
+  openSafetensors,
+  readSafetensors,
+  SAFETENSORS_HEADER_LIMIT,
+  type SafetensorsFile,
+} from "./src/weights/read_safetensors.ts";
+export type { HostTensor, StateDict } from "./src/weights/state_dict.ts";
+export {
+  ELEMENT_BYTES,
+  type StoredTensor,
+  type StoredType,
+  toHostTensor,
+  toStateDict,
+} from "./src/weights/stored_tensor.ts";
+export {
+  encodeOnnx,
+  type OnnxOptions,
+  writeOnnx,
+} from "./src/weights/write_onnx.ts";
+export { encodePytorch, writePytorch } from "./src/weights/write_pytorch.ts";
+export {
+  encodeSafetensors,
+  writeSafetensors,
+} from "./src/weights/write_safetensors.ts";
+
+export type { Backend } from "./src/device/_library.ts";
+export {
+  describeBackend,
+  Device,
+  type DeviceKind,
+  type DeviceMemory,
+  type DeviceOptions,
+  openDevice,
+  type Precision,
+  type TensorOptions,
+} from "./src/device/device.ts";
+export {
+  type Phase,
+  Program,
+  type ProgramOptions,
+  type ProgramStep,
+  type Size2d,
+} from "./src/device/program.ts";
+export {
+  Tensor,
+  type TensorData,
+  type TensorType,
+} from "./src/device/tensor.ts";
+
+export { InferenceProgram } from "./src/nn/inference_program.ts";
+export {
+  type BatchNorm2d,
+  batchNorm2d,
+  type Conv2d,
+  conv2d,
+  flatten,
+  type GlobalAveragePool,
+  globalAveragePool,
+  type Layer,
+  type LeakyRelu,
+  leakyRelu,
+  type Linear,
+  linear,
+  type MaxPool2d,
+  maxPool2d,
+  type NamedLayer,
+  relu,
+  type Sequential,
+  sequential,
+} from "./src/nn/layers.ts";
+export { type ImageOptions, Network } from "./src/nn/network.ts";
+export {
+  type Adam,
+  adam,
+  adamW,
+  type Optimiser,
+  type Sgd,
+  sgd,
+  updateSettings,
+} from "./src/nn/optimiser.ts";
+export {
+  initialise,
+  type Parameter,
+  parametersOf,
+} from "./src/nn/parameters.ts";
+export {
+  cosineRate,
+  oneCycleRate,
+  stepRate,
+  warmUpRate,
+} from "./src/nn/schedule.ts";
+export { type ShapedLayer, shapesOf } from "./src/nn/shapes.ts";
+export { summary } from "./src/nn/summary.ts";
+export {
+  type TrainingMetrics,
+  type TrainingOptions,
+  TrainingProgram,
+} from "./src/nn/training_program.ts";
+export {
+  vgg,
+  VGG_CONFIGURATIONS,
+  type VggName,
+  type VggOptions,
+  type VggStep,
+} from "./src/nn/vgg.ts";
+
+export {
+  Explainer,
+  type ExplainOptions,
+  type Explanation,
+} from "./src/explain/explainer.ts";
+
 export {
   type Checkpoint,
   CHECKPOINT_VERSION,
@@ -187,6 +204,13 @@ export {
   evaluationOf,
   formatEvaluation,
 } from "./src/train/evaluation.ts";
+export {
+  type ImportedWeights,
+  type ImportOptions,
+  importWeights,
+  type WeightConventions,
+  weightConventions,
+} from "./src/train/imported_weights.ts";
 export {
   type InitialWeights,
   initialWeights,
@@ -231,18 +255,3 @@ export {
   type TrainingConfig,
   trainingConfig,
 } from "./src/train/training_config.ts";
-export { decodeImage, type DecodeOptions } from "./src/image/decode_image.ts";
-export { readImageFile } from "./src/image/read_image_file.ts";
-export { fitImage } from "./src/image/fit_image.ts";
-export {
-  Explainer,
-  type ExplainOptions,
-  type Explanation,
-} from "./src/explain/explainer.ts";
-export {
-  type ImportedWeights,
-  type ImportOptions,
-  importWeights,
-  type WeightConventions,
-  weightConventions,
-} from "./src/train/imported_weights.ts";
