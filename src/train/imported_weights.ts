@@ -150,6 +150,18 @@ export function importWeights(
  * @param metadata Metadata of a safetensors file.
  * @returns The conventions; undefined where the file is not one of gapcam's.
  * @throws {GapcamError} If it is one of gapcam's and damaged.
+ *
+ * @example Plain ReLU, as torchvision has it
+ * ```ts
+ * import {
+ *   importWeights, initialise, mapVggWeights, vgg, weightConventions,
+ * } from "@gapcam/gapcam";
+ *
+ * const weights = initialise(vgg([4], { classes: 2 }), 0);
+ * const mapped = mapVggWeights(weights, [4], { head: "new" });
+ * const { metadata } = importWeights(mapped, { modelName: "4", negativeSlope: 0 });
+ * if (weightConventions(metadata)?.negativeSlope !== 0) throw new Error();
+ * ```
  */
 export function weightConventions(
   metadata: Readonly<Record<string, string>>,

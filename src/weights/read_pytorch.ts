@@ -103,6 +103,20 @@ export function readPytorch(
  * @param path Path of the file.
  * @returns The same as {@linkcode readPytorch}.
  * @throws {GapcamError} If there is no such file, or as {@linkcode readPytorch}.
+ *
+ * @example What was left out or renamed
+ * ```ts
+ * import { openPytorch, writePytorch } from "@gapcam/gapcam";
+ *
+ * const path = await Deno.makeTempFile({ suffix: ".pth" });
+ * await writePytorch(
+ *   path,
+ *   new Map([["module.bias", { shape: [1], data: new Float32Array(1) }]]),
+ * );
+ * const { tensors, notes } = await openPytorch(path);
+ * if (!tensors.has("bias") || notes.length !== 1) throw new Error();
+ * await Deno.remove(path);
+ * ```
  */
 export async function openPytorch(path: string): Promise<PytorchFile> {
   return readPytorch(await readBytes(path), { name: path });

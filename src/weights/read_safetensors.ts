@@ -61,6 +61,20 @@ export function readSafetensors(
  * @param path Path of the file.
  * @returns Metadata and tensors, views over one buffer with the whole file.
  * @throws {GapcamError} If there is no such file or it is damaged.
+ *
+ * @example Names and shapes of a file
+ * ```ts
+ * import { openSafetensors, writeSafetensors } from "@gapcam/gapcam";
+ *
+ * const path = await Deno.makeTempFile();
+ * await writeSafetensors(
+ *   path,
+ *   new Map([["bias", { shape: [2], data: new Float32Array(2) }]]),
+ * );
+ * const { tensors } = await openSafetensors(path);
+ * if (tensors.get("bias")?.shape[0] !== 2) throw new Error();
+ * await Deno.remove(path);
+ * ```
  */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   return readSafetensors(await readBytes(path), { name: path });

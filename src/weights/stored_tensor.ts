@@ -72,6 +72,15 @@ export function toHostTensor(
  * @param tensors Tensors by name.
  * @returns The same names and shapes.
  * @throws {GapcamError} If a tensor has a type without conversion.
+ *
+ * @example Bytes as floats
+ * ```ts
+ * import { toStateDict } from "@gapcam/gapcam";
+ *
+ * const mask = { dtype: "BOOL", shape: [2], bytes: new Uint8Array([1, 0]) } as const;
+ * const state = toStateDict(new Map([["mask", mask]]));
+ * if (state.get("mask")?.data.join() !== "1,0") throw new Error();
+ * ```
  */
 export function toStateDict(
   tensors: ReadonlyMap<string, StoredTensor>,

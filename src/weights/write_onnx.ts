@@ -38,6 +38,17 @@ const ATTRIBUTE = { float: 1, integer: 2, integers: 7 };
  * @param state Its parameters and running statistics.
  * @param options Sizes and metadata.
  * @throws {GapcamError} As {@linkcode encodeOnnx}, or if the file cannot be written.
+ *
+ * @example
+ * ```ts
+ * import { initialise, vgg, writeOnnx } from "@gapcam/gapcam";
+ *
+ * const model = vgg([4, "M", 8], { classes: 2 });
+ * const path = await Deno.makeTempFile({ suffix: ".onnx" });
+ * await writeOnnx(path, model, initialise(model, 0));
+ * if ((await Deno.stat(path)).size < 1000) throw new Error();
+ * await Deno.remove(path);
+ * ```
  */
 export async function writeOnnx(
   path: string,

@@ -30,6 +30,16 @@ const STORAGE_CLASSES: Readonly<Partial<Record<StoredType, string>>> = {
  * @throws {GapcamError} If a tensor's values do not fit its shape or PyTorch
  * has no storage of its type, if there are more than 4 GiB, or if the file
  * cannot be written.
+ *
+ * @example For `torch.load(path, weights_only=True)`
+ * ```ts
+ * import { initialise, openPytorch, vgg, writePytorch } from "@gapcam/gapcam";
+ *
+ * const path = await Deno.makeTempFile({ suffix: ".pt" });
+ * await writePytorch(path, initialise(vgg([4, "M", 8], { classes: 2 }), 0));
+ * if ((await openPytorch(path)).tensors.size !== 6) throw new Error();
+ * await Deno.remove(path);
+ * ```
  */
 export async function writePytorch(
   path: string,

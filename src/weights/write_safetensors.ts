@@ -23,6 +23,16 @@ import {
  * @param metadata Texts by name.
  * @throws {GapcamError} If a tensor's values do not fit its shape, or the file
  * cannot be written.
+ *
+ * @example With metadata
+ * ```ts
+ * import { openSafetensors, writeSafetensors } from "@gapcam/gapcam";
+ *
+ * const path = await Deno.makeTempFile();
+ * await writeSafetensors(path, new Map(), { step: "7" });
+ * if ((await openSafetensors(path)).metadata.step !== "7") throw new Error();
+ * await Deno.remove(path);
+ * ```
  */
 export async function writeSafetensors(
   path: string,
