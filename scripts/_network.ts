@@ -114,6 +114,9 @@ export async function openImages(
     flags.dataset !== checkpoint.dataset.name;
   const config: DatasetConfig = {
     ...(other ? { name: flags.dataset! } : checkpoint.dataset),
+    ...(other && flags.dataset === "folder"
+      ? { size: checkpoint.training.imageSize }
+      : {}),
     ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
   };
   const split = (flags.split ?? "test") as "train" | "test";

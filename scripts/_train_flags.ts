@@ -115,6 +115,16 @@ export const TRAIN_FLAGS = {
     min: 1,
     help: "use only the first N training images",
   },
+  "test-fraction": {
+    type: "number",
+    above: 0,
+    max: 0.99,
+    help: "part of a folder without a test split that is for testing (0.2)",
+  },
+  "strict": {
+    type: "boolean",
+    help: "stop at a picture of a folder that cannot be read",
+  },
   "test-limit": {
     type: "integer",
     min: 1,

@@ -58,6 +58,7 @@ export async function newJob(
     name: flags.dataset ?? base.dataset,
     ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
     ...(flags["train-limit"] ? { trainLimit: flags["train-limit"] } : {}),
+    ...folderOptions(flags, preset.name === "quick" ? 64 : 224),
   };
   const modelName = flags.model ?? base.model;
   const trunk = parseModel(modelName);
@@ -128,7 +129,14 @@ export async function resumedJob(
         `${JSON.stringify(asked)}; leave the flag out or start a new run`,
     );
   }
-  for (const name of ["preset", "init", "batch-norm"] as const) {
+  for (
+    const name of [
+      "preset",
+      "init",
+      "batch-norm",
+      "test-fraction",
+    ] as const
+  ) {
     if (flags[name] === undefined) continue;
     throw new GapcamError(
       "invalid-argument",
@@ -137,6 +145,7 @@ export async function resumedJob(
   }
   const dataset: DatasetConfig = {
     ...checkpoint.dataset,
+    ...(flags.strict ? { strict: true } : {}),
     ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
   };
   return {
@@ -149,6 +158,26 @@ export async function resumedJob(
   };
 }
 
+/** What flags say of a folder of pictures, which have no size of their own. */
+function folderOptions(
+  flags: TrainFlags,
+  imageSize: number,
+): Partial<DatasetConfig> {
+  if (flags.dataset !== "folder") {
+    if (flags["test-fraction"] === undefined && !flags.strict) return {};
+    throw new GapcamError(
+      "invalid-argument",
+      "Cannot use --test-fraction or --strict with this data set: only " +
+        "--dataset folder takes them",
+    );
+  }
+  return {
+    size: flags["image-size"] ?? imageSize,
+    ...(flags["test-fraction"] ? { testFraction: flags["test-fraction"] } : {}),
+    ...(flags.strict ? { strict: true } : {}),
+  };
+}
+
 /** Opens one split of what a configuration names. */
 export async function openSplit(
   dataset: DatasetConfig,
@@ -158,6 +187,9 @@ export async function openSplit(
   return await openDataset(dataset.name as DatasetName, split, {
     ...(dataset.folder ? { dataDir: dataset.folder } : {}),
     ...(limit ? { limit } : {}),
+    ...(dataset.size ? { size: dataset.size } : {}),
+    ...(dataset.testFraction ? { testFraction: dataset.testFraction } : {}),
+    ...(dataset.strict ? { strict: true } : {}),
   });
 }
 

@@ -11,6 +11,7 @@ import { Interrupt, INTERRUPTED } from "./_interrupt.ts";
 import { NETWORK_FLAGS, openImages, openRun } from "./_network.ts";
 import { ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
+import { listUnreadable } from "./_unreadable.ts";
 
 const FLAGS = {
   ...NETWORK_FLAGS,
@@ -39,6 +40,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
   });
   bar.clear();
   if (!evaluation) return INTERRUPTED;
+  listUnreadable(dataset);
   if (flags.json) {
     console.log(JSON.stringify({ checkpoint: run.path, ...evaluation }));
     return 0;

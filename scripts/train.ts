@@ -30,6 +30,7 @@ import { formatSeconds, ProgressBar } from "./_progress.ts";
 import { chosenCheckpoint, runsFolder, shownPath } from "./_runs.ts";
 import { TRAIN_FLAGS, type TrainFlags } from "./_train_flags.ts";
 import { type Job, newJob, resumedJob } from "./_train_job.ts";
+import { listUnreadable } from "./_unreadable.ts";
 
 async function main(flags: TrainFlags): Promise<number> {
   const print = flags.json ? console.error : console.log;
@@ -130,6 +131,7 @@ async function main(flags: TrainFlags): Promise<number> {
     using log = new RunLog(`${folder}/${LOG_NAME}`);
     log.write({ ...evaluation, event: "evaluation" });
   }
+  listUnreadable(job.trainSet, job.testSet);
   if (flags.json) {
     const { finished: _, ...rest } = result;
     console.log(JSON.stringify({ folder, ...rest, evaluation }));

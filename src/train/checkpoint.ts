@@ -15,6 +15,12 @@ export interface DatasetConfig {
   folder?: string;
   /** How many training images count, if not all. */
   trainLimit?: number;
+  /** Height and width that pictures from a folder are brought to. */
+  size?: number;
+  /** Part of a folder that is for testing, where it has no test split. */
+  testFraction?: number;
+  /** Whether a picture that cannot be read is an error. */
+  strict?: boolean;
 }
 
 /** Sums over steps. */
@@ -150,11 +156,14 @@ export function noTotals(): StepTotals {
 }
 
 function parseDataset(found: Record<string, unknown>): DatasetConfig {
-  const { name, folder, trainLimit } = found;
+  const { name, folder, trainLimit, size, testFraction, strict } = found;
   if (
     typeof name === "string" &&
     (folder === undefined || typeof folder === "string") &&
-    (trainLimit === undefined || Number.isSafeInteger(trainLimit))
+    (trainLimit === undefined || Number.isSafeInteger(trainLimit)) &&
+    (size === undefined || Number.isSafeInteger(size)) &&
+    (testFraction === undefined || typeof testFraction === "number") &&
+    (strict === undefined || typeof strict === "boolean")
   ) return found as unknown as DatasetConfig;
   throw new GapcamError("bad-data", "its data set is damaged");
 }
