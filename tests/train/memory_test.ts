@@ -1,0 +1,22 @@
+import { assert, assertEquals } from "@std/assert";
+
+Deno.test("memory is flat from step 20 to step 200 of a 64 x 64 run: 1 % resident, 0 native bytes", async () => {
+  const folder = await Deno.makeTempDir();
+  // A process of its own: what other tests left would hide a leak.
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--allow-all",
+      "--quiet",
+      new URL("./_resident_memory.ts", import.meta.url).pathname,
+      folder,
+    ],
+  }).output();
+  await Deno.remove(folder, { recursive: true });
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  const { resident, live } = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals(resident.length, 10);
+  assertEquals(new Set(live).size, 1);
+  const growth = resident.at(-1) / resident[0] - 1;
+  assert(growth < 0.01, `${(100 * growth).toFixed(2)} %: ${resident}`);
+});
