@@ -70,6 +70,14 @@ export async function explainDataset(
     const some = indices.slice(start, start + batchSize);
     const pixels = new Uint8Array(batchSize * imageBytes);
     await dataset.read(some, pixels);
+    const unread = some.find((index) => dataset.labels[index]! < 0);
+    if (unread !== undefined) {
+      throw new GapcamError(
+        "bad-data",
+        `Cannot explain image ${unread} of ${dataset.name}: its file cannot ` +
+          "be read",
+      );
+    }
     const explanations = await explainer.explain(pixels, {
       count: some.length,
       ...classOption(options),
