@@ -125,8 +125,15 @@ async function main(flags: TrainFlags): Promise<number> {
         notes: [],
       });
     },
+  }).catch((error) => {
+    if (interrupt.signal.aborted) return undefined;
+    throw error;
   });
   bar.clear();
+  if (!evaluation) {
+    print(`Stopped while testing. Go on with: deno task eval`);
+    return INTERRUPTED;
+  }
   {
     using log = new RunLog(`${folder}/${LOG_NAME}`);
     log.write({ ...evaluation, event: "evaluation" });

@@ -9,7 +9,7 @@ export interface EvaluateOptions
   extends Pick<ImageOptions, "inputSize" | "mean" | "deviation"> {
   /** Images at once. Default: 64, or the whole split if it is smaller. */
   batchSize?: number;
-  /** Aborting stops after the batch under way, with an error. */
+  /** Aborting stops after the batch under way and throws the signal's reason. */
   signal?: AbortSignal;
   /** Called after each batch with the images done so far. */
   onProgress?: (done: number) => void;
@@ -66,12 +66,7 @@ export async function evaluate(
   let done = 0;
   let known = 0;
   for await (const batch of new BatchLoader(dataset, { batchSize }).epoch(0)) {
-    if (options.signal?.aborted) {
-      throw new GapcamError(
-        "invalid-argument",
-        `Cannot finish the evaluation: it was stopped after ${done} images`,
-      );
-    }
+    options.signal?.throwIfAborted();
     const logits = await program.run(batch.images);
     for (let i = 0; i < batch.count; i++) {
       const row = logits.subarray(i * classes, (i + 1) * classes);

@@ -1,4 +1,9 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   evaluate,
   evaluationOf,
@@ -86,4 +91,25 @@ Deno.test("evaluate() counts every image once, a short last batch too", async ()
     whole.classes[2]!.images,
   );
   assertEquals(Math.abs(parts.loss - whole.loss) < 1e-5, true);
+});
+
+Deno.test("evaluate() stops when its signal is aborted", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(device, vgg([4], { classes: 10 }));
+  const stop = new AbortController();
+  const done: number[] = [];
+  await assertRejects(
+    () =>
+      evaluate(network, openShapes("test", { size: 8, length: 20 }), {
+        batchSize: 5,
+        signal: stop.signal,
+        onProgress: (images) => {
+          done.push(images);
+          if (images === 10) stop.abort(new Error("enough"));
+        },
+      }),
+    Error,
+    "enough",
+  );
+  assertEquals(done, [5, 10]);
 });
