@@ -36,6 +36,15 @@ const MARK = Symbol("mark");
 const TEXT = new TextDecoder();
 
 /**
+ * Most values that one pickle may make and keep. One opcode of one byte makes a
+ * dict of some 200 bytes, so a small archive could fill the memory; 25,000
+ * tensors stay within the bound.
+ */
+const VALUE_LIMIT = 1_000_000;
+/** What a dict counts. */
+const DICT_COST = 8;
+
+/**
  * Reads one pickle: protocols 2 to 5, and those opcodes of 0 and 1 that Python 2
  * wrote into protocol 2. It builds plain values and calls nothing but the
  * {@linkcode PickleFunction}s that the context hands out.
@@ -51,6 +60,7 @@ export class Unpickler {
   readonly #context: PickleContext;
   readonly #stack: unknown[] = [];
   readonly #memo = new Map<number, unknown>();
+  #made = 0;
 
   constructor(bytes: Uint8Array, context: PickleContext, position = 0) {
     this.#bytes = bytes;
@@ -132,15 +142,20 @@ export class Unpickler {
       case 0x28: // MARK
         return this.#push(MARK);
       case 0x5d: // EMPTY_LIST
+        this.#spend(1);
         return this.#push([]);
       case 0x7d: // EMPTY_DICT
+        this.#spend(DICT_COST);
         return this.#push(new Map());
       case 0x29: // EMPTY_TUPLE
+        this.#spend(1);
         return this.#push(new PickleTuple([]));
       case 0x85: // TUPLE1
       case 0x86: // TUPLE2
       case 0x87: { // TUPLE3
-        const items = Array.from({ length: opcode - 0x84 }, () => this.#pop());
+        this.#spend(2);
+        const items: unknown[] = [];
+        for (let i = 0x84; i < opcode; i++) items.push(this.#pop());
         return this.#push(new PickleTuple(items.reverse()));
       }
       case 0x74: // TUPLE
@@ -149,6 +164,7 @@ export class Unpickler {
         return this.#push(this.#popToMark());
       case 0x64: { // DICT
         const items = this.#popToMark();
+        this.#spend(DICT_COST);
         this.#push(new Map());
         this.#setItems(items);
         return true;
@@ -218,6 +234,7 @@ export class Unpickler {
         if (!(args instanceof PickleTuple)) {
           bad(`its pickle calls ${callee.name} without a tuple of arguments`);
         }
+        this.#spend(DICT_COST);
         return this.#push(callee.call(args.items));
       }
       case 0x62: // BUILD: attributes, such as the _metadata of a state dict
@@ -227,14 +244,21 @@ export class Unpickler {
         }
         return true;
       case 0x51: // BINPERSID
+        this.#spend(2);
         return this.#push(this.#context.findPersistent(this.#pop()));
     }
     return false;
   }
 
   #push(value: unknown): true {
+    if (this.#stack.length >= VALUE_LIMIT) tooMany();
     this.#stack.push(value);
     return true;
+  }
+
+  #spend(values: number): void {
+    this.#made += values;
+    if (this.#made > VALUE_LIMIT) tooMany();
   }
 
   #top(): unknown {
@@ -256,10 +280,12 @@ export class Unpickler {
     if (mark < 0) bad("its pickle lacks a mark");
     const items = this.#stack.splice(mark);
     items.shift();
+    this.#spend(1 + items.length);
     return items;
   }
 
   #append(items: readonly unknown[]): void {
+    this.#spend(items.length);
     const list = this.#top();
     if (!Array.isArray(list)) {
       bad("its pickle appends to something that is no list");
@@ -268,6 +294,7 @@ export class Unpickler {
   }
 
   #setItems(items: readonly unknown[]): void {
+    this.#spend(items.length);
     const dict = this.#top();
     if (!(dict instanceof Map) || items.length % 2 !== 0) {
       bad("its pickle sets items of something that is no dict");
@@ -276,6 +303,7 @@ export class Unpickler {
   }
 
   #remember(index: number): true {
+    if (this.#memo.size >= VALUE_LIMIT) tooMany();
     this.#memo.set(index, this.#top());
     return true;
   }
@@ -342,6 +370,10 @@ export class Unpickler {
 /** Refuses a pickle. */
 export function bad(message: string): never {
   throw new GapcamError("bad-data", message);
+}
+
+function tooMany(): never {
+  bad(`its pickle makes more than ${VALUE_LIMIT} values`);
 }
 
 /** Refuses a name that a pickle asks for. */

@@ -13,6 +13,14 @@ export interface HeaderEntry {
   end: number;
 }
 
+/**
+ * Most tensors and most metadata. The format allows a header of 100 MB, which
+ * in small entries would take seconds and gigabytes.
+ */
+const TENSOR_LIMIT = 50_000;
+const METADATA_LIMIT = 50_000;
+const RANK_LIMIT = 64;
+
 /** What a header says. */
 export interface SafetensorsHeader {
   metadata: Record<string, string>;
@@ -45,6 +53,9 @@ class HeaderParser {
     this.#object("its header", (key) => {
       if (key === "__metadata__") metadata = this.#metadata();
       else entries.push(this.#entry(key));
+      if (entries.length > TENSOR_LIMIT) {
+        bad(`it has more than ${TENSOR_LIMIT} tensors`);
+      }
     });
     this.#skipSpace();
     if (this.#position !== this.#text.length) {
@@ -55,7 +66,12 @@ class HeaderParser {
 
   #metadata(): Record<string, string> {
     const pairs: [string, string][] = [];
-    this.#object("its metadata", (key) => pairs.push([key, this.#string()]));
+    this.#object("its metadata", (key) => {
+      pairs.push([key, this.#string()]);
+      if (pairs.length > METADATA_LIMIT) {
+        bad(`its metadata has more than ${METADATA_LIMIT} texts`);
+      }
+    });
     // Unlike assignment, this makes "__proto__" a key like any other.
     return Object.fromEntries(pairs);
   }
@@ -117,7 +133,12 @@ class HeaderParser {
     const numbers: number[] = [];
     this.#expect("[");
     if (this.#take("]")) return numbers;
-    do numbers.push(this.#number()); while (this.#take(","));
+    do {
+      numbers.push(this.#number());
+      if (numbers.length > RANK_LIMIT) {
+        bad(`it has a tensor of more than ${RANK_LIMIT} dimensions`);
+      }
+    } while (this.#take(","));
     this.#expect("]");
     return numbers;
   }
@@ -138,6 +159,12 @@ class HeaderParser {
     this.#skipSpace();
     const start = this.#position;
     if (this.#text[start] !== '"') this.#unexpected("a text in quotes");
+    const close = this.#text.indexOf('"', start + 1);
+    const plain = this.#text.slice(start + 1, Math.max(close, start + 1));
+    if (close > 0 && !/[\\\p{Cc}]/u.test(plain)) {
+      this.#position = close + 1;
+      return plain;
+    }
     let end = start + 1;
     while (end < this.#text.length && this.#text[end] !== '"') {
       end += this.#text[end] === "\\" ? 2 : 1;

@@ -10,6 +10,9 @@ function inflatedLimit(archiveLength: number): number {
   return 16 * archiveLength + 2 ** 26;
 }
 
+/** Most entries; a network has a few hundred. */
+const ENTRY_LIMIT = 200_000;
+
 interface ZipEntry {
   compressed: boolean;
   crc: number;
@@ -151,6 +154,9 @@ function readDirectory(view: DataView, at: number): Directory {
   }
   if (disks !== 0) bad("its archive is spread over several files");
   if (begin + size > end) bad("its archive's directory is out of bounds");
+  if (count > ENTRY_LIMIT) {
+    bad(`its archive has ${count} entries, expected at most ${ENTRY_LIMIT}`);
+  }
   if (count * 46 > size) bad("its archive's directory is too short");
   return { begin, end: begin + size, count };
 }

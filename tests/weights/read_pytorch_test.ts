@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
 import { openPytorch, readPytorch } from "../../src/weights/read_pytorch.ts";
 import { toHostTensor } from "../../src/weights/stored_tensor.ts";
@@ -201,6 +207,17 @@ Deno.test("readPytorch() stays small where a pickle refers to itself", () => {
     refusedPickle(`${list}${again}.`),
     "its pickle copies more than it holds",
   );
+});
+
+Deno.test("readPytorch() refuses millions of values before they fill the memory", () => {
+  const many = "its pickle makes more than 1000000 values";
+  const before = Deno.memoryUsage().heapUsed;
+  for (const opcode of ["]", "}", ")", "N", "(", "N\x85"]) {
+    assertEquals(refusedPickle(opcode.repeat(1_200_000)), many, opcode);
+  }
+  assertEquals(refusedPickle("N" + "\x94".repeat(1_200_000)), many);
+  assertEquals(refusedPickle("]" + "Na".repeat(1_200_000)), many);
+  assertLess(Deno.memoryUsage().heapUsed - before, 2 ** 30);
 });
 
 /** A dict with one float tensor of two elements and these sizes and strides. */

@@ -220,6 +220,27 @@ Deno.test("readSafetensors() refuses malformed headers", () => {
   }
 });
 
+Deno.test("readSafetensors() refuses headers of too many entries in time", () => {
+  const empty = '{"dtype":"U8","shape":[0],"data_offsets":[0,0]}';
+  const start = performance.now();
+  const tensors = Array.from({ length: 60_000 }, (_, i) => `"${i}":${empty}`);
+  assertEquals(
+    refused(file(`{${tensors.join()}}`)),
+    "it has more than 50000 tensors",
+  );
+  const texts = Array.from({ length: 60_000 }, (_, i) => `"${i}":""`);
+  assertEquals(
+    refused(file(`{"__metadata__":{${texts.join()}}}`)),
+    "its metadata has more than 50000 texts",
+  );
+  const shape = Array(1_000_000).fill(1).join();
+  assertEquals(
+    refused(file(`{"x":{"dtype":"U8","shape":[${shape}]}}`)),
+    "it has a tensor of more than 64 dimensions",
+  );
+  assertLess(performance.now() - start, 10_000);
+});
+
 Deno.test("readSafetensors() refuses a header that is no UTF-8", () => {
   const bytes = file('{"x', 0);
   bytes[9] = 0xff;
