@@ -219,6 +219,7 @@ function startTfjs(): Promise<Worker> {
     "run",
     "-A",
     "--quiet",
+    `--lock=${script("tfjs.lock")}`,
     script("tfjs.ts"),
   ], {});
 }

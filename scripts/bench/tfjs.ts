@@ -3,19 +3,54 @@
  * Its WebAssembly backend has no gradient of a convolution, so training is
  * answered with the reason.
  *
+ * The packages are imported by names that no tool can follow, and locked in a
+ * file of their own: what deno.lock names, every command would download first.
+ *
  * @module
  */
 
-import "npm:@tensorflow/tfjs-backend-wasm@^4.22.0/dist/tf-backend-wasm.node.js";
-import * as tf from "npm:@tensorflow/tfjs-core@^4.22.0";
 import type { BuildRequest, MeasureRequest } from "./gapcam.ts";
 import { serve } from "./_protocol.ts";
 
+/** What we use of a tensor. */
+interface Tensor {
+  data(): Promise<Float32Array>;
+  dispose(): void;
+}
+
+/** What we use of TensorFlow.js. */
+interface TensorFlow {
+  version_core: string;
+  setBackend(name: string): Promise<boolean>;
+  tidy<Result>(body: () => Result): Result;
+  randomUniform(shape: number[], low: number, high: number): Tensor;
+  zeros(shape: number[]): Tensor;
+  conv2d(map: Tensor, weight: Tensor, stride: number, padding: string): Tensor;
+  maxPool(map: Tensor, size: number, stride: number, padding: string): Tensor;
+  leakyRelu(map: Tensor, slope: number): Tensor;
+  add(a: Tensor, b: Tensor): Tensor;
+  mul(a: Tensor, b: Tensor): Tensor;
+  mean(map: Tensor, axes: number[]): Tensor;
+  sum(map: Tensor, axis: number): Tensor;
+  matMul(a: Tensor, b: Tensor): Tensor;
+  transpose(a: Tensor): Tensor;
+  gather(a: Tensor, indices: Tensor): Tensor;
+  argMax(a: Tensor, axis: number): Tensor;
+  reshape(a: Tensor, shape: number[]): Tensor;
+}
+
+const VERSION = "4.22.0";
+const CORE = `npm:@tensorflow/tfjs-core@${VERSION}`;
+const BACKEND =
+  `npm:@tensorflow/tfjs-backend-wasm@${VERSION}/dist/tf-backend-wasm.node.js`;
+const tf: TensorFlow = await import(CORE);
+await import(BACKEND);
+
 class Bench {
   readonly #batch: number;
-  readonly #images: tf.Tensor4D;
-  readonly #layers: ("M" | { weight: tf.Tensor4D; bias: tf.Tensor1D })[] = [];
-  readonly #head: tf.Tensor2D;
+  readonly #images: Tensor;
+  readonly #layers: ("M" | { weight: Tensor; bias: Tensor })[] = [];
+  readonly #head: Tensor;
 
   constructor(request: BuildRequest) {
     const { batch, size } = request;
@@ -52,14 +87,14 @@ class Bench {
 
   async #step(measure: "infer" | "cam"): Promise<void> {
     const result = tf.tidy(() => {
-      let map: tf.Tensor4D = this.#images;
+      let map: Tensor = this.#images;
       for (const layer of this.#layers) {
         map = layer === "M" ? tf.maxPool(map, 2, 2, "valid") : tf.leakyRelu(
           tf.add(tf.conv2d(map, layer.weight, 1, "same"), layer.bias),
           0.2,
         );
       }
-      const logits = tf.matMul(tf.mean<tf.Tensor2D>(map, [1, 2]), this.#head);
+      const logits = tf.matMul(tf.mean(map, [1, 2]), this.#head);
       if (measure === "infer") return logits;
       const weight = tf.gather(tf.transpose(this.#head), tf.argMax(logits, 1));
       return tf.sum(
