@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import type { Device } from "../../src/device/device.ts";
 import type { Tensor } from "../../src/device/tensor.ts";
+import { resizeBilinear } from "../../src/image/resize_bilinear.ts";
 import { Random } from "../../src/random.ts";
 import { type Case, cases, type NormCase, normCases } from "./_cases.ts";
 import { deviceTest } from "./_devices.ts";
@@ -341,6 +342,90 @@ deviceTest(
       Math.abs(measured - expected) <= 0.01 * Math.abs(expected),
       `finite differences give ${measured}, backward ${expected}`,
     );
+  },
+);
+
+deviceTest(
+  "prepare_images resizes as resizeBilinear() does and normalises",
+  async (device) => {
+    const sizes = [
+      [9, 7, 9, 7],
+      [96, 96, 224, 224],
+      [5, 7, 3, 11],
+      [33, 31, 12, 31],
+      [20, 300, 20, 64],
+      [1, 1, 4, 3],
+    ] as const;
+    const mean = [0.5, 0.25, 0.4];
+    const deviation = [0.5, 0.2, 0.3];
+    for (const [height, width, rows, columns] of sizes) {
+      for (const channels of [1, 3] as const) {
+        const what = `${height}x${width}x${channels} to ${rows}x${columns}`;
+        const random = new Random(height);
+        const length = height * width * channels;
+        const images = [0, 1].map(() =>
+          Uint8Array.from({ length }, () => random.integer(256))
+        );
+        using input = device.tensor([2, height, width, channels], {
+          data: Uint8Array.from(images.flatMap((data) => [...data])),
+        });
+        using program = device.program();
+        const output = program.output(program.prepareImages(input, {
+          height: rows,
+          width: columns,
+          mean: mean.slice(0, channels),
+          deviation: deviation.slice(0, channels),
+        }));
+        await program.compile();
+        await program.run("forward");
+        const actual = readGuarded(output);
+        images.forEach((data, n) => {
+          const expected = resizeBilinear(
+            { height, width, channels, data },
+            rows,
+            columns,
+          ).data;
+          expected.forEach((level, i) => {
+            const c = i % channels;
+            const at = (n * channels + c) * rows * columns +
+              Math.floor(i / channels);
+            const value = (level / 255 - mean[c]!) / deviation[c]!;
+            // Far less than a level of 255.
+            const difference = Math.abs(actual[at]! - value);
+            assert(
+              difference <= 1e-5,
+              `${what}: [${i}] is off by ${difference}`,
+            );
+          });
+        });
+      }
+    }
+  },
+);
+
+deviceTest(
+  "an inference program follows parameters that change after compiling",
+  async (device) => {
+    const shape = [2, 5, 6, 6];
+    const kernel = [7, 5, 3, 3];
+    using input = device.tensor(shape, { data: uniform(shape, 1) });
+    using weight = device.tensor(kernel, { data: uniform(kernel, 2) });
+    using program = device.program();
+    const output = program.output(
+      program.conv2d(input, weight, { padding: 1 }),
+    );
+    await program.compile();
+    for (const seed of [2, 3, 4]) {
+      weight.write(uniform(kernel, seed));
+      await program.run("forward");
+      const expected = conv2d(
+        array64(shape, uniform(shape, 1)),
+        array64(kernel, uniform(kernel, seed)),
+        undefined,
+        { stride: 1, padding: 1 },
+      );
+      assertClose(output.read(), expected.output.data, `weights ${seed}`);
+    }
   },
 );
 
