@@ -35,6 +35,11 @@ export interface BuildRequest {
   device?: "cpu" | "cuda";
   /** See {@linkcode openDevice}. */
   precision?: "f32" | "tf32" | "bf16";
+  /**
+   * gapcam: whether to time each operation. Default: on the CPU, where it costs
+   * nothing; a GPU would wait after each.
+   */
+  profile?: boolean;
 }
 
 /** What is to be timed. */
@@ -105,7 +110,7 @@ class Bench implements Disposable {
       this.#training ??= await this.#network.compileTraining({
         ...options,
         optimiser: adam({ learningRate: 1e-5 }),
-        profile: true,
+        profile: this.#request.profile ?? this.#request.device !== "cuda",
       });
     } else {
       this.#training?.[Symbol.dispose]();

@@ -1,12 +1,17 @@
-"""PyTorch's side of `deno task bench`: one worker process that times what it is asked.
+"""PyTorch's side of `deno task bench` and of the GPU kit: one worker process that times what it is asked.
 
 Reads one JSON request a line on stdin and answers one JSON line on stdout:
-  {"model": [64, 64, "M", ...], "size": 224, "batch": 8, "threads": 2}   builds the network
-  {"measure": "train" | "infer" | "cam", "channelsLast": bool, "bf16": bool, "steps": n}
-      -> {"seconds": total, "images": n * batch}
+  {"model": [64, 64, "M", ...], "size": 224, "batch": 8, "threads": 2, "device": "cpu" | "cuda"}
+      builds the network
+  {"measure": "train" | "infer" | "cam", "channelsLast": bool, "bf16": bool, "tf32": bool,
+   "compile": bool, "steps": n}  -> {"seconds": total, "images": n * batch}
+  {"measure": "matmul", "size": n, "steps": n}
+      -> {"flopsPerSecond": of n x n bf16 matrix products}, on the device built for last
   {"measure": "memory"} -> {"peakBytes": the process's peak resident size}
+What fails on a GPU or in torch.compile is answered with {"error": text}; the worker goes on.
 """
 
+import gc
 import json
 import resource
 import sys
@@ -28,77 +33,149 @@ def network(configuration, negative_slope, classes):
     return nn.Sequential(*layers), nn.Linear(channels, classes)
 
 
+def loss_of(features, head, images, labels):
+    logits = head(features(images).mean(dim=(2, 3)))
+    return nn.functional.cross_entropy(logits.float(), labels)
+
+
+def infer(features, head, images):
+    maps = features(images)
+    return maps, head(maps.mean(dim=(2, 3)))
+
+
+def cam(features, head, images):
+    maps, logits = infer(features, head, images)
+    weight = head.weight[logits.argmax(dim=1)]
+    cam = torch.einsum("nk,nkhw->nhw", weight.float(), maps.float())
+    low = cam.amin(dim=(1, 2), keepdim=True)
+    cam = (cam - low) / (cam - low).amax(dim=(1, 2), keepdim=True)
+    return nn.functional.interpolate(cam[:, None], size=images.shape[-2:], mode="bilinear")
+
+
 class Bench:
     def __init__(self, request):
         torch.set_num_threads(request["threads"])
         torch.manual_seed(0)
         self.batch, self.size = request["batch"], request["size"]
+        self.device = torch.device(request.get("device") or "cpu")
         self.variants = {}
+        self.functions = {}
         self.configuration = request["model"]
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+
+    def clear(self):
+        self.variants.clear()
+        self.functions.clear()
+        torch._dynamo.reset()
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def variant(self, channels_last):
         if channels_last not in self.variants:
             # One at a time in memory, so that the peak is that of a single network.
-            self.variants.clear()
+            self.clear()
             features, head = network(self.configuration, 0.2, 10)
             images = torch.randint(0, 256, (self.batch, 3, self.size, self.size)).float()
             images = (images / 255 - 0.5) / 0.5
+            features, head = features.to(self.device), head.to(self.device)
+            images = images.to(self.device)
             if channels_last:
                 features = features.to(memory_format=torch.channels_last)
                 images = images.to(memory_format=torch.channels_last)
-            labels = torch.arange(self.batch) % 10
+            labels = (torch.arange(self.batch) % 10).to(self.device)
             parameters = [*features.parameters(), *head.parameters()]
-            optimiser = torch.optim.Adam(parameters, lr=1e-5)
+            # The fused one is PyTorch's fastest on a GPU.
+            fused = {"fused": True} if self.device.type == "cuda" else {}
+            optimiser = torch.optim.Adam(parameters, lr=1e-5, **fused)
             self.variants[channels_last] = (features, head, images, labels, optimiser)
         return self.variants[channels_last]
 
-    def step(self, measure, channels_last, bf16):
-        features, head, images, labels, optimiser = self.variant(channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+    def function(self, plain, compiled):
+        if not compiled:
+            return plain
+        if plain not in self.functions:
+            self.functions[plain] = torch.compile(plain, dynamic=False)
+        return self.functions[plain]
+
+    def step(self, measure, options):
+        features, head, images, labels, optimiser = self.variant(options["channelsLast"])
+        compiled = options.get("compile", False)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=options["bf16"]):
             if measure == "train":
                 optimiser.zero_grad()
-                maps = features(images)
-                logits = head(maps.mean(dim=(2, 3)))
+                loss = self.function(loss_of, compiled)(features, head, images, labels)
             else:
                 with torch.inference_mode():
-                    maps = features(images)
-                    logits = head(maps.mean(dim=(2, 3)))
+                    if measure == "infer":
+                        self.function(infer, compiled)(features, head, images)
+                    else:
+                        # Maps are for people: they are wanted on the host.
+                        self.function(cam, compiled)(features, head, images).cpu()
         if measure == "train":
-            nn.functional.cross_entropy(logits.float(), labels).backward()
+            loss.backward()
             optimiser.step()
-        elif measure == "cam":
-            with torch.inference_mode():
-                weight = head.weight[logits.argmax(dim=1)]
-                cam = torch.einsum("nk,nkhw->nhw", weight, maps.float())
-                low = cam.amin(dim=(1, 2), keepdim=True)
-                cam = (cam - low) / (cam - low).amax(dim=(1, 2), keepdim=True)
-                nn.functional.interpolate(cam[:, None], size=(self.size, self.size), mode="bilinear")
+
+    def synchronize(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
 
     def measure(self, request):
         if request["measure"] == "memory":
             return {"peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
-        arguments = (request["measure"], request["channelsLast"], request["bf16"])
+        if request["measure"] == "matmul":
+            return self.matmul(request["size"], request["steps"])
+        torch.backends.cudnn.allow_tf32 = request.get("tf32", False)
+        torch.backends.cuda.matmul.allow_tf32 = request.get("tf32", False)
         if request.get("warmUp"):
-            self.step(*arguments)
+            self.step(request["measure"], request)
+        self.synchronize()
         start = time.perf_counter()
         for _ in range(request["steps"]):
-            self.step(*arguments)
+            self.step(request["measure"], request)
+        self.synchronize()
         return {
             "seconds": time.perf_counter() - start,
             "images": request["steps"] * self.batch,
         }
 
+    def matmul(self, size, steps):
+        a, b = (torch.randn(size, size, device=self.device).bfloat16() for _ in range(2))
+        for _ in range(3):
+            torch.matmul(a, b)
+        self.synchronize()
+        start = time.perf_counter()
+        for _ in range(steps):
+            torch.matmul(a, b)
+        self.synchronize()
+        return {"flopsPerSecond": 2 * size**3 * steps / (time.perf_counter() - start)}
+
 
 def main():
     bench = None
-    print(json.dumps({"version": torch.__version__}), flush=True)
+    greeting = {"version": torch.__version__}
+    if torch.cuda.is_available():
+        greeting["gpu"] = torch.cuda.get_device_name()
+        greeting["cuda"] = torch.version.cuda
+        greeting["cudnn"] = torch.backends.cudnn.version()
+    print(json.dumps(greeting), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         if "model" in request:
+            if bench:
+                bench.clear()
             bench = Bench(request)
             answer = {"ready": True}
         else:
-            answer = bench.measure(request)
+            try:
+                answer = bench.measure(request)
+            except Exception as error:
+                # Half-made state may hold what the next network needs.
+                bench.clear()
+                text = " ".join(str(error).split())[:600]
+                answer = {"error": f"{type(error).__name__}: {text}"}
+                print(answer["error"], file=sys.stderr, flush=True)
         print(json.dumps(answer), flush=True)
 
 

@@ -1,0 +1,69 @@
+import {
+  benchmarkMarkdown,
+  type BenchmarkResult,
+  goalLines,
+} from "./_benchmark.ts";
+import type { StepResult } from "./_steps.ts";
+
+/** Lines of a failed step's output that the report shows. */
+const SHOWN_LINES = 40;
+
+/**
+ * The kit's report.
+ *
+ * @param steps What was run so far.
+ * @param options `benchmark`: what was timed. `small`: whether this was the
+ * small run, which proves the kit and says nothing of a GPU. `revision`: of
+ * the sources.
+ */
+export function formatReport(
+  steps: readonly StepResult[],
+  options: {
+    benchmark: BenchmarkResult | undefined;
+    small: boolean;
+    revision: string;
+  },
+): string {
+  const { benchmark, small, revision } = options;
+  const lines = [
+    "# gapcam on a GPU",
+    "",
+    `Written by \`sh scripts/gpu/kit.sh\` on ${new Date().toISOString()}` +
+    `${revision ? `, revision ${revision}` : ""}.`,
+    "",
+  ];
+  if (small) {
+    lines.push(
+      "**A small run, which proves the kit's own steps: its numbers say " +
+        "nothing of a GPU.**",
+      "",
+    );
+  }
+  lines.push(
+    "| step | result | seconds | |",
+    "|---|---|---|---|",
+    ...steps.map(({ name, status, seconds, reason }) =>
+      `| ${name} | ${status} | ${seconds.toFixed(0)} | ${
+        reason.replaceAll("|", "\\|").replace(/\s+/g, " ")
+      } |`
+    ),
+    "",
+    "## Goals",
+    "",
+    ...goalLines(small ? undefined : benchmark),
+  );
+  for (const { name, title, status, reason, output, markdown } of steps) {
+    lines.push("", `## ${title}`, "");
+    lines.push(
+      `**${status}**${reason ? `: ${reason.replace(/\s+/g, " ")}` : ""}`,
+    );
+    if (markdown) lines.push("", markdown);
+    if (name === "benchmark" && benchmark) {
+      lines.push("", benchmarkMarkdown(benchmark));
+    }
+    if (status !== "failed") continue;
+    const last = output.trimEnd().split("\n").slice(-SHOWN_LINES);
+    lines.push("", "```text", ...last.map((line) => line.slice(0, 400)), "```");
+  }
+  return `${lines.join("\n").trimEnd()}\n`;
+}

@@ -1,0 +1,276 @@
+/**
+ * What kit.sh runs: every step under its own limit, all within the kit's time,
+ * and a report that is written anew after each step, so that a run that is cut
+ * short has one too.
+ *
+ *   deno run -A scripts/gpu/kit/main.ts OUT
+ *
+ * @module
+ */
+
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { BenchmarkResult } from "./_benchmark.ts";
+import type { Check } from "./_curves.ts";
+import {
+  cell,
+  lastJson,
+  readDoctor,
+  type Reading,
+  readSanitizer,
+  readTests,
+} from "./_read_output.ts";
+import { formatReport } from "./_report.ts";
+import { runStep, type Step, type StepResult } from "./_steps.ts";
+
+const out = Deno.args[0]!;
+const small = Deno.env.get("KIT_SMALL") === "1";
+const seconds = Number(Deno.env.get("KIT_SECONDS") ?? 525);
+const python = Deno.env.get("GAPCAM_PYTHON") ?? "";
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const start = performance.now();
+const benchmarkFile = `${out}/benchmark.json`;
+
+function left(): number {
+  return seconds - (performance.now() - start) / 1000;
+}
+
+function deno(...args: string[]): string[] {
+  const [verb, ...rest] = args;
+  return [Deno.execPath(), verb!, "--no-check", "--cached-only", "-A", ...rest];
+}
+
+/** A name that a shell would find, or a file that is there. */
+function find(name: string, folders: readonly string[]): string | undefined {
+  const path = (Deno.env.get("PATH") ?? "").split(":");
+  return [...path, ...folders].map((folder) => `${folder}/${name}`)
+    .find((file) => existsSync(file));
+}
+
+function sanitizer(): string | undefined {
+  const roots = ["/usr/local/cuda", Deno.env.get("CUDA_HOME") ?? ""];
+  for (
+    const { name } of existsSync("/usr/local")
+      ? Deno.readDirSync("/usr/local")
+      : []
+  ) {
+    if (name.startsWith("cuda-")) roots.push(`/usr/local/${name}`);
+  }
+  return find(
+    "compute-sanitizer",
+    roots.flatMap((root) => [`${root}/bin`, `${root}/compute-sanitizer`]),
+  );
+}
+
+const MACHINE = `
+echo "- system: $(. /etc/os-release 2>/dev/null; echo "\${PRETTY_NAME:-unknown}"), $(uname -sr)"
+echo "- processor: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(getconf _NPROCESSORS_ONLN) processors"
+if command -v nvidia-smi >/dev/null 2>&1; then
+  nvidia-smi --query-gpu=name,driver_version,memory.total,power.limit,clocks.max.sm \\
+    --format=csv,noheader | sed 's/^/- GPU: /'
+else
+  echo "- GPU: no nvidia-smi"
+fi
+echo "- Deno: $("$KIT_DENO" --version | head -1)"
+echo "- nvcc: $(nvcc --version 2>/dev/null | sed -n 's/.*release/release/p' | grep . || echo none)"
+if [ -n "$KIT_PYTHON" ]; then
+  "$KIT_PYTHON" -c '
+import platform, torch
+print("- Python: %s, torch %s, CUDA %s, cuDNN %s" % (platform.python_version(), torch.__version__,
+    torch.version.cuda, torch.backends.cudnn.version()))'
+else
+  echo "- Python: none with torch"
+fi
+`;
+
+function readTraining(output: string): Reading {
+  const found = lastJson(output) as {
+    steps: number;
+    batchSize: number;
+    curves: Record<string, { losses: number[]; seconds: number }>;
+    checks: Check[];
+  } | undefined;
+  if (!found) return { problem: "it printed no losses" };
+  const names = Object.keys(found.curves).filter((name) => name !== "cpu");
+  const rows = Array.from(
+    { length: 11 },
+    (_, i) => Math.min(found.steps - 1, Math.round(i * found.steps / 10)),
+  );
+  const markdown = [
+    "| check | result | |",
+    "|---|---|---|",
+    ...found.checks.map(({ what, passed, detail }) =>
+      `| ${cell(what)} | ${passed ? "holds" : "**fails**"} | ${cell(detail)} |`
+    ),
+    "",
+    `| step | ${names.map((name) => `loss, ${name}`).join(" | ")} |`,
+    `|---|${names.map(() => "---|").join("")}`,
+    ...rows.map((step) =>
+      `| ${step + 1} | ${
+        names.map((name) => found.curves[name]!.losses[step]?.toFixed(4) ?? "")
+          .join(" | ")
+      } |`
+    ),
+    `| seconds | ${
+      names.map((name) => found.curves[name]!.seconds.toFixed(1)).join(" | ")
+    } |`,
+  ].join("\n");
+  const failed = found.checks.filter(({ passed }) => !passed);
+  return failed.length > 0
+    ? { problem: `${failed.map(({ what }) => `not so: ${what}`)}`, markdown }
+    : { markdown };
+}
+
+const memcheck = sanitizer();
+const steps: Step[] = [
+  {
+    name: "machine",
+    title: "The machine",
+    limit: small ? 120 : 40,
+    command: ["sh", "-c", MACHINE],
+    env: { KIT_DENO: Deno.execPath(), KIT_PYTHON: python },
+    read: (output) => ({ markdown: output.trim() }),
+  },
+  {
+    name: "doctor",
+    title: "What gapcam finds",
+    limit: 40,
+    command: deno("run", "scripts/doctor.ts", "--json"),
+    read: readDoctor,
+  },
+  {
+    name: "operations",
+    title: "Every operation against plain loops",
+    limit: 100,
+    command: deno(
+      "test",
+      ...(small ? ["--filter", "linear"] : []),
+      "tests/device/operations_test.ts",
+    ),
+    env: { GAPCAM_REQUIRE: "cuda" },
+    read: (output) => readTests(output, "cuda: "),
+  },
+  {
+    name: "parity",
+    title: "PyTorch's numbers",
+    limit: 80,
+    // The seed's network would take a stand-in for a GPU minutes.
+    command: deno(
+      "test",
+      ...(small
+        ? ["--filter", "/: adam$/"]
+        : ["tests/nn/seed_network_test.ts"]),
+      "tests/nn/training_parity_test.ts",
+    ),
+    env: {
+      GAPCAM_TEST_DEVICE: "cuda",
+      ...(python ? { GAPCAM_PYTHON: python } : {}),
+      PYTHONPATH: `${Deno.env.get("PYTHONPATH") ?? ""}:` +
+        `${root}scripts/gpu/kit/python`,
+    },
+    read: readTests,
+  },
+  {
+    name: "training",
+    title: "Training in three precisions",
+    limit: small ? 120 : 60,
+    command: deno(
+      "run",
+      "scripts/gpu/kit/training.ts",
+      "--steps",
+      small ? "60" : "200",
+      ...(small ? ["--small"] : []),
+    ),
+    read: readTraining,
+  },
+  {
+    name: "memcheck",
+    title: "compute-sanitizer",
+    limit: 50,
+    command: memcheck
+      ? [
+        memcheck,
+        "--tool",
+        "memcheck",
+        "--target-processes",
+        "all",
+        "--error-exitcode",
+        "99",
+        ...deno(
+          "run",
+          "scripts/gpu/kit/training.ts",
+          "--small",
+          "--unchecked",
+          "--steps",
+          "3",
+          "--precisions",
+          "f32,bf16",
+        ),
+      ]
+      : { skip: "compute-sanitizer was not found" },
+    read: readSanitizer,
+  },
+  {
+    name: "benchmark",
+    title: "Speed beside PyTorch",
+    limit: 500,
+    command: deno(
+      "run",
+      "scripts/gpu/kit/benchmark.ts",
+      benchmarkFile,
+      ...(python ? ["--python", python] : []),
+      ...(small ? ["--small"] : []),
+      "--seconds",
+    ),
+  },
+];
+
+const results: StepResult[] = [];
+
+function benchmarkResult(): BenchmarkResult | undefined {
+  return existsSync(benchmarkFile)
+    ? JSON.parse(readFileSync(benchmarkFile, "utf8"))
+    : undefined;
+}
+
+function writeReport(): void {
+  const file = `${out}/gpu-report.md`;
+  const revision = existsSync(`${root}REVISION`)
+    ? readFileSync(`${root}REVISION`, "utf8").trim()
+    : "";
+  Deno.writeTextFileSync(
+    `${file}.tmp`,
+    formatReport(results, { benchmark: benchmarkResult(), small, revision }),
+  );
+  Deno.renameSync(`${file}.tmp`, file);
+}
+
+Deno.chdir(root);
+rmSync(benchmarkFile, { force: true });
+for (const step of steps) {
+  const log = `${out}/${step.name}.log`;
+  // It ends by itself, in good order, before its limit does.
+  const command = step.name === "benchmark" && !("skip" in step.command)
+    ? [...step.command, String(Math.floor(left() - 20))]
+    : step.command;
+  const result = await runStep({ ...step, command }, { seconds: left(), log });
+  results.push(result);
+  console.log(
+    `${result.status.padEnd(8)} ${result.name.padEnd(11)} ` +
+      `${result.seconds.toFixed(0).padStart(4)} s  ${result.reason}`,
+  );
+  writeReport();
+}
+// One file instead of many: few come back from a machine that is lent.
+Deno.writeTextFileSync(
+  `${out}/kit.log`,
+  results.map(({ name, output }) => `==== ${name} ====\n${output}`).join("\n"),
+);
+for (const { name } of steps) rmSync(`${out}/${name}.log`, { force: true });
+const failed = results.filter(({ status }) => status === "failed");
+console.log(
+  failed.length === 0
+    ? `All steps passed: ${out}/gpu-report.md`
+    : `${failed.length} steps failed: ${out}/gpu-report.md`,
+);
+if (failed.length > 0) Deno.exit(1);

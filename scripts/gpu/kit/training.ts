@@ -1,0 +1,105 @@
+/**
+ * Trains on generated shapes in several precisions, from the same weights on the
+ * same batches, and checks that the loss curves agree and fall; the first steps
+ * are compared with the CPU's. Prints one line of JSON at the end.
+ *
+ * @module
+ */
+
+import {
+  adam,
+  BatchLoader,
+  Network,
+  openDevice,
+  openShapes,
+  vgg,
+  type VggStep,
+} from "../../../mod.ts";
+import { parseArgs } from "@std/cli/parse-args";
+import { type Check, checkAgreement, checkFall } from "./_curves.ts";
+
+const PRECISIONS = ["f32", "tf32", "bf16"] as const;
+type Precision = typeof PRECISIONS[number];
+
+const flags = parseArgs(Deno.args, {
+  boolean: ["small", "unchecked"],
+  string: ["steps", "precisions"],
+});
+const steps = Number(flags.steps ?? 200);
+const precisions = (flags.precisions ?? PRECISIONS.join()).split(
+  ",",
+) as Precision[];
+const trunk: VggStep[] = flags.small
+  ? [8, "M", 16, "M"]
+  : [32, 32, "M", 64, 64, "M", 128, 128, "M"];
+const size = flags.small ? 16 : 48;
+const batchSize = flags.small ? 8 : 64;
+/** How many of the first steps are compared with the CPU's. */
+const CPU_STEPS = 10;
+
+async function losses(
+  backend: "cpu" | "cuda",
+  options: { precision: Precision; steps: number },
+): Promise<{ losses: number[]; seconds: number }> {
+  using device = openDevice(backend, { precision: options.precision });
+  const images = openShapes("train", {
+    size,
+    length: flags.small ? 64 : 1024,
+  });
+  using network = new Network(
+    device,
+    vgg(trunk, { classes: images.classes.length }),
+    { seed: 0 },
+  );
+  using training = await network.compileTraining({
+    batchSize,
+    image: { height: size, width: size, channels: 3 },
+    optimiser: adam({ learningRate: flags.small ? 1e-2 : 2e-3 }),
+  });
+  const loader = new BatchLoader(images, { batchSize, shuffle: true });
+  const curve: number[] = [];
+  const start = performance.now();
+  for (let epoch = 0; curve.length < options.steps; epoch++) {
+    for await (const batch of loader.epoch(epoch)) {
+      await training.step(batch.images, batch.labels);
+      curve.push(training.metrics().lastLoss);
+      if (curve.length === options.steps) break;
+    }
+  }
+  return { losses: curve, seconds: (performance.now() - start) / 1000 };
+}
+
+const curves: Record<string, { losses: number[]; seconds: number }> = {};
+for (const precision of precisions) {
+  curves[precision] = await losses("cuda", { precision, steps });
+}
+const checks: Check[] = [];
+if (!flags.unchecked) {
+  const f32 = curves.f32!.losses;
+  curves.cpu = await losses("cpu", { precision: "f32", steps: CPU_STEPS });
+  checks.push(
+    checkAgreement(`the first ${CPU_STEPS} steps in f32 are the CPU's`, {
+      found: f32.slice(0, CPU_STEPS),
+      expected: curves.cpu.losses,
+    }, { stretch: 1, relative: 1e-3, absolute: 1e-4 }),
+  );
+  for (const precision of precisions) {
+    const { losses } = curves[precision]!;
+    checks.push(
+      checkFall(
+        `the loss falls in ${precision}`,
+        losses,
+        flags.small ? 0.9 : 0.5,
+      ),
+    );
+    if (precision === "f32") continue;
+    checks.push(
+      checkAgreement(`${precision} learns as f32 does`, {
+        found: losses,
+        expected: f32,
+      }, { stretch: 40, relative: 0.15, absolute: 0.05 }),
+    );
+  }
+}
+console.log(JSON.stringify({ steps, batchSize, size, curves, checks }));
+if (checks.some(({ passed }) => !passed)) Deno.exit(1);
