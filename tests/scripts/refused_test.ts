@@ -76,7 +76,7 @@ const TRAINING: [string, string[], RegExp][] = [
   [
     "freezing everything",
     ["--freeze=features", "--freeze=classifier"],
-    /Cannot train: features, classifier leaves no parameter that learns/,
+    /Cannot train: freezing features, classifier leaves no parameter that learns/,
   ],
 ];
 
