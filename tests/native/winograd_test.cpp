@@ -297,7 +297,7 @@ class Trial {
     return error.check(2e-5, what);
   }
 
-  // The fused pool is that of the map which the same kernels made without it.
+  // The fused pool is that of the map made without it.
   void pool() {
     const std::string what = name_ + ", forward with pool";
     for (const bool keep_output : {false, true}) {
@@ -315,23 +315,31 @@ class Trial {
       a.argmax = argmax_.data();
       run_twice(*convolution, a, pooled_values_, what);
       if (!argmax_.intact() || !map.intact()) fail(what + ": memory beside its own was written");
-      if (keep_output && std::memcmp(map.data(), output_.data(),
-                                     static_cast<size_t>(map.count()) * sizeof(float)) != 0) {
-        fail(what + ": the map differs from the one without pool");
+      if (keep_output) {
+        Error error;
+        for (int64_t i = 0; i < map.count(); i++) {
+          error.add(static_cast<double>(map[i]), static_cast<double>(output_[i]));
+        }
+        error.check(1e-6, what + ", the map beside");
       }
       Error error;
       each(pooled_, [&](int64_t n, int64_t c, int64_t y, int64_t x) {
-        float best = output_[out_.at(n, c, 2 * y, 2 * x)];
-        int which = 0;
+        const auto value = [&](int q) {
+          return output_[out_.at(n, c, 2 * y + q / 2, 2 * x + q % 2)];
+        };
+        int best = 0;
         for (int q = 1; q < 4; q++) {
-          const float value = output_[out_.at(n, c, 2 * y + q / 2, 2 * x + q % 2)];
-          if (value > best) best = value, which = q;
+          if (value(q) > value(best)) best = q;
         }
         const int64_t at = pooled_.at(n, c, y, x);
-        error.add(static_cast<double>(pooled_values_[at]), static_cast<double>(best));
-        if (argmax_[at] != which) fail(what + ": wrong argmax");
+        const int chosen = argmax_[at];
+        error.add(static_cast<double>(pooled_values_[at]), static_cast<double>(value(best)));
+        // Compiled apart, the two round apart, so that near ties may go either way.
+        const bool near =
+            chosen < 4 && std::fabs(value(chosen) - value(best)) <= 1e-5f * std::fabs(value(best));
+        if (chosen != best && !near) fail(what + ": wrong argmax");
       });
-      error.check(0.0, what);
+      error.check(1e-6, what);
     }
   }
 

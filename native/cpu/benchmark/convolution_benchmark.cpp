@@ -75,7 +75,9 @@ double measure_peak(int threads) {
     const double start = now();
 #pragma omp parallel num_threads(threads)
     {
-      Vector sum[10] = {};
+      // Unlike from the start, or the compiler would see that one chain is enough.
+      Vector sum[10];
+      for (int j = 0; j < 10; j++) sum[j] = Vector{} + static_cast<float>(j);
       Vector x = Vector{} + 0.999f, y = Vector{} + 0.001f;
       for (long i = 0; i < rounds; i++) {
 #pragma GCC unroll 10
@@ -123,7 +125,7 @@ struct Sum {
   double ours = 0, direct = 0, flops = 0;
 };
 
-void time_layer(const Layer &layer, const Options &options, double peak, Sum (&sums)[3]) {
+void time_layer(const Layer &layer, const Options &options, Sum (&sums)[3]) {
   ConvolutionRequest request;
   ConvolutionShape &s = request.shape;
   s.batch = options.batch;
@@ -206,7 +208,6 @@ void time_layer(const Layer &layer, const Options &options, double peak, Sum (&s
     sums[direction].direct += direct.best;
     sums[direction].flops += flops;
   }
-  (void)peak;
 }
 
 }  // namespace
@@ -225,7 +226,7 @@ int main(int count, char **arguments) {
   Sum sums[3];
   for (int i = 0; i < static_cast<int>(sizeof layers / sizeof *layers); i++) {
     if (options.layer >= 0 && options.layer != i) continue;
-    time_layer(layers[i], options, peak, sums);
+    time_layer(layers[i], options, sums);
   }
   Sum all;
   for (int direction = 0; direction < 3; direction++) {

@@ -41,8 +41,8 @@ void transform_output_gradients(const Plan &plan, const Map &map, int64_t first_
     for (int64_t t = begin; t < end; t++, walk.next()) {
       int64_t step;
       const float *in = read_tile<L, tile>(map, block, walk.place(), local, &step);
-      sum += transform_gradients<L>(in, step, transformed + (block * plan.tile_block + t) * width,
-                                    plan.destination_step);
+      transform_gradients<L>(in, step, transformed + (block * plan.tile_block + t) * width,
+                             plan.destination_step, &sum);
     }
     for (int64_t c = 0; c < width; c++) bias[block * width + c] += static_cast<double>(sum[c]);
     item += end - begin;

@@ -9,11 +9,10 @@ namespace {
 
 // Transformed tiles lie as [point][tile / rows][channel block][tile % rows][channel], so that a
 // micro-kernel reads one straight line of memory.
-template <class L>
+template <class L, int Rows>
 void transform_source(const Plan &plan, const Map &map, int64_t first_tile, int64_t count,
                       Range items, float *transformed) {
   constexpr int64_t width = L::width;
-  const int64_t rows = plan.tuning.rows;
   alignas(64) float local[patch * patch * width];
   for (int64_t item = items.begin; item < items.end;) {
     const int64_t block = item / count, begin = item % count;
@@ -23,7 +22,7 @@ void transform_source(const Plan &plan, const Map &map, int64_t first_tile, int6
       int64_t step;
       const float *in = read_tile<L, patch>(map, block, walk.place(), local, &step);
       float *out =
-          transformed + ((t / rows * plan.source.blocks + block) * rows + t % rows) * width;
+          transformed + ((t / Rows * plan.source.blocks + block) * Rows + t % Rows) * width;
       transform_patch<L>(in, step, out, plan.source_step);
     }
     item += end - begin;
@@ -135,12 +134,15 @@ GAPCAM_ALWAYS_INLINE void pool_tile(const Plan &plan, const typename L::Vector (
   using Integers = typename L::Integers;
   constexpr int64_t width = L::width;
   const int64_t height = plan.destination.height / 2, pooled_width = plan.destination.width / 2;
+#pragma GCC unroll 2
   for (int i = 0; i < 2; i++) {
+#pragma GCC unroll 2
     for (int j = 0; j < 2; j++) {
       const int64_t row = place.y / 2 + i, column = place.x / 2 + j;
       if (row >= height || column >= pooled_width) continue;
       Vector best = y[2 * i][2 * j];
       Integers which{};
+#pragma GCC unroll 4
       for (int q = 1; q < 4; q++) {
         const Vector value = y[2 * i + (q >> 1)][2 * j + (q & 1)];
         // As in PyTorch, the first maximum wins and NaN is larger than everything.
@@ -155,13 +157,61 @@ GAPCAM_ALWAYS_INLINE void pool_tile(const Plan &plan, const typename L::Vector (
   }
 }
 
+// Rows `Row` and `Row + 2` of a tile's pixels, before bias and leaky ReLU.
+template <class L, int Row>
+GAPCAM_ALWAYS_INLINE void transform_rows(const float *in, int64_t step,
+                                         typename L::Vector (&first)[4],
+                                         typename L::Vector (&second)[4]) {
+  using Vector = typename L::Vector;
+  Vector one[6], two[6];
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; j++) {
+    const float *m = in + j * step;
+    const Vector a_plus = L::load(m + 6 * step), a_minus = L::load(m + 12 * step);
+    const Vector b_plus = L::load(m + 18 * step), b_minus = L::load(m + 24 * step);
+    if (Row == 0) {
+      const Vector sum_a = a_plus + a_minus, sum_b = b_plus + b_minus;
+      one[j] = (L::load(m) + sum_a) + sum_b;
+      two[j] = a2 * sum_a + b2 * sum_b;
+    } else {
+      const Vector difference_a = a_plus - a_minus, difference_b = b_plus - b_minus;
+      one[j] = a * difference_a + b * difference_b;
+      two[j] = (L::load(m + 30 * step) + a3 * difference_a) + b3 * difference_b;
+    }
+  }
+  output_transform(one, first);
+  output_transform(two, second);
+}
+
 template <class L>
+GAPCAM_ALWAYS_INLINE void activate(typename L::Vector (&y)[4], typename L::Vector bias,
+                                   typename L::Vector slope) {
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    y[j] += bias;
+    // The larger of the two, since 0 <= slope <= 1; in this order NaN and infinity survive.
+    const typename L::Vector low = y[j] * slope;
+    y[j] = low > y[j] ? low : y[j];
+  }
+}
+
+template <class L>
+GAPCAM_ALWAYS_INLINE void store_row(float *to, const typename L::Vector (&y)[4], int64_t columns) {
+  // No index that varies, or y would go through memory.
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    if (j < columns) L::store(to + j * L::width, y[j]);
+  }
+}
+
+template <class L, bool Pool>
 void transform_products(const Plan &plan, const float *products, int64_t first_block,
                         int64_t blocks, int64_t first_tile, int64_t count, const Target &target) {
   using Vector = typename L::Vector;
   constexpr int64_t width = L::width;
   const Side &side = plan.destination;
-  const Vector zero{}, slope = L::broadcast(target.slope);
+  const Vector slope = L::broadcast(target.slope);
+  const int64_t row_step = side.width * width;
   for (int64_t k = 0; k < blocks; k++) {
     const int64_t block = first_block + k;
     Vector bias{};
@@ -173,41 +223,30 @@ void transform_products(const Plan &plan, const float *products, int64_t first_b
     Walk walk(plan, first_tile, 0);
     for (int64_t t = 0; t < count; t++, walk.next()) {
       const float *in = products + (k * plan.tiles_at_once + t) * width;
-      Vector half[4][6];
-#pragma GCC unroll 6
-      for (int j = 0; j < 6; j++) {
-        Vector m[6], column[4];
-#pragma GCC unroll 6
-        for (int i = 0; i < 6; i++) m[i] = L::load(in + (i * 6 + j) * plan.product_step);
-        output_transform(m, column);
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) half[i][j] = column[i];
+      // 36 streams are more than a processor follows by itself; two tiles share a line of 64 bytes.
+      if (t % (cache_line / width) == 0) {
+        for (int64_t p = 0; p < points; p++) {
+          __builtin_prefetch(in + cache_line + p * plan.product_step);
+        }
       }
       const Place place = walk.place();
       const int64_t plane = place.image * side.blocks + block;
-      const int64_t rows = least(tile, side.height - place.y);
       const int64_t columns = least(tile, side.width - place.x);
+      const int64_t rows = target.map ? least(tile, side.height - place.y) : 0;
+      // Not a pixel of it is touched where the map is not wanted.
+      float *to = target.map + ((plane * side.height + place.y) * side.width + place.x) * width;
       Vector y[4][4];
-      float *to =
-          target.map ? target.map + ((plane * side.height + place.y) * side.width + place.x) * width
-                     : nullptr;
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; i++) {
-        output_transform(half[i], y[i]);
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) {
-          y[i][j] += bias;
-          y[i][j] = y[i][j] > zero ? y[i][j] : y[i][j] * slope;
-        }
-        if (!to || i >= rows) continue;
-        if (columns == tile) {
-#pragma GCC unroll 4
-          for (int j = 0; j < 4; j++) L::store(to + (i * side.width + j) * width, y[i][j]);
-        } else {
-          for (int j = 0; j < columns; j++) L::store(to + (i * side.width + j) * width, y[i][j]);
-        }
-      }
-      if (target.pooled) pool_tile<L>(plan, y, target, plane, place);
+      transform_rows<L, 0>(in, plan.product_step, y[0], y[2]);
+      activate<L>(y[0], bias, slope);
+      activate<L>(y[2], bias, slope);
+      if (rows > 0) store_row<L>(to, y[0], columns);
+      if (rows > 2) store_row<L>(to + 2 * row_step, y[2], columns);
+      transform_rows<L, 1>(in, plan.product_step, y[1], y[3]);
+      activate<L>(y[1], bias, slope);
+      activate<L>(y[3], bias, slope);
+      if (rows > 1) store_row<L>(to + row_step, y[1], columns);
+      if (rows > 3) store_row<L>(to + 3 * row_step, y[3], columns);
+      if (Pool) pool_tile<L>(plan, y, target, plane, place);
     }
   }
 }
@@ -217,15 +256,18 @@ template <class L, int Rows, int Vectors>
 void finish_tiles(const Plan &plan, const float *transformed, const float *weight,
                   const Target &target, int64_t first_tile, Range tiles, Range panels,
                   float *products) {
-  for (int64_t t = tiles.begin; t < tiles.end; t += plan.tiles_at_once) {
-    const Range some_tiles{t, least(tiles.end, t + plan.tiles_at_once)};
-    for (int64_t p = panels.begin; p < panels.end; p += plan.panels_at_once) {
-      const Range some{p, least(panels.end, p + plan.panels_at_once)};
+  // Tiles in the inner loop: a panel of a large weight comes from memory once.
+  for (int64_t p = panels.begin; p < panels.end; p += plan.panels_at_once) {
+    const Range some{p, least(panels.end, p + plan.panels_at_once)};
+    for (int64_t t = tiles.begin; t < tiles.end; t += plan.tiles_at_once) {
+      const Range some_tiles{t, least(tiles.end, t + plan.tiles_at_once)};
       multiply<L, Rows, Vectors>(plan, transformed, weight, some, some_tiles, products);
       const int64_t first_block = some.begin * Vectors;
       const int64_t blocks = least(some.end * Vectors, plan.destination.blocks) - first_block;
-      transform_products<L>(plan, products, first_block, blocks, first_tile + some_tiles.begin,
-                            some_tiles.end - some_tiles.begin, target);
+      const auto transform =
+          target.pooled ? transform_products<L, true> : transform_products<L, false>;
+      transform(plan, products, first_block, blocks, first_tile + some_tiles.begin,
+                some_tiles.end - some_tiles.begin, target);
     }
   }
 }
@@ -261,7 +303,8 @@ void forward(const Plan &plan, const ConvolutionArguments &arguments) {
       const int64_t members = (threads - team + teams - 1) / teams;
       for (int64_t t = 0; t < plan.tiles; t += plan.tile_block) {
         const int64_t count = least(plan.tile_block, plan.tiles - t);
-        transform_source<L>(plan, map, t, count, part(blocks * count, threads, thread), scratch);
+        transform_source<L, Rows>(plan, map, t, count, part(blocks * count, threads, thread),
+                                  scratch);
 #pragma omp barrier
         const Range rows = part((count + Rows - 1) / Rows, members, member);
         const Range tiles{rows.begin * Rows, least(rows.end * Rows, count)};
@@ -274,7 +317,7 @@ void forward(const Plan &plan, const ConvolutionArguments &arguments) {
       const Range mine = part(plan.tiles, threads, thread);
       for (int64_t t = mine.begin; t < mine.end; t += plan.tile_block) {
         const int64_t count = least(plan.tile_block, mine.end - t);
-        transform_source<L>(plan, map, t, count, {0, blocks * count}, transformed);
+        transform_source<L, Rows>(plan, map, t, count, {0, blocks * count}, transformed);
         finish_tiles<L, Rows, Vectors>(plan, transformed, weight, target, t, {0, count},
                                        {0, plan.panels}, products);
       }

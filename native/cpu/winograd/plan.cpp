@@ -1,22 +1,23 @@
 #include "plan.h"
 
 #include <algorithm>
-#ifdef GAPCAM_TUNE
-#include <cstdlib>
-#endif
 
 namespace gapcam::cpu::winograd {
 
 namespace {
 
-#ifdef GAPCAM_TUNE
-int64_t knob(const char *name, int64_t normal) {
-  const char *text = std::getenv(name);
-  return text ? std::atoll(text) : normal;
-}
-#else
-#define knob(name, normal) (normal)
-#endif
+// Bytes, found by timing VGG's layers on a machine with 512 KB of second-level cache a core; none
+// matters by more than a few percent when halved or doubled.
+// A weight or sums up to this size stay in the shared cache, and each thread has tiles of its own.
+constexpr int64_t near_bytes = 3 << 20;
+constexpr int64_t near_source_bytes = 320 << 10;  // then: transformed tiles, of one thread
+constexpr int64_t far_source_bytes = 4 << 20;     // else: transformed tiles, of all threads
+constexpr int64_t product_bytes = 96 << 10;  // of a unit of work, before it is transformed back
+constexpr int64_t near_filter_bytes = 600 << 10;  // as the sources, input and gradient together
+constexpr int64_t far_filter_bytes = 32 << 20;
+// Channels.
+constexpr int64_t chunk_channels = 256;
+constexpr int64_t source_unit_channels = 128, destination_unit_channels = 64;
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
@@ -44,19 +45,15 @@ void plan_products(Plan &plan) {
   const int64_t each = divide_up(plan.tiles, plan.threads);
   // A weight that stays in the shared cache can be read anew for few tiles; a larger one comes from
   // memory, and is worth reading only for many.
-  plan.shared =
-      plan.threads > 1 && (plan.weight_floats * 4 > knob("GW_SHARE", 3 << 20) || each < 4 * rows);
-  const int64_t most = plan.weight_floats * 4 > knob("GW_SHARE", 3 << 20)
-                           ? knob("GW_FAR", 4 << 20) / tile_bytes
-                           : knob("GW_NEAR", 320 << 10) / tile_bytes;
+  plan.shared = plan.threads > 1 && (plan.weight_floats * 4 > near_bytes || each < 4 * rows);
+  const int64_t most = plan.weight_floats * 4 > near_bytes ? far_source_bytes / tile_bytes
+                                                           : near_source_bytes / tile_bytes;
   plan.tile_block = equal_blocks(plan.shared ? plan.tiles : each, most, rows);
   const int64_t budget =
-      std::max(knob("GW_PRODUCT", 200 << 10) / (points * tuning.vectors * width * 4) / rows,
-               int64_t{1}) *
-      rows;
+      std::max(product_bytes / (points * tuning.vectors * width * 4) / rows, int64_t{1}) * rows;
   plan.tiles_at_once = std::min(plan.tile_block, budget);
   plan.panels_at_once = std::min(plan.panels, std::max(int64_t{1}, budget / plan.tiles_at_once));
-  plan.chunk = std::max(int64_t{1}, knob("GW_CHUNK", 256) / width);
+  plan.chunk = std::max(int64_t{1}, chunk_channels / width);
   plan.product_step = odd_lines(plan.panels_at_once * tuning.vectors * plan.tiles_at_once * width);
   plan.product_floats = points * plan.product_step;
   plan.source_step = odd_lines(plan.tile_block * padded);
@@ -72,17 +69,16 @@ void plan_sums(Plan &plan) {
   const int64_t sums_bytes = points * inputs * outputs * 4;
   const int64_t tile_bytes = points * (inputs + outputs) * 4;
   const int64_t each = divide_up(plan.tiles, plan.threads);
-  plan.shared = sums_bytes > knob("GF_SHARE", 3 << 20);
+  plan.shared = sums_bytes > near_bytes;
   if (plan.shared) {
-    plan.tile_block = equal_blocks(plan.tiles, knob("GF_FAR", 64 << 20) / tile_bytes, 1);
+    plan.tile_block = equal_blocks(plan.tiles, far_filter_bytes / tile_bytes, 1);
     plan.source_units =
-        divide_up(plan.source.blocks, std::max(int64_t{1}, knob("GF_SU", 128) / width));
+        divide_up(plan.source.blocks, std::max(int64_t{1}, source_unit_channels / width));
     plan.destination_units =
-        divide_up(plan.destination.blocks, std::max(int64_t{1}, knob("GF_DU", 64) / width));
+        divide_up(plan.destination.blocks, std::max(int64_t{1}, destination_unit_channels / width));
     plan.sums_kept = plan.tile_block < plan.tiles;
   } else {
-    plan.tile_block =
-        equal_blocks(each, std::max(knob("GF_NEAR", 600 << 10) / tile_bytes, int64_t{32}), 1);
+    plan.tile_block = equal_blocks(each, std::max(near_filter_bytes / tile_bytes, int64_t{32}), 1);
     plan.source_units = plan.destination_units = 1;
   }
   plan.source_unit = divide_up(plan.source.blocks, plan.source_units);

@@ -9,6 +9,9 @@
 #pragma once
 
 #include <omp.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #include "plan.h"
 
@@ -50,9 +53,36 @@ struct Lanes {
   // x - 0 is x for every x, so that this is a broadcast and nothing else.
   static GAPCAM_ALWAYS_INLINE Vector broadcast(float x) { return x - Vector{}; }
   static GAPCAM_ALWAYS_INLINE Integers load_bytes(const uint8_t *p) {
+    // GCC 12 converts one byte at a time.
+#ifdef __AVX2__
+    if constexpr (Width == 8) {
+      return reinterpret_cast<Integers>(
+          _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(p))));
+    }
+#endif
+#ifdef __AVX512F__
+    if constexpr (Width == 16) {
+      return reinterpret_cast<Integers>(
+          _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i *>(p))));
+    }
+#endif
     return __builtin_convertvector(*reinterpret_cast<const Bytes *>(p), Integers);
   }
   static GAPCAM_ALWAYS_INLINE void store_bytes(uint8_t *p, Integers v) {
+#ifdef __AVX2__
+    if constexpr (Width == 8) {
+      const __m256i all = reinterpret_cast<__m256i>(v);
+      const __m128i words =
+          _mm_packus_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+      return _mm_storel_epi64(reinterpret_cast<__m128i *>(p), _mm_packus_epi16(words, words));
+    }
+#endif
+#ifdef __AVX512F__
+    if constexpr (Width == 16) {
+      return _mm_store_si128(reinterpret_cast<__m128i *>(p),
+                             _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(v)));
+    }
+#endif
     *reinterpret_cast<Bytes *>(p) = __builtin_convertvector(v, Bytes);
   }
   static GAPCAM_ALWAYS_INLINE Vector where(Integers mask, Vector v) {
@@ -72,19 +102,20 @@ constexpr float scale_0 = 1.0f / (a2 * b2);
 constexpr float scale_a = 1.0f / (2.0f * a2 * (a2 - b2));
 constexpr float scale_b = 1.0f / (2.0f * b2 * (b2 - a2));
 
-// Each transform reads `in` and writes `out` of one row or column, with the steps given in
-// vectors.
+// Points +-x differ in the sign of the odd powers: a transform makes the even and the odd part, and
+// adds and subtracts. A two-dimensional transform makes only the rows of one such pair at a time:
+// what it makes then stays in registers, where all of it would go through memory.
 
 // B^T: 6 input pixels to 6 points.
 template <class Vector>
 GAPCAM_ALWAYS_INLINE void input_transform(const Vector (&d)[6], Vector (&out)[6]) {
-  const Vector even_a = d[4] - b2 * d[2], odd_a = d[3] - b2 * d[1];
-  const Vector even_b = d[4] - a2 * d[2], odd_b = d[3] - a2 * d[1];
+  const Vector even_a = d[4] - b2 * d[2], odd_a = a * d[3] - (a * b2) * d[1];
+  const Vector even_b = d[4] - a2 * d[2], odd_b = b * d[3] - (b * a2) * d[1];
   out[0] = (d[4] - (a2 + b2) * d[2]) + (a2 * b2) * d[0];
-  out[1] = even_a + a * odd_a;
-  out[2] = even_a - a * odd_a;
-  out[3] = even_b + b * odd_b;
-  out[4] = even_b - b * odd_b;
+  out[1] = even_a + odd_a;
+  out[2] = even_a - odd_a;
+  out[3] = even_b + odd_b;
+  out[4] = even_b - odd_b;
   out[5] = (d[5] - (a2 + b2) * d[3]) + (a2 * b2) * d[1];
 }
 
