@@ -77,13 +77,16 @@ double measure_peak(int threads) {
     {
       // Unlike from the start, or the compiler would see that one chain is enough.
       Vector sum[10];
+#pragma GCC unroll 10
       for (int j = 0; j < 10; j++) sum[j] = Vector{} + static_cast<float>(j);
       Vector x = Vector{} + 0.999f, y = Vector{} + 0.001f;
       for (long i = 0; i < rounds; i++) {
 #pragma GCC unroll 10
         for (int j = 0; j < 10; j++) sum[j] = sum[j] * x + y;
       }
-      asm volatile("" : : "m"(sum));
+#pragma GCC unroll 10
+      for (int j = 0; j < 10; j++) x += sum[j];
+      asm volatile("" : : "m"(x));
     }
     best = std::max(best, threads * rounds * 20.0 * Width / (now() - start));
   }

@@ -63,7 +63,7 @@ struct Lanes {
 #ifdef __AVX512F__
     if constexpr (Width == 16) {
       return reinterpret_cast<Integers>(
-          _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i *>(p))));
+          _mm512_maskz_cvtepu8_epi32(0xffff, _mm_load_si128(reinterpret_cast<const __m128i *>(p))));
     }
 #endif
     return __builtin_convertvector(*reinterpret_cast<const Bytes *>(p), Integers);
@@ -80,7 +80,7 @@ struct Lanes {
 #ifdef __AVX512F__
     if constexpr (Width == 16) {
       return _mm_store_si128(reinterpret_cast<__m128i *>(p),
-                             _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(v)));
+                             _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(v)));
     }
 #endif
     *reinterpret_cast<Bytes *>(p) = __builtin_convertvector(v, Bytes);
