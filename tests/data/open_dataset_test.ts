@@ -2,11 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { existsSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { GapcamError } from "../../src/error.ts";
-import {
-  DATASET_NAMES,
-  type DatasetName,
-  openDataset,
-} from "../../src/data/open_dataset.ts";
+import { FETCHABLE_DATASETS } from "../../src/data/fetch_dataset.ts";
+import { type DatasetName, openDataset } from "../../src/data/open_dataset.ts";
 import { bytes, idx, temporaryFolder, write } from "./_helpers.ts";
 
 const STL10_IMAGE = 3 * 96 * 96;
@@ -128,7 +125,7 @@ Deno.test({
 
 Deno.test("openDataset() says which command fetches what is missing", () => {
   using folder = temporaryFolder();
-  for (const name of DATASET_NAMES.filter((name) => name !== "shapes")) {
+  for (const name of FETCHABLE_DATASETS as readonly DatasetName[]) {
     for (const dataDir of [`${folder.path}/none`, folder.path]) {
       const error = assertThrows(
         () => openDataset(name, "train", { dataDir }),
