@@ -153,6 +153,11 @@ GraphRequest Program::request(const Node &node, GraphKind kind) const {
   return made;
 }
 
+double Program::convolution_flops(const Operation &o) const {
+  return 2.0 * static_cast<double>(element_count(shape(o.output))) *
+         static_cast<double>(element_count(shape(o.inputs[1])) / shape(o.inputs[1])[0]);
+}
+
 // A convolution's weight in the maps' type and with their channels, and its bias. Where the
 // device's tensors have that form they are taken as they are.
 Program::Weight Program::prepare_weight(const Node &node) {
@@ -220,7 +225,7 @@ void Program::build_conv2d(const Node &node) {
 
   Step &step = begin_step(GAPCAM_FORWARD, &node, "conv2d");
   step.algorithm = choice.describe();
-  step.flops = plain.flops();
+  step.flops = convolution_flops(o);
   const Reference source = input(o.inputs[0]), made = output(o.output);
   use_workspace(choice.plan->workspace);
   const int64_t group_count = groups(o.output), channel_groups = stored_channels(o.output) / lanes_;

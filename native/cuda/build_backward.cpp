@@ -167,7 +167,7 @@ void Program::build_conv2d_backward(const Node &node) {
   const bool is_fused = choice.variant == 0;
   Step &step = begin_step(GAPCAM_BACKWARD, &node, "conv2d backward data");
   step.algorithm = choice.describe();
-  step.flops = plain.flops();
+  step.flops = convolution_flops(o);
   use(gradient);
   const Reference weight = weights_[node.index].weight;
   const Reference made = fused.fused() ? input(source) : Reference{};
@@ -236,7 +236,7 @@ void Program::add_weight_gradient(const Node &node, const Reference &gradient) {
 
   Step &step = begin_step(GAPCAM_BACKWARD, &node, "conv2d backward filter");
   step.algorithm = choice.describe();
-  step.flops = exact.flops();
+  step.flops = convolution_flops(o);
   use(gradient);
   const Reference source = input(o.inputs[0]), d_weight = gradient_output(o.inputs[1]);
   use_workspace(choice.plan->workspace);

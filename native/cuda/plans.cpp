@@ -31,11 +31,6 @@ void check_cudnn(const Libraries &libraries, cudnn::Status status, const char *a
               format("Cannot %s: cuDNN reports %s", action, reason_of(libraries, status).c_str()));
 }
 
-double GraphRequest::flops() const {
-  return 2.0 * static_cast<double>(batch * outputs * output_height * output_width) *
-         static_cast<double>(inputs * kernel_height * kernel_width);
-}
-
 std::string GraphRequest::name() const {
   std::string text = format("%s [%lld, %lld, %lld, %lld] %lld x %d x %d", kind_name(kind),
                             static_cast<long long>(batch), static_cast<long long>(inputs),

@@ -29,7 +29,6 @@ struct GraphRequest {
   float slope = 1.0f;
 
   bool fused() const { return bias || slope != 1.0f; }
-  double flops() const;
   // "forward [64, 128, 112, 112] 128 x 3 x 3 bias leaky_relu bf16": unique among requests.
   std::string name() const;
 };

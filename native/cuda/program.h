@@ -158,6 +158,8 @@ class Program {
   size_t value_bytes(ValueId value) const;
   size_t element_bytes() const { return bf16_ ? 2 : 4; }
   GraphRequest request(const Node &node, GraphKind kind) const;
+  // Without the channels that only fill up.
+  double convolution_flops(const Operation &operation) const;
   PoolShape pool_shape(const Operation &operation) const;
   NormShape norm_shape(const Operation &operation) const;
   Weight prepare_weight(const Node &node);

@@ -1,0 +1,541 @@
+// libcudnn.so.9: descriptors as cuDNN's, checked where cuDNN checks, and the graphs that gapcam
+// builds executed by plain loops.
+#include "api/cudnn.h"
+
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim.h"
+
+namespace gapcam::cuda::cudnn {
+
+#define CUDASIM_DECLARE(name, result, parameters) \
+  extern "C" __attribute__((visibility("default"))) result name parameters;
+GAPCAM_CUDNN_FUNCTIONS(CUDASIM_DECLARE)
+#undef CUDASIM_DECLARE
+
+struct HandleObject {
+  Stream stream = nullptr;
+};
+
+namespace {
+
+constexpr Status bad_param = 2000, not_finalized = 2004, not_supported = 3000,
+                 execution_failed = 5000;
+constexpr int64_t workspace_bytes = 1000;
+
+thread_local std::string last_error;
+
+Status refuse(Status status, const std::string &reason) {
+  last_error = reason;
+  return status;
+}
+
+struct Object;
+using Shared = std::shared_ptr<Object>;
+
+// A descriptor: attributes as they were set, and what it refers to, kept alive.
+struct Object {
+  DescriptorType type;
+  bool finalised = false;
+  struct Attribute {
+    AttributeType type;
+    int64_t count;
+    std::string bytes;
+    std::vector<Shared> references;
+  };
+  std::map<AttributeName, Attribute> attributes;
+
+  bool has(AttributeName name) const { return attributes.count(name) != 0; }
+  template <class T>
+  T value(AttributeName name, size_t index = 0) const {
+    T made{};
+    const auto found = attributes.find(name);
+    if (found == attributes.end()) return made;
+    std::memcpy(&made, found->second.bytes.data() + index * sizeof(T), sizeof(T));
+    return made;
+  }
+  const Object &reference(AttributeName name) const {
+    return *attributes.at(name).references.at(0);
+  }
+};
+
+struct Holder {
+  Shared object;
+};
+
+Object &object(Descriptor descriptor) { return *static_cast<Holder *>(descriptor)->object; }
+
+size_t element_bytes(AttributeType type) {
+  switch (type) {
+    case type_handle:
+    case type_int64:
+    case type_double:
+    case type_void_pointer:
+    case type_descriptor:
+      return 8;
+    case type_boolean:
+    case type_char:
+      return 1;
+    default:
+      return 4;
+  }
+}
+
+// ---- Execution --------------------------------------------------------------------------------
+
+struct Tensor {
+  int64_t id, n, c, h, w;
+  int64_t stride[4];
+  DataType type;
+  bool is_virtual;
+  int64_t count() const { return n * c * h * w; }
+  int64_t offset(int64_t i, int64_t j, int64_t y, int64_t x) const {
+    return i * stride[0] + j * stride[1] + y * stride[2] + x * stride[3];
+  }
+};
+
+Tensor tensor_of(const Object &o) {
+  Tensor t{};
+  t.id = o.value<int64_t>(tensor_unique_id);
+  t.n = o.value<int64_t>(tensor_dimensions, 0);
+  t.c = o.value<int64_t>(tensor_dimensions, 1);
+  t.h = o.value<int64_t>(tensor_dimensions, 2);
+  t.w = o.value<int64_t>(tensor_dimensions, 3);
+  for (size_t i = 0; i < 4; i++) t.stride[i] = o.value<int64_t>(tensor_strides, i);
+  t.type = o.value<DataType>(tensor_data_type);
+  t.is_virtual = o.value<bool>(tensor_is_virtual);
+  return t;
+}
+
+float widen(uint16_t bits) {
+  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, 4);
+  return value;
+}
+
+uint16_t narrow(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((bits >> 16) | 0x40u);
+  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+// Tensors while a graph runs: NCHW f32, by id.
+class Values {
+ public:
+  explicit Values(std::map<int64_t, void *> pointers) : pointers_(std::move(pointers)) {}
+
+  std::vector<float> &read(const Tensor &t) {
+    auto found = values_.find(t.id);
+    if (found != values_.end()) return found->second;
+    std::vector<float> &made = values_[t.id];
+    made.resize(static_cast<size_t>(t.count()));
+    each(t, [&](int64_t i, int64_t at) {
+      made[static_cast<size_t>(i)] = t.type == data_bfloat16
+                                         ? widen(static_cast<uint16_t *>(pointer(t))[at])
+                                         : static_cast<float *>(pointer(t))[at];
+    });
+    return made;
+  }
+
+  void write(const Tensor &t, std::vector<float> value) {
+    if (!t.is_virtual) {
+      each(t, [&](int64_t i, int64_t at) {
+        const float one = value[static_cast<size_t>(i)];
+        if (t.type == data_bfloat16) {
+          static_cast<uint16_t *>(pointer(t))[at] = narrow(one);
+        } else {
+          static_cast<float *>(pointer(t))[at] = one;
+        }
+      });
+    }
+    values_[t.id] = std::move(value);
+  }
+
+ private:
+  void *pointer(const Tensor &t) const { return pointers_.at(t.id); }
+
+  template <class Body>
+  static void each(const Tensor &t, const Body &body) {
+    int64_t i = 0;
+    for (int64_t n = 0; n < t.n; n++) {
+      for (int64_t c = 0; c < t.c; c++) {
+        for (int64_t h = 0; h < t.h; h++) {
+          for (int64_t w = 0; w < t.w; w++) body(i++, t.offset(n, c, h, w));
+        }
+      }
+    }
+  }
+
+  std::map<int64_t, void *> pointers_;
+  std::map<int64_t, std::vector<float>> values_;
+};
+
+struct Convolution {
+  int64_t stride[2], padding[2];
+};
+
+Convolution convolution_of(const Object &o) {
+  Convolution made{};
+  for (size_t i = 0; i < 2; i++) {
+    made.stride[i] = o.value<int64_t>(convolution_strides, i);
+    made.padding[i] = o.value<int64_t>(convolution_pre_paddings, i);
+  }
+  return made;
+}
+
+// Calls body(x index, w index, y index) for every product that a convolution sums.
+template <class Body>
+void each_product(const Convolution &conv, const Tensor &x, const Tensor &w, const Tensor &y,
+                  const Body &body) {
+  for (int64_t n = 0; n < y.n; n++) {
+    for (int64_t k = 0; k < y.c; k++) {
+      for (int64_t c = 0; c < x.c; c++) {
+        for (int64_t r = 0; r < w.h; r++) {
+          for (int64_t s = 0; s < w.w; s++) {
+            const int64_t weight = ((k * w.c + c) * w.h + r) * w.w + s;
+            for (int64_t p = 0; p < y.h; p++) {
+              const int64_t h = p * conv.stride[0] - conv.padding[0] + r;
+              if (h < 0 || h >= x.h) continue;
+              const int64_t row = ((n * x.c + c) * x.h + h) * x.w;
+              for (int64_t q = 0; q < y.w; q++) {
+                const int64_t v = q * conv.stride[1] - conv.padding[1] + s;
+                if (v < 0 || v >= x.w) continue;
+                body(static_cast<size_t>(row + v), static_cast<size_t>(weight),
+                     static_cast<size_t>(((n * y.c + k) * y.h + p) * y.w + q));
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+void run_operation(const Object &o, Values &values) {
+  switch (o.type) {
+    case convolution_forward_descriptor: {
+      const Tensor x = tensor_of(o.reference(forward_x)), w = tensor_of(o.reference(forward_w)),
+                   y = tensor_of(o.reference(forward_y));
+      const auto &xs = values.read(x), &ws = values.read(w);
+      std::vector<float> sum(static_cast<size_t>(y.count()), 0.0f);
+      each_product(convolution_of(o.reference(forward_convolution)), x, w, y,
+                   [&](size_t i, size_t j, size_t k) { sum[k] += xs[i] * ws[j]; });
+      values.write(y, std::move(sum));
+      return;
+    }
+    case convolution_backward_data_descriptor: {
+      const Tensor x = tensor_of(o.reference(backward_data_dx)),
+                   w = tensor_of(o.reference(backward_data_w)),
+                   y = tensor_of(o.reference(backward_data_dy));
+      const auto &ys = values.read(y), &ws = values.read(w);
+      std::vector<float> sum(static_cast<size_t>(x.count()), 0.0f);
+      each_product(convolution_of(o.reference(backward_data_convolution)), x, w, y,
+                   [&](size_t i, size_t j, size_t k) { sum[i] += ys[k] * ws[j]; });
+      values.write(x, std::move(sum));
+      return;
+    }
+    case convolution_backward_filter_descriptor: {
+      const Tensor x = tensor_of(o.reference(backward_filter_x)),
+                   w = tensor_of(o.reference(backward_filter_dw)),
+                   y = tensor_of(o.reference(backward_filter_dy));
+      const auto &xs = values.read(x), &ys = values.read(y);
+      std::vector<float> sum(static_cast<size_t>(w.count()), 0.0f);
+      each_product(convolution_of(o.reference(backward_filter_convolution)), x, w, y,
+                   [&](size_t i, size_t j, size_t k) { sum[j] += xs[i] * ys[k]; });
+      values.write(w, std::move(sum));
+      return;
+    }
+    default:
+      break;
+  }
+  const Object &pointwise = o.reference(operation_pointwise);
+  const auto slope = static_cast<float>(pointwise.value<double>(pointwise_relu_lower_clip_slope));
+  const Tensor x = tensor_of(o.reference(operation_pointwise_x));
+  const auto &xs = values.read(x);
+  std::vector<float> made(xs.size());
+  switch (pointwise.value<PointwiseMode>(pointwise_mode)) {
+    case pointwise_add: {
+      const Tensor b = tensor_of(o.reference(operation_pointwise_b));
+      const auto &bs = values.read(b);
+      for (size_t i = 0; i < made.size(); i++) {
+        made[i] = xs[i] + bs[i / static_cast<size_t>(x.h * x.w) % static_cast<size_t>(x.c)];
+      }
+      break;
+    }
+    case pointwise_relu_forward:
+      for (size_t i = 0; i < made.size(); i++) made[i] = xs[i] > 0.0f ? xs[i] : slope * xs[i];
+      break;
+    case pointwise_relu_backward: {
+      const auto &ds = values.read(tensor_of(o.reference(operation_pointwise_dy)));
+      for (size_t i = 0; i < made.size(); i++) made[i] = xs[i] > 0.0f ? ds[i] : slope * ds[i];
+      values.write(tensor_of(o.reference(operation_pointwise_dx)), std::move(made));
+      return;
+    }
+  }
+  values.write(tensor_of(o.reference(operation_pointwise_y)), std::move(made));
+}
+
+// ---- What finalising checks -------------------------------------------------------------------
+
+Status check_convolution(const Tensor &x, const Tensor &w, const Tensor &y, const Object &conv) {
+  const Convolution c = convolution_of(conv);
+  const auto size = [&](int64_t in, int64_t kernel, int i) {
+    return (in + 2 * c.padding[i] - kernel) / c.stride[i] + 1;
+  };
+  if (x.n != y.n || x.c != w.c || w.n != y.c || y.h != size(x.h, w.h, 0) ||
+      y.w != size(x.w, w.w, 1)) {
+    return refuse(bad_param, "the tensors are no valid convolution");
+  }
+  return 0;
+}
+
+Status check(Object &o) {
+  const auto need = [&](std::initializer_list<AttributeName> names) -> Status {
+    for (const AttributeName name : names) {
+      if (!o.has(name)) return refuse(bad_param, "attribute " + std::to_string(name) + " is unset");
+    }
+    return 0;
+  };
+  switch (o.type) {
+    case tensor_descriptor: {
+      if (const Status status = need({tensor_unique_id, tensor_data_type, tensor_byte_alignment,
+                                      tensor_dimensions, tensor_strides})) {
+        return status;
+      }
+      const Tensor t = tensor_of(o);
+      if (t.stride[1] != 1 || t.c % (t.type == data_bfloat16 ? 8 : 4) != 0) {
+        return refuse(not_supported, "channels must be innermost and fill 16 bytes");
+      }
+      return 0;
+    }
+    case convolution_descriptor:
+      return need({convolution_compute_type, convolution_mode, convolution_dilations,
+                   convolution_strides, convolution_post_paddings, convolution_pre_paddings,
+                   convolution_spatial_dimensions});
+    case convolution_forward_descriptor:
+      if (const Status status = need({forward_x, forward_w, forward_y, forward_convolution,
+                                      forward_alpha, forward_beta})) {
+        return status;
+      }
+      return check_convolution(tensor_of(o.reference(forward_x)), tensor_of(o.reference(forward_w)),
+                               tensor_of(o.reference(forward_y)), o.reference(forward_convolution));
+    case convolution_backward_data_descriptor:
+      if (const Status status =
+              need({backward_data_dx, backward_data_w, backward_data_dy, backward_data_convolution,
+                    backward_data_alpha, backward_data_beta})) {
+        return status;
+      }
+      return check_convolution(
+          tensor_of(o.reference(backward_data_dx)), tensor_of(o.reference(backward_data_w)),
+          tensor_of(o.reference(backward_data_dy)), o.reference(backward_data_convolution));
+    case convolution_backward_filter_descriptor:
+      if (const Status status =
+              need({backward_filter_x, backward_filter_dw, backward_filter_dy,
+                    backward_filter_convolution, backward_filter_alpha, backward_filter_beta})) {
+        return status;
+      }
+      return check_convolution(
+          tensor_of(o.reference(backward_filter_x)), tensor_of(o.reference(backward_filter_dw)),
+          tensor_of(o.reference(backward_filter_dy)), o.reference(backward_filter_convolution));
+    case pointwise_descriptor:
+      return need({pointwise_mode, pointwise_math_precision});
+    case operation_pointwise_descriptor:
+      return need({operation_pointwise, operation_pointwise_x});
+    case operation_graph_descriptor:
+      return need({graph_operations, graph_handle});
+    case engine_heuristic_descriptor:
+      return need({heuristic_operation_graph, heuristic_mode});
+    case execution_plan_descriptor:
+      return need({plan_configuration, plan_handle});
+    case variant_pack_descriptor:
+      return need({variant_unique_ids, variant_data_pointers, variant_workspace});
+    default:
+      return 0;
+  }
+}
+
+// A configuration of the engine `index` for a graph. Engine 7 is said to be nondeterministic, and
+// must therefore never run.
+Shared configuration(const Shared &graph, int64_t index) {
+  auto engine = std::make_shared<Object>();
+  engine->type = engine_descriptor;
+  engine->finalised = true;
+  engine->attributes[engine_global_index] = {
+      type_int64, 1, std::string(reinterpret_cast<const char *>(&index), sizeof index), {}};
+  if (index == 7) {
+    const NumericalNote note = note_nondeterministic;
+    engine->attributes[engine_numerical_note] = {
+        type_numerical_note,
+        1,
+        std::string(reinterpret_cast<const char *>(&note), sizeof note),
+        {}};
+  }
+  auto made = std::make_shared<Object>();
+  made->type = engine_configuration_descriptor;
+  made->finalised = true;
+  made->attributes[configuration_engine] = {type_descriptor, 1, "", {engine}};
+  made->attributes[heuristic_operation_graph] = {type_descriptor, 1, "", {graph}};
+  return made;
+}
+
+std::vector<Shared> proposals(const Object &heuristic) {
+  const Shared graph = heuristic.attributes.at(heuristic_operation_graph).references.at(0);
+  const bool fused = graph->attributes.at(graph_operations).count > 1;
+  if (fused && cudasim::setting("CUDASIM_REFUSE_FUSED", 0)) return {};
+  if (heuristic.value<HeuristicMode>(heuristic_mode) == heuristic_fallback) {
+    return {configuration(graph, 0)};
+  }
+  return {configuration(graph, 7), configuration(graph, 1), configuration(graph, 2)};
+}
+
+}  // namespace
+
+size_t cudnnGetVersion() { return static_cast<size_t>(cudasim::setting("CUDASIM_CUDNN", 92400)); }
+
+size_t cudnnGetCudartVersion() {
+  return static_cast<size_t>(cudasim::setting("CUDASIM_CUDNN_CUDA", 13000));
+}
+
+const char *cudnnGetErrorString(Status status) {
+  return status == 0               ? "CUDNN_STATUS_SUCCESS"
+         : status == not_supported ? "CUDNN_STATUS_NOT_SUPPORTED"
+         : status >= 5000          ? "CUDNN_STATUS_EXECUTION_FAILED"
+                                   : "CUDNN_STATUS_BAD_PARAM";
+}
+
+void cudnnGetLastErrorString(char *text, size_t capacity) {
+  std::snprintf(text, capacity, "%s", last_error.c_str());
+}
+
+Status cudnnCreate(Handle *handle) {
+  *handle = new HandleObject;
+  return 0;
+}
+
+Status cudnnDestroy(Handle handle) {
+  delete handle;
+  return 0;
+}
+
+Status cudnnSetStream(Handle handle, Stream stream) {
+  handle->stream = stream;
+  return 0;
+}
+
+Status cudnnBackendCreateDescriptor(DescriptorType type, Descriptor *descriptor) {
+  auto *holder = new Holder{std::make_shared<Object>()};
+  holder->object->type = type;
+  *descriptor = holder;
+  return 0;
+}
+
+Status cudnnBackendDestroyDescriptor(Descriptor descriptor) {
+  delete static_cast<Holder *>(descriptor);
+  return 0;
+}
+
+Status cudnnBackendFinalize(Descriptor descriptor) {
+  Object &o = object(descriptor);
+  if (o.finalised) return refuse(bad_param, "the descriptor is complete already");
+  if (const Status status = check(o)) return status;
+  o.finalised = true;
+  return 0;
+}
+
+Status cudnnBackendSetAttribute(Descriptor descriptor, AttributeName name, AttributeType type,
+                                int64_t count, const void *elements) {
+  Object &o = object(descriptor);
+  if (o.finalised) return refuse(bad_param, "the descriptor is complete");
+  if (!elements || count < 0) return refuse(bad_param, "no elements");
+  Object::Attribute made{type, count, "", {}};
+  made.bytes.assign(static_cast<const char *>(elements),
+                    static_cast<size_t>(count) * element_bytes(type));
+  if (type == type_descriptor) {
+    for (int64_t i = 0; i < count; i++) {
+      const Shared &one =
+          static_cast<Holder *>(static_cast<const Descriptor *>(elements)[i])->object;
+      if (!one->finalised) return refuse(not_finalized, "a descriptor is not complete");
+      made.references.push_back(one);
+    }
+  }
+  o.attributes[name] = std::move(made);
+  return 0;
+}
+
+Status cudnnBackendGetAttribute(Descriptor descriptor, AttributeName name, AttributeType type,
+                                int64_t capacity, int64_t *count, void *elements) {
+  Object &o = object(descriptor);
+  if (o.type != engine_descriptor && !o.finalised) {
+    return refuse(not_finalized, "the descriptor is not complete");
+  }
+  if (type == type_descriptor) {
+    const std::vector<Shared> found =
+        o.type == engine_heuristic_descriptor ? proposals(o) : o.attributes.at(name).references;
+    *count = static_cast<int64_t>(found.size());
+    for (int64_t i = 0; i < *count && i < capacity; i++) {
+      static_cast<Holder *>(static_cast<Descriptor *>(elements)[i])->object =
+          found[static_cast<size_t>(i)];
+    }
+    return 0;
+  }
+  if (name == plan_workspace_size) {
+    std::memcpy(elements, &workspace_bytes, sizeof workspace_bytes);
+    *count = 1;
+    return 0;
+  }
+  const auto found = o.attributes.find(name);
+  *count = found == o.attributes.end() ? 0 : found->second.count;
+  if (*count > 0) {
+    std::memcpy(elements, found->second.bytes.data(),
+                static_cast<size_t>(*count < capacity ? *count : capacity) * element_bytes(type));
+  }
+  return 0;
+}
+
+Status cudnnBackendExecute(Handle handle, Descriptor plan, Descriptor variant) {
+  const Object &p = object(plan), &v = object(variant);
+  if (!p.finalised || !v.finalised) return refuse(not_finalized, "a descriptor is not complete");
+  const Object &chosen = p.reference(plan_configuration);
+  const Shared graph = chosen.attributes.at(heuristic_operation_graph).references.at(0);
+  std::map<int64_t, void *> pointers;
+  for (int64_t i = 0; i < v.attributes.at(variant_unique_ids).count; i++) {
+    const auto at = static_cast<size_t>(i);
+    void *pointer = v.value<void *>(variant_data_pointers, at);
+    if (!pointer || reinterpret_cast<uintptr_t>(pointer) % 16 != 0) {
+      return refuse(bad_param, "a pointer is null or not aligned");
+    }
+    pointers[v.value<int64_t>(variant_unique_ids, at)] = pointer;
+  }
+  for (const Shared &operation : graph->attributes.at(graph_operations).references) {
+    for (const auto &[name, attribute] : operation->attributes) {
+      for (const Shared &one : attribute.references) {
+        if (one->type != tensor_descriptor) continue;
+        const Tensor t = tensor_of(*one);
+        if (!t.is_virtual && !pointers.count(t.id)) {
+          return refuse(bad_param, "a tensor has no pointer");
+        }
+      }
+    }
+  }
+  void *workspace = v.value<void *>(variant_workspace);
+  if (!workspace) return refuse(bad_param, "there is no workspace");
+  const auto work = [graph, pointers, workspace] {
+    std::memset(workspace, 0xff, workspace_bytes);
+    Values values(pointers);
+    for (const Shared &operation : graph->attributes.at(graph_operations).references) {
+      run_operation(*operation, values);
+    }
+  };
+  return cudasim::enqueue(handle->stream, work) == 0
+             ? 0
+             : refuse(execution_failed, "the stream takes no work");
+}
+
+}  // namespace gapcam::cuda::cudnn
