@@ -83,21 +83,20 @@ class Program {
 
 }  // namespace
 
-std::string compile_kernels(const Libraries &libraries, int capability) {
+std::string compile_kernels(const Libraries &libraries, int capability, bool use_cache) {
   const int architecture = choose_architecture(libraries, capability);
   const std::string target = format("--gpu-architecture=sm_%d", architecture);
   // Without contraction sums are those of the CPU; the kernels wait for memory anyway.
-  const std::vector<const char *> options = {target.c_str(), "--std=c++17", "--fmad=false",
-                                             "--default-device"};
+  const std::vector<const char *> options = {target.c_str(), "--std=c++17", "--fmad=false"};
   uint64_t hash = hash_text(libraries.nvrtc_version);
   for (const char *option : options) hash = hash_text(option, hash);
   for (const KernelFile &file : kernel_files) hash = hash_text(file.text, hash);
   const std::string name =
       format("kernels-%016llx-sm_%d.cubin", static_cast<unsigned long long>(hash), architecture);
-  std::string image = read_cached(name);
+  std::string image = use_cache ? read_cached(name) : "";
   if (!image.empty()) return image;
   image = Program(libraries.nvrtc).compile(options);
-  write_cached(name, image);
+  if (use_cache) write_cached(name, image);
   return image;
 }
 

@@ -11,7 +11,7 @@ namespace gapcam::cuda {
 
 // The machine code of all kernels for a compute capability, as 90 for sm_90: from the cache, or by
 // NVRTC. Throws GAPCAM_UNSUPPORTED if NVRTC does not know the architecture.
-std::string compile_kernels(const Libraries &libraries, int capability);
+std::string compile_kernels(const Libraries &libraries, int capability, bool use_cache = true);
 
 // A kernel and the types of its parameters.
 template <class... Parameters>

@@ -70,6 +70,8 @@ bool Planner::recall(const std::string &name, Choice &choice) {
 void Planner::search(Choice &choice) {
   double best = std::numeric_limits<double>::infinity();
   choice.plan = nullptr;
+  choice.engines.assign(choice.variants.size(), -1);
+  choice.workspaces.assign(choice.variants.size(), 0);
   for (size_t variant = 0; variant < choice.variants.size(); variant++) {
     const GraphRequest &request = choice.variants[variant];
     const auto refuse = [&](const std::string &reason) {
@@ -97,7 +99,10 @@ void Planner::search(Choice &choice) {
           choice.variant = variant;
           best = time;
         }
-        if (!timer_) return;
+        if (timer_) continue;
+        choice.engines[variant] = plan->engine;
+        choice.workspaces[variant] = plan->workspace;
+        break;
       }
     } catch (const Error &error) {
       if (error.status() != GAPCAM_UNSUPPORTED) throw;

@@ -20,8 +20,8 @@ class Planner {
                                      const Plan &plan)>;
 
   // `key` names what a choice depends on beside the graphs: device and library versions. Without
-  // `timer` (a device that is only described) the first plan that can be built is chosen, and
-  // nothing is cached on disk.
+  // `timer` (a device that is only described) every variant is planned, the first plan that can be
+  // built is chosen, and nothing is cached on disk.
   Planner(const PlanTarget &target, const std::string &key, size_t workspace_limit, Timer timer);
 
   struct Choice {
@@ -29,6 +29,8 @@ class Planner {
     size_t variant = 0;
     std::shared_ptr<const Plan> plan;
     std::vector<std::string> refusals;  // why variants and plans were not taken
+    // By variant, a plan that can be built; -1 where there is none. Known where nothing is timed.
+    std::vector<int64_t> engines, workspaces;
     const GraphRequest &request() const { return variants[variant]; }
     // "cuDNN engine 4, fused", for people.
     std::string describe() const;

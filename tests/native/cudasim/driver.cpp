@@ -71,12 +71,12 @@ struct Simulation {
   size_t used = 0;
   long long allocations = 0, launches = 0;
   Result failure = success;  // stays, as on a GPU
-  const long long devices = cudasim::setting("CUDASIM_DEVICES", 1);
-  const long long capability = cudasim::setting("CUDASIM_CAPABILITY", 90);
-  const long long bytes = cudasim::setting("CUDASIM_BYTES", 8ll << 30);
-  const long long fail_allocation = cudasim::setting("CUDASIM_FAIL_ALLOCATION", 0);
-  const long long fail_launch = cudasim::setting("CUDASIM_FAIL_LAUNCH", 0);
-  const long long version = cudasim::setting("CUDASIM_DRIVER", 13000);
+  long long devices() const { return cudasim::setting("CUDASIM_DEVICES", 1); }
+  long long capability() const { return cudasim::setting("CUDASIM_CAPABILITY", 90); }
+  long long bytes() const { return cudasim::setting("CUDASIM_BYTES", 8ll << 30); }
+  long long fail_allocation() const { return cudasim::setting("CUDASIM_FAIL_ALLOCATION", 0); }
+  long long fail_launch() const { return cudasim::setting("CUDASIM_FAIL_LAUNCH", 0); }
+  long long version() const { return cudasim::setting("CUDASIM_DRIVER", 13000); }
 };
 
 Simulation &sim() {
@@ -151,7 +151,7 @@ bool is_pinned(const void *pointer) {
 Result cuInit(uint32_t) { return success; }
 
 Result cuDriverGetVersion(int32_t *version) {
-  *version = static_cast<int32_t>(sim().version);
+  *version = static_cast<int32_t>(sim().version());
   return success;
 }
 
@@ -170,12 +170,12 @@ Result cuGetErrorString(Result error, const char **text) {
 }
 
 Result cuDeviceGetCount(int32_t *count) {
-  *count = static_cast<int32_t>(sim().devices);
+  *count = static_cast<int32_t>(sim().devices());
   return success;
 }
 
 Result cuDeviceGet(Device *device, int32_t index) {
-  if (index < 0 || index >= sim().devices) return invalid_device;
+  if (index < 0 || index >= sim().devices()) return invalid_device;
   *device = index;
   return success;
 }
@@ -191,30 +191,31 @@ Result cuDeviceGetAttribute(int32_t *value, Attribute attribute, Device) {
       *value = 4;
       return success;
     case compute_capability_major:
-      *value = static_cast<int32_t>(sim().capability / 10);
+      *value = static_cast<int32_t>(sim().capability() / 10);
       return success;
     case compute_capability_minor:
-      *value = static_cast<int32_t>(sim().capability % 10);
+      *value = static_cast<int32_t>(sim().capability() % 10);
       return success;
   }
   return invalid_value;
 }
 
 Result cuDeviceTotalMem_v2(size_t *bytes, Device) {
-  *bytes = static_cast<size_t>(sim().bytes);
+  *bytes = static_cast<size_t>(sim().bytes());
   return success;
 }
 
 Result cuDevicePrimaryCtxRetain(Context *context, Device) {
   std::lock_guard lock(sim().mutex);
-  sim().context.users++;
+  if (sim().context.users++ == 0) sim().allocations = sim().launches = 0;
   *context = &sim().context;
   return success;
 }
 
 Result cuDevicePrimaryCtxRelease_v2(Device) {
   std::lock_guard lock(sim().mutex);
-  sim().context.users--;
+  // With its last user a failed context goes, and with it the failure.
+  if (--sim().context.users == 0) sim().failure = success;
   return success;
 }
 
@@ -225,7 +226,7 @@ Result cuCtxSetCurrent(Context context) {
 
 Result cuMemGetInfo_v2(size_t *free, size_t *total) {
   const Call call;
-  *total = static_cast<size_t>(sim().bytes);
+  *total = static_cast<size_t>(sim().bytes());
   *free = *total > sim().used ? *total - sim().used : 0;
   return call.status();
 }
@@ -235,8 +236,8 @@ Result cuMemAlloc_v2(Pointer *pointer, size_t bytes) {
   if (const Result status = call.status()) return status;
   if (capturing_anywhere()) return capture_unsupported;
   if (bytes == 0) return invalid_value;
-  if (++sim().allocations == sim().fail_allocation) return out_of_memory;
-  if (sim().used + bytes > static_cast<size_t>(sim().bytes)) return out_of_memory;
+  if (++sim().allocations == sim().fail_allocation()) return out_of_memory;
+  if (sim().used + bytes > static_cast<size_t>(sim().bytes())) return out_of_memory;
   void *made = nullptr;
   if (posix_memalign(&made, 256, bytes) != 0) return out_of_memory;
   std::memset(made, 0xff, bytes);
@@ -260,7 +261,7 @@ Result cuMemFree_v2(Pointer pointer) {
 Result cuMemHostAlloc(void **pointer, size_t bytes, uint32_t) {
   const Call call;
   if (const Result status = call.status()) return status;
-  if (++sim().allocations == sim().fail_allocation) return out_of_memory;
+  if (++sim().allocations == sim().fail_allocation()) return out_of_memory;
   *pointer = std::malloc(bytes);
   sim().pinned[*pointer] = bytes;
   return *pointer ? success : out_of_memory;
@@ -474,7 +475,7 @@ Result cuLaunchKernel(Function function, uint32_t grid_x, uint32_t grid_y, uint3
     values.emplace_back(static_cast<const char *>(arguments[i]), kernel.parameter_bytes[i]);
   }
   return add(stream, [=, &kernel]() mutable {
-    if (++sim().launches == sim().fail_launch) {
+    if (++sim().launches == sim().fail_launch()) {
       sim().failure = illegal_address;
       return;
     }
@@ -485,6 +486,12 @@ Result cuLaunchKernel(Function function, uint32_t grid_x, uint32_t grid_y, uint3
 }
 
 }  // namespace gapcam::cuda::driver
+
+extern "C" __attribute__((visibility("default"))) void cudasim_counts(long long *allocations,
+                                                                      long long *launches) {
+  *allocations = gapcam::cuda::driver::sim().allocations;
+  *launches = gapcam::cuda::driver::sim().launches;
+}
 
 extern "C" __attribute__((visibility("default"))) gapcam::cuda::driver::Result cudasim_enqueue(
     gapcam::cuda::driver::Stream stream, void (*run)(void *), void *data, void (*destroy)(void *)) {

@@ -5,13 +5,14 @@
 // somebody waits for it, so a missing wait shows; memory starts as NaN; what may not be called
 // while a stream is captured is refused; workspaces are overwritten.
 //
-// Faults are asked for with environment variables, all read when a library is loaded:
+// Faults are asked for with environment variables, read when they matter:
 //   CUDASIM_DEVICES               how many devices there are (1)
 //   CUDASIM_CAPABILITY            compute capability of each, as 90
 //   CUDASIM_BYTES                 memory of each, in bytes
 //   CUDASIM_DRIVER                version of the driver, as 13000
-//   CUDASIM_FAIL_ALLOCATION       the n-th allocation from here on finds no memory
-//   CUDASIM_FAIL_LAUNCH           the n-th kernel fails, which shows when it is waited for
+//   CUDASIM_FAIL_ALLOCATION       the n-th allocation finds no memory
+//   CUDASIM_FAIL_LAUNCH           the n-th kernel fails, which shows when it is waited for; counts
+//                                 start when a device is opened
 //   CUDASIM_CUDNN                 version of cuDNN, as 92400
 //   CUDASIM_CUDNN_CUDA            CUDA version that cuDNN was built for, as 13000
 //   CUDASIM_REFUSE_FUSED          cuDNN proposes nothing for graphs of several operations
@@ -35,6 +36,9 @@ inline long long setting(const char *name, long long otherwise) {
 extern "C" gapcam::cuda::driver::Result cudasim_enqueue(gapcam::cuda::driver::Stream stream,
                                                         void (*run)(void *), void *data,
                                                         void (*destroy)(void *));
+
+// Allocations and kernels since the first device was opened, while none is closed again.
+extern "C" void cudasim_counts(long long *allocations, long long *launches);
 
 namespace cudasim {
 

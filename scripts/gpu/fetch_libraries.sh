@@ -1,0 +1,18 @@
+#!/bin/sh
+# Fetches NVIDIA's libraries from PyPI into a folder, once: what planning and compiling need, and the
+# headers that our declarations are held against.
+# usage: fetch_libraries.sh FOLDER; afterwards FOLDER/nvidia is a GAPCAM_NVIDIA_FOLDER.
+set -eu
+folder=$1
+if [ -e "$folder/complete" ]; then exit 0; fi
+python=${PYTHON:-python3}
+"$python" -m pip --version >/dev/null 2>&1 || {
+  echo "fetch_libraries.sh: $python has no pip; name another with PYTHON" >&2
+  exit 1
+}
+mkdir -p "$folder"
+# Packages for CUDA 13 share a folder nvidia/cu13, cuDNN has its own.
+"$python" -m pip install --quiet --no-deps --upgrade --target "$folder" \
+  'nvidia-cudnn-cu13>=9.8' 'nvidia-cublas>=13,<14' 'nvidia-cuda-nvrtc>=13,<14' \
+  'nvidia-cuda-runtime>=13,<14' 'nvidia-cuda-crt>=13,<14'
+touch "$folder/complete"
