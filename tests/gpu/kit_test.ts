@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { VGG_CONFIGURATIONS } from "../../src/nn/vgg.ts";
 import {
@@ -17,6 +16,7 @@ import {
 } from "../../scripts/gpu/kit/_read_output.ts";
 import { formatReport } from "../../scripts/gpu/kit/_report.ts";
 import { runStep, type Step } from "../../scripts/gpu/kit/_steps.ts";
+import { buildStandIns, standIns } from "../native/_cudasim.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -191,58 +191,46 @@ Deno.test("formatReport() shows why a step failed and the end of its output", ()
   assertMatch(report, /revision abc/);
 });
 
-const simulator = Deno.env.get("GAPCAM_NVIDIA_FOLDER") ??
-  `${root}build/cudasim/lib`;
-const libraries = Deno.env.get("GAPCAM_LIBRARY_FOLDER") ?? `${root}build`;
-const absent = [
-  `${simulator}/libcudnn.so.9`,
-  `${libraries}/libgapcam_cuda.so`,
-  `${libraries}/libgapcam_cpu.so`,
-].find((file) => !existsSync(file));
-
-Deno.test({
-  name: "kit.sh runs every step against the stand-in for a GPU and reports" +
-    (absent ? ` (skipped: ${absent} is not built)` : ""),
-  ignore: absent !== undefined,
-  async fn() {
-    const folder = await Deno.makeTempDir();
-    try {
-      const { code, stdout, stderr } = await new Deno.Command("sh", {
-        args: ["scripts/gpu/kit.sh", folder],
-        cwd: root,
-        env: {
-          KIT_SMALL: "1",
-          KIT_DENO: Deno.execPath(),
-          GAPCAM_NVIDIA_FOLDER: simulator,
-          OMP_NUM_THREADS: "2",
-        },
-      }).output();
-      const said = new TextDecoder().decode(stdout) +
-        new TextDecoder().decode(stderr);
-      assertEquals(code, 0, said);
-      const report = await Deno.readTextFile(`${folder}/gpu-report.md`);
-      for (
-        const step of [
-          "machine",
-          "doctor",
-          "operations",
-          "parity",
-          "training",
-          "benchmark",
-        ]
-      ) {
-        assertMatch(report, new RegExp(`\\| ${step} \\| passed \\|`));
-      }
-      assertMatch(report, /\| cuda: linear equals plain loops.* \| ok \|/);
-      assertMatch(report, /\| train \| bf16 \| 4 \| \d/);
-      assertEquals(
-        [...Deno.readDirSync(folder)].map(({ name }) => name).sort(),
-        ["benchmark.json", "gpu-report.md", "kit.log"],
-      );
-    } finally {
-      await Deno.remove(folder, { recursive: true });
+Deno.test("kit.sh runs every step against the stand-in for a GPU and reports", async () => {
+  const built = await buildStandIns();
+  assertEquals(built.code, 0, built.output);
+  const folder = await Deno.makeTempDir();
+  try {
+    const { code, stdout, stderr } = await new Deno.Command("sh", {
+      args: ["scripts/gpu/kit.sh", folder],
+      cwd: root,
+      env: {
+        KIT_SMALL: "1",
+        KIT_DENO: Deno.execPath(),
+        GAPCAM_NVIDIA_FOLDER: `${standIns}/lib`,
+        OMP_NUM_THREADS: "2",
+      },
+    }).output();
+    const said = new TextDecoder().decode(stdout) +
+      new TextDecoder().decode(stderr);
+    assertEquals(code, 0, said);
+    const report = await Deno.readTextFile(`${folder}/gpu-report.md`);
+    for (
+      const step of [
+        "machine",
+        "doctor",
+        "operations",
+        "parity",
+        "training",
+        "benchmark",
+      ]
+    ) {
+      assertMatch(report, new RegExp(`\\| ${step} \\| passed \\|`));
     }
-  },
+    assertMatch(report, /\| cuda: linear equals plain loops.* \| ok \|/);
+    assertMatch(report, /\| train \| bf16 \| 4 \| \d/);
+    assertEquals(
+      [...Deno.readDirSync(folder)].map(({ name }) => name).sort(),
+      ["benchmark.json", "gpu-report.md", "kit.log"],
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("kit.sh reports a machine without a GPU and fails", async () => {
