@@ -29,7 +29,7 @@ include=$(find "$GAPCAM_NVIDIA_FOLDER" -type d -name include -path '*/include' |
   cmake --build "$build" --target gapcam_check_plans
 } >"$cache/check_plans.log" 2>&1 || { cat "$cache/check_plans.log" >&2; exit 1; }
 # Holds our declarations against NVIDIA's headers, where they are complete.
-if cmake --build "$build" --target help | grep -q gapcam_cuda_declarations; then
+if cmake --build "$build" --target help | grep gapcam_cuda_declarations >/dev/null; then
   cmake --build "$build" --target gapcam_cuda_declarations >"$cache/check_plans.log" 2>&1 || {
     cat "$cache/check_plans.log" >&2
     exit 1

@@ -4,15 +4,18 @@
 # usage: fetch_libraries.sh FOLDER; afterwards FOLDER/nvidia is a GAPCAM_NVIDIA_FOLDER.
 set -eu
 folder=$1
-if [ -e "$folder/complete" ]; then exit 0; fi
+# Packages for CUDA 13 share a folder nvidia/cu13, cuDNN has its own. The last three are headers.
+# cuDNN 9.28 wants more of a description of a GPU than 9.26, and does not say what.
+packages="nvidia-cudnn-cu13==9.26.* nvidia-cublas>=13,<14 nvidia-cuda-nvrtc>=13,<14
+  nvidia-cuda-runtime>=13,<14 nvidia-cuda-crt>=13,<14 nvidia-cuda-cccl>=13,<14"
+# The list itself, so that a folder made for a shorter one is not taken for whole.
+if [ "$(cat "$folder/complete" 2>/dev/null)" = "$packages" ]; then exit 0; fi
 python=${PYTHON:-python3}
 "$python" -m pip --version >/dev/null 2>&1 || {
   echo "fetch_libraries.sh: $python has no pip; name another with PYTHON" >&2
   exit 1
 }
 mkdir -p "$folder"
-# Packages for CUDA 13 share a folder nvidia/cu13, cuDNN has its own.
-"$python" -m pip install --quiet --no-deps --upgrade --target "$folder" \
-  'nvidia-cudnn-cu13>=9.8' 'nvidia-cublas>=13,<14' 'nvidia-cuda-nvrtc>=13,<14' \
-  'nvidia-cuda-runtime>=13,<14' 'nvidia-cuda-crt>=13,<14'
-touch "$folder/complete"
+# shellcheck disable=SC2086
+"$python" -m pip install --quiet --no-deps --upgrade --target "$folder" $packages
+printf '%s\n' "$packages" >"$folder/complete"
