@@ -36,7 +36,6 @@ CudaExecutable::CudaExecutable(std::shared_ptr<const Graph> graph, std::shared_p
       gpu_(std::move(gpu)),
       program_(graph_, gpu_->options().precision, planner) {
   allocate();
-  gpu_->reserve_conversion(program_.conversion_bytes());
   program_.bind(*gpu_, arena_.address());
   if (graph_->profile) {
     start_ = std::make_unique<OwnedEvent>(gpu_, true);
@@ -53,14 +52,17 @@ CudaExecutable::~CudaExecutable() {
 }
 
 void CudaExecutable::allocate() {
-  const size_t bytes = program_.arena_bytes();
   try {
-    arena_ = Block(gpu_, bytes, format("a program of %zu steps", program_.steps().size()));
+    arena_ = Block(gpu_, program_.arena_bytes(),
+                   format("a program of %zu steps", program_.steps().size()));
+    gpu_->reserve_conversion(program_.conversion_bytes());
   } catch (const Error &error) {
+    arena_ = Block();
     const int64_t batch = batch_of(*graph_);
     if (error.status() != GAPCAM_OUT_OF_MEMORY || batch == 0) throw;
     // Nearly all of it grows with the batch; a tenth is left for what does not.
-    const double fits = 0.9 * static_cast<double>(gpu_->free_bytes()) / static_cast<double>(bytes);
+    const double fits = 0.9 * static_cast<double>(gpu_->free_bytes()) /
+                        static_cast<double>(program_.arena_bytes() + program_.conversion_bytes());
     const auto advised = static_cast<int64_t>(fits * static_cast<double>(batch));
     throw Error(GAPCAM_OUT_OF_MEMORY,
                 advised >= 1

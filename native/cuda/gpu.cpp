@@ -149,14 +149,24 @@ void Gpu::synchronise(const std::string &action) const {
   check(driver().cuStreamSynchronize(compute_), action);
 }
 
+void Gpu::check_allocation(driver::Result result, size_t bytes, const std::string &purpose) const {
+  if (result == driver::out_of_memory) {
+    throw Error(GAPCAM_OUT_OF_MEMORY,
+                format("Cannot allocate %s for %s: %s of %s are free on %s",
+                       size_text(bytes).c_str(), purpose.c_str(), size_text(free_bytes()).c_str(),
+                       size_text(total_bytes_).c_str(), name_.c_str()));
+  }
+  check(result, "allocate " + size_text(bytes) + " for " + purpose);
+}
+
 void Gpu::reserve_conversion(size_t bytes) {
   if (bytes <= conversion_bytes_) return;
   synchronise("finish what runs");
   if (conversion_) check(driver().cuMemFree_v2(conversion_), "free memory");
   conversion_ = 0;
   conversion_bytes_ = 0;
-  check(driver().cuMemAlloc_v2(&conversion_, bytes),
-        "allocate " + size_text(bytes) + " for copies to and from the host");
+  check_allocation(driver().cuMemAlloc_v2(&conversion_, bytes), bytes,
+                   "copies to and from the host");
   conversion_bytes_ = bytes;
 }
 
@@ -184,15 +194,7 @@ void Gpu::launch_function(driver::Function function, int64_t blocks_x, int64_t b
 Block::Block(std::shared_ptr<Gpu> gpu, size_t bytes, const std::string &purpose)
     : gpu_(std::move(gpu)) {
   if (bytes == 0) return;
-  const driver::Result result = gpu_->driver().cuMemAlloc_v2(&address_, bytes);
-  if (result == driver::out_of_memory) {
-    throw Error(
-        GAPCAM_OUT_OF_MEMORY,
-        format("Cannot allocate %s for %s: %s of %s are free on %s", size_text(bytes).c_str(),
-               purpose.c_str(), size_text(gpu_->free_bytes()).c_str(),
-               size_text(gpu_->total_bytes()).c_str(), gpu_->name().c_str()));
-  }
-  gpu_->check(result, "allocate " + size_text(bytes) + " for " + purpose);
+  gpu_->check_allocation(gpu_->driver().cuMemAlloc_v2(&address_, bytes), bytes, purpose);
   bytes_ = bytes;
   gpu_->ledger().add(bytes_);
 }

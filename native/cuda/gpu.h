@@ -28,6 +28,8 @@ class Gpu {
   // Throws unless `result` is 0. `action` completes "Cannot ...". Unless memory ran out, the GPU is
   // unusable from then on: a failed kernel leaves nothing that could be trusted.
   void check(driver::Result result, const std::string &action) const;
+  // As check(); where memory ran out, the message says how much was asked for and is free.
+  void check_allocation(driver::Result result, size_t bytes, const std::string &purpose) const;
   void check_cudnn(cudnn::Status status, const std::string &action) const;
 
   void synchronise(const std::string &action) const;
