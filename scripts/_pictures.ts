@@ -5,6 +5,7 @@
  */
 
 import type { Dataset } from "../src/data/dataset.ts";
+import { osReason } from "../src/_files.ts";
 import { GapcamError } from "../src/error.ts";
 import type { Image } from "../src/image/image.ts";
 
@@ -37,11 +38,8 @@ export async function writeFile(
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
-    const text = error instanceof Error ? error.message : String(error);
-    throw new GapcamError(
-      "io",
-      `Cannot write ${path}: ${text.replace(/ \(os error \d+\).*/s, "")}`,
-      { cause: error },
-    );
+    throw new GapcamError("io", `Cannot write ${path}: ${osReason(error)}`, {
+      cause: error,
+    });
   }
 }

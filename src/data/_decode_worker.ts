@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { parentPort, type TransferListItem } from "node:worker_threads";
 import { decodeImage } from "../image/decode_image.ts";
 import { fitImage } from "../image/fit_image.ts";
@@ -30,7 +29,7 @@ parentPort?.on("message", async (job: DecodeJob) => {
   const failures: [number, string][] = [];
   for (let i = 0; i < paths.length; i++) {
     try {
-      const image = await decodeImage(readFileSync(paths[i]!), {
+      const image = await decodeImage(Deno.readFileSync(paths[i]!), {
         source: paths[i]!,
       });
       pixels.set(fitImage(toRgb(image), size, size).data, i * bytes);

@@ -1,4 +1,5 @@
-import { createHash, type Hash } from "node:crypto";
+import type { Hash } from "node:crypto";
+import { nodeCrypto } from "../_node.ts";
 import { GapcamError } from "../error.ts";
 import type { DatasetSource, SourceFile } from "./_dataset_sources.ts";
 import {
@@ -68,7 +69,7 @@ async function fetchFile(
 ): Promise<void> {
   const path = `${folder}/${file.name}`;
   const part = `${path}.part`;
-  const hash = createHash("md5");
+  const hash = nodeCrypto().createHash("md5");
   const stream = download(url, {
     ...options,
     name: file.name,
@@ -113,7 +114,7 @@ async function unpack(
   const signal = options.signal
     ? AbortSignal.any([options.signal, controller.signal])
     : controller.signal;
-  const hash = createHash("md5");
+  const hash = nodeCrypto().createHash("md5");
   const packed = hashed(
     download(source.url, { ...options, part, bytes: archive.bytes, signal }),
     hash,
@@ -184,7 +185,7 @@ class MemberFile implements MemberSink {
   readonly #path: string;
   readonly #wanted: SourceFile;
   readonly #done: (path: string) => void;
-  readonly #hash = createHash("md5");
+  readonly #hash = nodeCrypto().createHash("md5");
   #file: Deno.FsFile | undefined;
 
   constructor(
@@ -287,7 +288,7 @@ async function absentFiles(
 }
 
 async function md5Of(path: string): Promise<string> {
-  const hash = createHash("md5");
+  const hash = nodeCrypto().createHash("md5");
   using file = await Deno.open(path);
   const buffer = new Uint8Array(1024 * 1024);
   for (;;) {

@@ -1,4 +1,4 @@
-import { readdirSync, realpathSync, statSync } from "node:fs";
+import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import { Random } from "../random.ts";
 import type { UnreadableFile } from "./dataset.ts";
@@ -154,7 +154,7 @@ function filesBelow(
   const paths: string[] = [];
   function visit(below: string, parents: readonly string[]) {
     const here = below === "" ? folder : `${folder}/${below}`;
-    const real = realpathSync(here);
+    const real = Deno.realPathSync(here);
     // A link to a folder around it would never end.
     if (parents.includes(real)) return;
     for (const entry of entries(here)) {
@@ -169,23 +169,24 @@ function filesBelow(
 
 function entries(folder: string) {
   try {
-    return readdirSync(folder, { withFileTypes: true })
+    return [...Deno.readDirSync(folder)]
       .filter(({ name }) => !name.startsWith("."))
       .sort((a, b) => compare(a.name, b.name));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new GapcamError("io", `Cannot read ${folder}: ${reason}`, {
+    throw new GapcamError("io", `Cannot read ${folder}: ${osReason(error)}`, {
       cause: error,
     });
   }
 }
 
-function isFolder(
-  path: string,
-  entry?: { isDirectory(): boolean; isSymbolicLink(): boolean },
-): boolean {
-  if (entry && !entry.isSymbolicLink()) return entry.isDirectory();
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+function isFolder(path: string, entry?: Deno.DirEntry): boolean {
+  if (entry && !entry.isSymlink) return entry.isDirectory;
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    // A link to nothing or to itself: reading it says so.
+    return false;
+  }
 }
 
 /** By code units: the same on every machine, whatever its language. */

@@ -1,5 +1,5 @@
 import { GapcamError } from "../error.ts";
-import { findFile, readDataFile } from "./_files.ts";
+import { findFile, readDataFile } from "./_read_data_file.ts";
 import { MemoryDataset, toLabels } from "./_memory_dataset.ts";
 import type { Dataset } from "./dataset.ts";
 

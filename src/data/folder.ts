@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import { DecodePool } from "./_decode_pool.ts";
 import { assertIndex } from "./_memory_dataset.ts";
@@ -206,7 +206,7 @@ export function openFolder(
         `a whole number from ${least} to ${most}`,
     );
   }
-  if (!existsSync(folder)) {
+  if (!exists(folder)) {
     throw new GapcamError(
       "not-found",
       `Cannot open the image folder ${folder}: it does not exist`,

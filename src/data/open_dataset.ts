@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import { openCifar } from "./cifar.ts";
 import type { Dataset } from "./dataset.ts";
@@ -49,7 +49,7 @@ const DEBIAN_FASHION_MNIST = "/usr/share/datasets/fashion-mnist";
 export function datasetFolder(name: DatasetName): string | undefined {
   const folders = [`data/${name}`];
   if (name === "fashion-mnist") folders.push(DEBIAN_FASHION_MNIST);
-  return folders.find((folder) => existsSync(folder));
+  return folders.find((folder) => exists(folder));
 }
 
 /**
@@ -109,7 +109,7 @@ function openWhole(
   if (name === "folder") {
     return openFolder(split, folder ?? "data/folder", options);
   }
-  if (folder === undefined || !existsSync(folder)) {
+  if (folder === undefined || !exists(folder)) {
     throw new GapcamError(
       "not-found",
       `Cannot open ${name}: the folder ${folder ?? `data/${name}`} does not ` +

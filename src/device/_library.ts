@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { exists } from "../_files.ts";
 import { GapcamError, type GapcamErrorCode } from "../error.ts";
 import {
   ABI_VERSION,
@@ -82,7 +82,7 @@ export function openLibrary(backend: Backend, folder?: string): Symbols {
   const known = opened.get(path);
   if (known) return known;
   const device = backend === "cpu" ? "CPU" : "CUDA";
-  if (!existsSync(path)) {
+  if (!exists(path)) {
     throw new GapcamError(
       "device-unavailable",
       `Cannot open the ${device} device: ${path} does not exist; ` +

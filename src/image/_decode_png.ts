@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { crc32, inflateSync } from "node:zlib";
+import { zlib } from "../_node.ts";
 import {
   badImage,
   checkSides,
@@ -104,7 +104,7 @@ function readChunks(bytes: Uint8Array, limits: DecodeLimits): PngParts {
     const skippable = (bytes[offset + 4]! & 0x20) !== 0;
     if (
       !skippable &&
-      crc32(bytes.subarray(offset + 4, end)) !== view.getUint32(end)
+      zlib().crc32(bytes.subarray(offset + 4, end)) !== view.getUint32(end)
     ) {
       throw badImage(source, `a wrong checksum of ${type}`, "intact chunks");
     }
@@ -197,7 +197,7 @@ function inflate(
   }
   let stream: Buffer;
   try {
-    stream = inflateSync(
+    stream = zlib().inflateSync(
       compressed.length === 1 ? compressed[0]! : Buffer.concat(compressed),
       {
         maxOutputLength: length,

@@ -1,4 +1,4 @@
-import { crc32, deflateSync } from "node:zlib";
+import { zlib } from "../_node.ts";
 import { GapcamError } from "../error.ts";
 import { filterRows } from "./_png_filter.ts";
 import { textChunk } from "./_png_text.ts";
@@ -73,7 +73,7 @@ export function encodePng(image: Image, options: PngOptions = {}): Uint8Array {
     }),
     chunk(
       "IDAT",
-      deflateSync(filterRows(data, height, width, channels), { level }),
+      zlib().deflateSync(filterRows(data, height, width, channels), { level }),
     ),
     chunk("IEND", new Uint8Array(0)),
   ];
@@ -95,7 +95,7 @@ function chunk(type: string, content: Uint8Array): Uint8Array {
   bytes.set(content, 8);
   view.setUint32(
     content.length + 8,
-    crc32(bytes.subarray(4, content.length + 8)),
+    zlib().crc32(bytes.subarray(4, content.length + 8)),
   );
   return bytes;
 }

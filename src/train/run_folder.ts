@@ -1,3 +1,4 @@
+import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 
 /** Name of the checkpoint in a run's folder. */
@@ -40,7 +41,7 @@ export function createRunFolder(
   } catch (error) {
     throw new GapcamError(
       "io",
-      `Cannot write to run folder ${folder}: ${reasonOf(error)}; ` +
+      `Cannot write to run folder ${folder}: ${osReason(error)}; ` +
         "choose another with --out",
       { cause: error },
     );
@@ -139,10 +140,4 @@ function statOf(path: string): Deno.FileInfo | undefined {
     ) return undefined;
     throw error;
   }
-}
-
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  // "Read-only file system (os error 30): mkdir '...'" names the path again.
-  return text.replace(/ \(os error \d+\).*/s, "");
 }

@@ -1,3 +1,4 @@
+import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 
 /** One line of a run's log: what happened, and its numbers. */
@@ -82,7 +83,7 @@ export function readRunLog(path: string): RunLogRecord[] {
   } catch (error) {
     throw new GapcamError(
       "io",
-      `Cannot read run log ${path}: ${messageOf(error)}`,
+      `Cannot read run log ${path}: ${osReason(error)}`,
       { cause: error },
     );
   }
@@ -125,12 +126,7 @@ function dropCutLine(path: string): void {
 function failure(path: string, error: unknown): GapcamError {
   return new GapcamError(
     "io",
-    `Cannot write run log ${path}: ${messageOf(error)}`,
+    `Cannot write run log ${path}: ${osReason(error)}`,
     { cause: error },
   );
-}
-
-function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/ \(os error \d+\).*/s, "");
 }

@@ -1,3 +1,4 @@
+import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 
 /** A whole file; its absence and the like as one sentence. */
@@ -25,10 +26,4 @@ export async function readBytes(path: string): Promise<Uint8Array> {
       { cause: error },
     );
   }
-}
-
-/** What the system said, without its number and the path, which we say. */
-export function osReason(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/ \(os error \d+\).*$/s, "");
 }

@@ -1,5 +1,5 @@
 import { GapcamError } from "../error.ts";
-import { osReason } from "./_read_bytes.ts";
+import { osReason } from "../_files.ts";
 
 /**
  * Writes a file so that its name never stands for half of it: beside the final

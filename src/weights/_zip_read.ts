@@ -1,4 +1,4 @@
-import { crc32, inflateRawSync } from "node:zlib";
+import { zlib } from "../_node.ts";
 import { GapcamError } from "../error.ts";
 import { quote } from "./_quote.ts";
 
@@ -99,7 +99,7 @@ export class ZipArchive {
     }
     let content: Uint8Array;
     try {
-      content = inflateRawSync(entry.stored, {
+      content = zlib().inflateRawSync(entry.stored, {
         maxOutputLength: Math.max(1, entry.size),
       });
     } catch (error) {
@@ -109,7 +109,7 @@ export class ZipArchive {
         { cause: error },
       );
     }
-    if (content.length !== entry.size || crc32(content) !== entry.crc) {
+    if (content.length !== entry.size || zlib().crc32(content) !== entry.crc) {
       bad(`entry ${quote(name)} of its archive is not what its checksum says`);
     }
     return content;

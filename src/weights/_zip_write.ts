@@ -1,4 +1,4 @@
-import { crc32 } from "node:zlib";
+import { zlib } from "../_node.ts";
 import { GapcamError } from "../error.ts";
 
 /** Contents begin on a multiple of this, so that PyTorch can map them. */
@@ -74,7 +74,7 @@ function commonFields(content: Uint8Array, nameLength: number): Uint8Array {
   // No time: the same content gives the same bytes. Day 1 of month 1 of 1980
   // is the earliest that is a date.
   view.setUint16(8, 1 << 5 | 1, true);
-  view.setUint32(10, crc32(content), true);
+  view.setUint32(10, zlib().crc32(content), true);
   view.setUint32(14, content.length, true);
   view.setUint32(18, content.length, true);
   view.setUint16(22, nameLength, true);

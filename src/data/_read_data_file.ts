@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
+import { exists, osReason } from "../_files.ts";
+import { zlib } from "../_node.ts";
 import { GapcamError } from "../error.ts";
 
 /**
@@ -12,24 +12,23 @@ import { GapcamError } from "../error.ts";
 export function readDataFile(path: string, limit: number): Uint8Array {
   let bytes: Uint8Array;
   try {
-    const { size } = statSync(path);
+    const { size } = Deno.statSync(path);
     if (!path.endsWith(".gz") && size > limit) {
       throw new GapcamError(
         "bad-data",
         `Cannot read ${path}: it has ${size} bytes, expected at most ${limit}`,
       );
     }
-    bytes = readFileSync(path);
+    bytes = Deno.readFileSync(path);
   } catch (error) {
     if (error instanceof GapcamError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new GapcamError("io", `Cannot read ${path}: ${reason}`, {
+    throw new GapcamError("io", `Cannot read ${path}: ${osReason(error)}`, {
       cause: error,
     });
   }
   if (!path.endsWith(".gz")) return bytes;
   try {
-    return gunzipSync(bytes, { maxOutputLength: limit });
+    return zlib().gunzipSync(bytes, { maxOutputLength: limit });
   } catch (error) {
     const code = (error as { code?: string }).code;
     throw new GapcamError(
@@ -47,7 +46,5 @@ export function findFile(
   folder: string,
   names: readonly string[],
 ): string | undefined {
-  return names.map((name) => `${folder}/${name}`).find((path) =>
-    existsSync(path)
-  );
+  return names.map((name) => `${folder}/${name}`).find((path) => exists(path));
 }
