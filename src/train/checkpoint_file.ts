@@ -1,3 +1,4 @@
+import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import { openSafetensors } from "../weights/read_safetensors.ts";
 import { toStateDict } from "../weights/stored_tensor.ts";
@@ -28,7 +29,7 @@ export async function saveCheckpoint(
     );
   } catch (error) {
     if (!(error instanceof GapcamError)) throw error;
-    const kept = await exists(path)
+    const kept = exists(path)
       ? "; the checkpoint that is there stays as it was"
       : "";
     throw new GapcamError(
@@ -93,13 +94,5 @@ export async function loadCheckpoint(
       `Cannot load checkpoint ${path}: ${error.message}`,
       { cause: error },
     );
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
   }
 }
