@@ -19,6 +19,7 @@ import {
 } from "../mod.ts";
 import { runCommand } from "./_command.ts";
 import { Worker } from "./bench/_protocol.ts";
+import { printReport, type Rates } from "./bench/_report.ts";
 
 const MEASURES = ["train", "infer", "cam"] as const;
 
@@ -27,10 +28,9 @@ interface Competitor {
   name: string;
   worker: Worker;
   options: Record<string, unknown>;
+  /** What it can do. Default: everything. */
+  measures?: readonly string[];
 }
-
-/** One competitor's images per second, a value a round, by measure. */
-type Rates = Record<string, number[]>;
 
 await runCommand({
   name: "bench",
@@ -68,6 +68,7 @@ await runCommand({
       choices: ["f32", "tf32", "bf16"],
       help: "our precision (f32)",
     },
+    scaling: { type: "boolean", help: "also train on one thread and on all" },
     memory: { type: "boolean", help: "also compare peak resident memory" },
     json: { type: "boolean", help: "print everything as JSON" },
   },
@@ -94,6 +95,11 @@ await runCommand({
     name: "gapcam",
     worker: ours,
     options: {},
+  }, {
+    name: "gapcam, from a loader",
+    worker: ours,
+    options: { fed: true },
+    measures: ["train"],
   }];
   if (against.includes("torch")) {
     const worker = stack.use(await startTorch(python, build.threads));
@@ -124,7 +130,10 @@ await runCommand({
   const results: Record<string, Record<string, Rates[string]>> = {};
   let operations: { steps: ProgramStep[] } | undefined;
   for (const measure of measures) {
-    const rates = await timeRounds(competitors, { measure, rounds, steps });
+    const able = competitors.filter(({ measures }) =>
+      measures?.includes(measure) ?? true
+    );
+    const rates = await timeRounds(able, { measure, rounds, steps });
     results[measure] = rates;
     if (measure === "train") {
       operations = await ours.ask({ measure: "operations" }) as unknown as {
@@ -132,6 +141,9 @@ await runCommand({
       };
     }
   }
+  const scaling = flags.scaling
+    ? await timeScaling(build, { rounds, steps })
+    : undefined;
   const memory = flags.memory
     ? await peakMemory(build, against.includes("torch") ? python : undefined)
     : undefined;
@@ -143,7 +155,7 @@ await runCommand({
   const versions = Object.fromEntries([
     ["deno", Deno.version.deno],
     ["gapcam", describeBackend(build.device as "cpu" | "cuda").version],
-    ...competitors.slice(1).map((
+    ...competitors.filter(({ worker }) => worker !== ours).map((
       { name, worker },
     ) => [name.split(" ")[0], worker.greeting.version]),
   ]);
@@ -154,6 +166,7 @@ await runCommand({
     rounds,
     steps,
     imagesPerSecond: results,
+    scaling,
     memory,
     operations: operations?.steps,
   };
@@ -182,6 +195,45 @@ async function timeRounds(
       if (typeof answer.seconds !== "number") continue;
       (rates[name] ??= []).push(Number(answer.images) / answer.seconds);
     }
+  }
+  return rates;
+}
+
+/**
+ * Training in one process of one thread, in one of all threads, and in as many
+ * processes of one thread at once, which is what this machine has to give.
+ */
+async function timeScaling(
+  build: Record<string, unknown> & { threads: number },
+  options: { rounds: number; steps: number },
+): Promise<Rates> {
+  await using stack = new AsyncDisposableStack();
+  async function start(threads: number): Promise<Worker> {
+    const worker = stack.use(await startGapcam(threads));
+    await worker.ask({ ...build, threads });
+    return worker;
+  }
+  const { steps } = options;
+  async function rate(workers: readonly Worker[]): Promise<number> {
+    const answers = await Promise.all(
+      workers.map((worker) => worker.ask({ measure: "train", steps })),
+    );
+    return answers.reduce(
+      (sum, { images, seconds }) => sum + Number(images) / Number(seconds),
+      0,
+    );
+  }
+  const all = await start(build.threads);
+  const alone: Worker[] = [];
+  for (let i = 0; i < build.threads; i++) alone.push(await start(1));
+  for (const worker of [all, ...alone]) {
+    await worker.ask({ measure: "train", steps: 1 });
+  }
+  const rates: Required<Rates> = { one: [], all: [], apart: [] };
+  for (let round = 0; round < options.rounds; round++) {
+    rates.one!.push(await rate(alone.slice(0, 1)));
+    rates.all!.push(await rate([all]));
+    rates.apart!.push(await rate(alone));
   }
   return rates;
 }
@@ -276,106 +328,4 @@ function list(text: string, known: readonly string[]): string[] {
     );
   }
   return parts;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2
-    ? sorted[middle]!
-    : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-interface Report {
-  build: Record<string, unknown>;
-  machine: Record<string, unknown>;
-  versions: Record<string, unknown>;
-  rounds: number;
-  imagesPerSecond: Record<string, Rates>;
-  memory: Record<string, number> | undefined;
-  operations: readonly ProgramStep[] | undefined;
-}
-
-function printReport(report: Report): void {
-  const { build, machine, versions } = report;
-  console.log(
-    `${build.model}, ${build.size} x ${build.size}, batch ${build.batch}, ` +
-      `${machine.threads} threads, medians of ${report.rounds} rounds`,
-  );
-  console.log(machineLine(machine));
-  console.log(
-    Object.entries(versions).map(([name, version]) => `${name}: ${version}`)
-      .join("; "),
-  );
-  for (const [measure, rates] of Object.entries(report.imagesPerSecond)) {
-    console.log(`\n${measure}: images/s (ratio: gapcam over it, by rounds)`);
-    const ours = rates.gapcam!;
-    for (const [name, values] of Object.entries(rates)) {
-      const ratios = values.map((value, i) => ours[i]! / value);
-      console.log(
-        `  ${name.padEnd(26)}${median(values).toFixed(3).padStart(10)}` +
-          (name === "gapcam"
-            ? ""
-            : `   ${median(ratios).toFixed(2)} x  (${
-              ratios.map((ratio) => ratio.toFixed(2)).join(" ")
-            })`),
-      );
-    }
-  }
-  if (report.memory) {
-    console.log("\npeak resident memory, two training steps");
-    for (const [name, bytes] of Object.entries(report.memory)) {
-      console.log(`  ${name.padEnd(26)}${(bytes / 2 ** 30).toFixed(2)} GiB`);
-    }
-  }
-  if (report.operations) printOperations(report.operations, machine);
-}
-
-function machineLine(machine: Record<string, unknown>): string {
-  const flops = Number(machine.flopsPerSecond);
-  const copy = Number(machine.copyBytesPerSecond);
-  return `${machine.processor}` +
-    (Number.isFinite(flops)
-      ? `, ${machine.instructions}: ${(flops / 1e9).toFixed(0)} GFLOP/s of ` +
-        `multiply-adds, ${(copy / 1e9).toFixed(1)} GB/s of copying`
-      : "");
-}
-
-function printOperations(
-  steps: readonly ProgramStep[],
-  machine: Record<string, unknown>,
-): void {
-  const total = steps.reduce((sum, step) => sum + perRun(step), 0);
-  const copy = Number(machine.copyBytesPerSecond);
-  console.log(`\none training step: ${total.toFixed(1)} ms in`);
-  console.log(
-    "  " + "operation".padEnd(40) + "algorithm".padEnd(30) +
-      "ms".padStart(9) + "GFLOP/s".padStart(10) + "share".padStart(8) +
-      "x bytes".padStart(9),
-  );
-  for (const step of steps) {
-    const milliseconds = perRun(step);
-    const least = step.bytes / copy * 1000;
-    console.log(
-      "  " + labelOf(step).slice(0, 39).padEnd(40) +
-        step.algorithm.slice(0, 29).padEnd(30) +
-        milliseconds.toFixed(2).padStart(9) +
-        (step.flops > 0 ? step.flops / milliseconds / 1e6 : 0).toFixed(1)
-          .padStart(10) +
-        `${(100 * milliseconds / total).toFixed(1)}%`.padStart(8) +
-        (Number.isFinite(least) && least > 0
-          ? (milliseconds / least).toFixed(1)
-          : "").padStart(9),
-    );
-  }
-}
-
-/** `conv2d_backward_data 2 [8, 64, 224, 224]`: what, which layer, and its input. */
-function labelOf(step: ProgramStep): string {
-  const [, layer, shape] = /^\S+ (\d+) (\[[^\]]*\])/.exec(step.name) ?? [];
-  return layer ? `${step.operation} ${layer} ${shape}` : step.name;
-}
-
-function perRun(step: ProgramStep): number {
-  return step.runs > 0 ? step.milliseconds / step.runs : 0;
 }

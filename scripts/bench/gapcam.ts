@@ -9,6 +9,8 @@
 import { readFileSync } from "node:fs";
 import {
   adam,
+  type Batch,
+  BatchLoader,
   classActivationMap,
   type InferenceProgram,
   Network,
@@ -19,6 +21,7 @@ import {
   type TrainingProgram,
   vgg,
 } from "../../mod.ts";
+import { MemoryDataset } from "../../src/data/_memory_dataset.ts";
 import { serve } from "./_protocol.ts";
 
 /** What is to be built; the same for every worker. */
@@ -50,6 +53,11 @@ export interface MeasureRequest {
   steps: number;
   /** Whether to run once before. */
   warmUp?: boolean;
+  /**
+   * Training: whether every step has other images, shuffled, flipped and
+   * cropped by a loader, rather than the same ones again.
+   */
+  fed?: boolean;
 }
 
 class Bench implements Disposable {
@@ -60,6 +68,7 @@ class Bench implements Disposable {
   readonly #labels: Int32Array;
   #training: TrainingProgram | undefined;
   #inference: InferenceProgram | undefined;
+  #batches: AsyncGenerator<Batch, void, void> | undefined;
 
   constructor(request: BuildRequest) {
     this.#request = request;
@@ -82,9 +91,9 @@ class Bench implements Disposable {
 
   async measure(request: MeasureRequest) {
     await this.#prepare(request.measure);
-    if (request.warmUp) await this.#step(request.measure);
+    if (request.warmUp) await this.#step(request);
     const start = performance.now();
-    for (let i = 0; i < request.steps; i++) await this.#step(request.measure);
+    for (let i = 0; i < request.steps; i++) await this.#step(request);
     // Waits for the last step where steps are asynchronous.
     this.#training?.metrics();
     return {
@@ -119,9 +128,13 @@ class Bench implements Disposable {
     }
   }
 
-  async #step(measure: MeasureRequest["measure"]): Promise<void> {
+  async #step({ measure, fed }: MeasureRequest): Promise<void> {
     if (measure === "train") {
-      await this.#training!.step(this.#images, this.#labels);
+      const { images, labels } = fed ? await this.#nextBatch() : {
+        images: this.#images,
+        labels: this.#labels,
+      };
+      await this.#training!.step(images, labels);
       return;
     }
     const program = this.#inference!;
@@ -148,11 +161,44 @@ class Bench implements Disposable {
     }
   }
 
+  async #nextBatch(): Promise<Batch> {
+    this.#batches ??= endlessBatches(this.#request);
+    const { value } = await this.#batches.next();
+    return value!;
+  }
+
   [Symbol.dispose](): void {
     this.#training?.[Symbol.dispose]();
     this.#inference?.[Symbol.dispose]();
     this.#stack.dispose();
   }
+}
+
+/** What a loader makes of random images that are in memory, for ever. */
+async function* endlessBatches(
+  { batch, size }: BuildRequest,
+): AsyncGenerator<Batch, void, void> {
+  const length = 4 * batch;
+  const random = new Random(2);
+  const pixels = Uint8Array.from(
+    { length: length * size * size * 3 },
+    () => random.nextUint32() >>> 24,
+  );
+  const labels = Int32Array.from({ length }, (_, i) => i % 10);
+  const dataset = new MemoryDataset(pixels, labels, {
+    name: "noise",
+    split: "train",
+    classes: Array.from({ length: 10 }, (_, i) => `${i}`),
+    height: size,
+    width: size,
+    channels: 3,
+  });
+  const loader = new BatchLoader(dataset, {
+    batchSize: batch,
+    shuffle: true,
+    augmentation: { horizontalFlip: true, randomCrop: 4 },
+  });
+  for (let epoch = 0;; epoch++) yield* loader.epoch(epoch);
 }
 
 let bench: Bench | undefined;

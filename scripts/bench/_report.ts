@@ -1,0 +1,121 @@
+import type { ProgramStep } from "../../mod.ts";
+
+/** One competitor's images per second, a value a round, by its name. */
+export type Rates = Record<string, number[]>;
+
+/** What a run of the benchmark found. */
+export interface Report {
+  build: Record<string, unknown>;
+  machine: Record<string, unknown>;
+  versions: Record<string, unknown>;
+  rounds: number;
+  imagesPerSecond: Record<string, Rates>;
+  /** Images per second of training at the widths of a scaling run. */
+  scaling: Rates | undefined;
+  /** Peak resident bytes of two training steps. */
+  memory: Record<string, number> | undefined;
+  operations: readonly ProgramStep[] | undefined;
+}
+
+/** Prints it for people. */
+export function printReport(report: Report): void {
+  const { build, machine, versions } = report;
+  console.log(
+    `${build.model}, ${build.size} x ${build.size}, batch ${build.batch}, ` +
+      `${machine.threads} threads, medians of ${report.rounds} rounds`,
+  );
+  console.log(machineLine(machine));
+  console.log(
+    Object.entries(versions).map(([name, version]) => `${name}: ${version}`)
+      .join("; "),
+  );
+  for (const [measure, rates] of Object.entries(report.imagesPerSecond)) {
+    console.log(`\n${measure}: images/s (ratio: gapcam over it, by rounds)`);
+    const ours = rates.gapcam!;
+    for (const [name, values] of Object.entries(rates)) {
+      const ratios = values.map((value, i) => ours[i]! / value);
+      console.log(
+        `  ${name.padEnd(26)}${median(values).toFixed(3).padStart(10)}` +
+          (name === "gapcam"
+            ? ""
+            : `   ${median(ratios).toFixed(2)} x  (${
+              ratios.map((ratio) => ratio.toFixed(2)).join(" ")
+            })`),
+      );
+    }
+  }
+  if (report.scaling) printScaling(report.scaling);
+  if (report.memory) {
+    console.log("\npeak resident memory, two training steps");
+    for (const [name, bytes] of Object.entries(report.memory)) {
+      console.log(`  ${name.padEnd(26)}${(bytes / 2 ** 30).toFixed(2)} GiB`);
+    }
+  }
+  if (report.operations) printOperations(report.operations, machine);
+}
+
+/** `one` thread, `all` threads, and as many processes of one thread. */
+function printScaling({ one, all, apart }: Rates): void {
+  const ratio = (rates: number[]) =>
+    median(rates.map((rate, round) => rate / one![round]!)).toFixed(2);
+  console.log("\ntraining, all threads over one");
+  console.log(`  one process of all threads    ${ratio(all!)} x`);
+  console.log(`  processes of one thread each  ${ratio(apart!)} x`);
+}
+
+function machineLine(machine: Record<string, unknown>): string {
+  const flops = Number(machine.flopsPerSecond);
+  const copy = Number(machine.copyBytesPerSecond);
+  return `${machine.processor}` +
+    (Number.isFinite(flops)
+      ? `, ${machine.instructions}: ${(flops / 1e9).toFixed(0)} GFLOP/s of ` +
+        `multiply-adds, ${(copy / 1e9).toFixed(1)} GB/s of copying`
+      : "");
+}
+
+function printOperations(
+  steps: readonly ProgramStep[],
+  machine: Record<string, unknown>,
+): void {
+  const total = steps.reduce((sum, step) => sum + perRun(step), 0);
+  const copy = Number(machine.copyBytesPerSecond);
+  console.log(`\none training step: ${total.toFixed(1)} ms in`);
+  console.log(
+    "  " + "operation".padEnd(40) + "algorithm".padEnd(30) +
+      "ms".padStart(9) + "GFLOP/s".padStart(10) + "share".padStart(8) +
+      "x bytes".padStart(9),
+  );
+  for (const step of steps) {
+    const milliseconds = perRun(step);
+    const least = step.bytes / copy * 1000;
+    console.log(
+      "  " + labelOf(step).slice(0, 39).padEnd(40) +
+        step.algorithm.slice(0, 29).padEnd(30) +
+        milliseconds.toFixed(2).padStart(9) +
+        (step.flops > 0 ? step.flops / milliseconds / 1e6 : 0).toFixed(1)
+          .padStart(10) +
+        `${(100 * milliseconds / total).toFixed(1)}%`.padStart(8) +
+        (Number.isFinite(least) && least > 0
+          ? (milliseconds / least).toFixed(1)
+          : "").padStart(9),
+    );
+  }
+}
+
+/** `conv2d_backward_data 2 [8, 64, 224, 224]`: what, which layer, and its input. */
+function labelOf(step: ProgramStep): string {
+  const [, layer, shape] = /^\S+ (\d+) (\[[^\]]*\])/.exec(step.name) ?? [];
+  return layer ? `${step.operation} ${layer} ${shape}` : step.name;
+}
+
+function perRun(step: ProgramStep): number {
+  return step.runs > 0 ? step.milliseconds / step.runs : 0;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2
+    ? sorted[middle]!
+    : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
