@@ -1,5 +1,6 @@
 // Times each 3x3 convolution of VGG16, in each direction: ours against oneDNN's direct one, in
-// turns within one run, beside the multiply-add peak of the same threads.
+// turns within one run, beside the multiply-add peak of the same threads; and compares values that
+// ours computes from random normal ones with plain loops in float64.
 //   convolution_benchmark [--batch N] [--size PIXELS] [--threads N] [--repeats N] [--layer INDEX]
 #include <omp.h>
 
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <vector>
 
 #include "convolution.h"
@@ -56,11 +58,9 @@ class Memory {
 };
 
 void fill(float *values, int64_t count) {
-  uint32_t state = 1;
-  for (int64_t i = 0; i < count; i++) {
-    state = state * 1664525u + 1013904223u;
-    values[i] = static_cast<float>(static_cast<int32_t>(state)) / 2147483648.0f;
-  }
+  static std::mt19937 engine{1};
+  std::normal_distribution<float> normal;
+  for (int64_t i = 0; i < count; i++) values[i] = normal(engine);
 }
 
 double now() { return omp_get_wtime(); }
@@ -128,6 +128,85 @@ struct Sum {
   double ours = 0, direct = 0, flops = 0;
 };
 
+// A map in the benchmark's layout; 0 outside of it.
+struct Map {
+  const float *data;
+  int64_t channels, size, block;
+  double at(int64_t n, int64_t c, int64_t y, int64_t x) const {
+    if (y < 0 || y >= size || x < 0 || x >= size) return 0.0;
+    return data[(((n * (channels / block) + c / block) * size + y) * size + x) * block + c % block];
+  }
+};
+
+// What `direction` computes at one place, (n, channel, y, x) or (output, input, tap), in float64.
+struct Reference {
+  const ConvolutionRequest &request;
+  Map input, d_output;
+  const float *weight, *bias;
+
+  double forward(int64_t n, int64_t o, int64_t y, int64_t x) const {
+    double sum = bias[o];
+    for (int64_t i = 0; i < input.channels; i++) {
+      for (int64_t k = 0; k < 9; k++) {
+        sum += input.at(n, i, y + k / 3 - 1, x + k % 3 - 1) *
+               static_cast<double>(weight[(o * input.channels + i) * 9 + k]);
+      }
+    }
+    return sum > 0.0 ? sum : sum * static_cast<double>(request.negative_slope);
+  }
+  double backward_data(int64_t n, int64_t i, int64_t y, int64_t x) const {
+    double sum = 0.0;
+    for (int64_t o = 0; o < d_output.channels; o++) {
+      for (int64_t k = 0; k < 9; k++) {
+        sum += d_output.at(n, o, y + 1 - k / 3, x + 1 - k % 3) *
+               static_cast<double>(weight[(o * input.channels + i) * 9 + k]);
+      }
+    }
+    return sum;
+  }
+  double backward_filter(int64_t o, int64_t i, int64_t k) const {
+    double sum = 0.0;
+    for (int64_t n = 0; n < request.shape.batch; n++) {
+      for (int64_t y = 0; y < input.size; y++) {
+        for (int64_t x = 0; x < input.size; x++) {
+          sum += d_output.at(n, o, y, x) * input.at(n, i, y + k / 3 - 1, x + k % 3 - 1);
+        }
+      }
+    }
+    return sum;
+  }
+};
+
+// Norm of the error over the norm of what is expected, over randomly chosen values of `made`.
+double sampled_error(const Reference &reference, Direction direction, const float *made) {
+  constexpr int samples = 2000;
+  std::mt19937_64 engine{2};
+  const auto below = [&](int64_t count) {
+    return static_cast<int64_t>(engine() % static_cast<uint64_t>(count));
+  };
+  const bool filter = direction == Direction::backward_filter;
+  const Map &like = direction == Direction::forward ? reference.d_output : reference.input;
+  const Map map{made, like.channels, like.size, like.block};
+  double difference = 0.0, norm = 0.0;
+  for (int sample = 0; sample < samples; sample++) {
+    double expected, actual;
+    if (filter) {
+      const int64_t o = below(reference.d_output.channels), i = below(map.channels), k = below(9);
+      expected = reference.backward_filter(o, i, k);
+      actual = made[(o * map.channels + i) * 9 + k];
+    } else {
+      const int64_t n = below(reference.request.shape.batch), c = below(map.channels),
+                    y = below(map.size), x = below(map.size);
+      expected = direction == Direction::forward ? reference.forward(n, c, y, x)
+                                                 : reference.backward_data(n, c, y, x);
+      actual = map.at(n, c, y, x);
+    }
+    difference += (actual - expected) * (actual - expected);
+    norm += expected * expected;
+  }
+  return std::sqrt(difference / norm);
+}
+
 void time_layer(const Layer &layer, const Options &options, Sum (&sums)[3]) {
   ConvolutionRequest request;
   ConvolutionShape &s = request.shape;
@@ -155,6 +234,7 @@ void time_layer(const Layer &layer, const Options &options, Sum (&sums)[3]) {
   fill(output.as<float>(), pixels * s.outputs);
   fill(pooled.as<float>(), pixels * s.outputs / 4);
   fill(weight.as<float>(), weights);
+  fill(bias.as<float>(), s.outputs);
   for (int64_t i = 0; i < pixels * s.outputs / 4; i++) argmax.as<uint8_t>()[i] = (i * 7 >> 2) & 3;
 
   for (int direction = 0; direction < 3; direction++) {
@@ -171,41 +251,50 @@ void time_layer(const Layer &layer, const Options &options, Sum (&sums)[3]) {
       }
       prepare(candidates[c], weight.as<float>());
     }
-    for (int repeat = 0; repeat < options.repeats; repeat++) {
-      for (int c = 0; c < 3; c++) {
-        Candidate &candidate = candidates[c];
-        ConvolutionArguments a;
-        a.input = input.as<float>();
-        a.weight = candidate.weight->as<void>();
-        a.scratch = candidate.scratch->as<void>();
-        a.bias = bias.as<float>();
-        a.d_weight = d_weight.as<float>();
-        a.d_bias = d_bias.as<float>();
-        a.d_input = d_input.as<float>();
-        a.d_output = d_output.as<float>();
-        const bool pools = c == 0 && layer.pooled;
-        if (pools) {
-          a.pooled = pooled.as<float>();
-          a.argmax = argmax.as<uint8_t>();
-        } else {
-          a.output = output.as<float>();
-        }
-        if (c == 0 && direction > 0) {
-          a.d_output_sign = pools ? pooled.as<float>() : output.as<float>();
-          if (pools) a.d_argmax = argmax.as<uint8_t>();
-        }
-        const double start = now();
-        candidate.convolution->run(a);
-        candidate.best = std::min(candidate.best, now() - start);
+    const auto run = [&](int c) {
+      Candidate &candidate = candidates[c];
+      ConvolutionArguments a;
+      a.input = input.as<float>();
+      a.weight = candidate.weight->as<void>();
+      a.scratch = candidate.scratch->as<void>();
+      a.bias = bias.as<float>();
+      a.d_weight = d_weight.as<float>();
+      a.d_bias = d_bias.as<float>();
+      a.d_input = d_input.as<float>();
+      a.d_output = d_output.as<float>();
+      const bool pools = c == 0 && layer.pooled;
+      if (pools) {
+        a.pooled = pooled.as<float>();
+        a.argmax = argmax.as<uint8_t>();
+      } else {
+        a.output = output.as<float>();
       }
+      if (c == 0 && direction > 0) {
+        a.d_output_sign = pools ? pooled.as<float>() : output.as<float>();
+        if (pools) a.d_argmax = argmax.as<uint8_t>();
+      }
+      const double start = now();
+      candidate.convolution->run(a);
+      candidate.best = std::min(candidate.best, now() - start);
+    };
+    for (int repeat = 0; repeat < options.repeats; repeat++) {
+      for (int c = 0; c < 3; c++) run(c);
     }
+    run(1);
+    const Reference reference{request,
+                              {input.as<float>(), s.inputs, s.width, request.input.block},
+                              {d_output.as<float>(), s.outputs, s.width, request.output.block},
+                              weight.as<float>(),
+                              bias.as<float>()};
+    const Memory *made[] = {&output, &d_input, &d_weight};
+    const double error = sampled_error(reference, request.direction, made[direction]->as<float>());
     const double flops = s.flops();
     const Candidate &fused = candidates[0], &ours = candidates[1], &direct = candidates[2];
-    std::printf("%4d %4d %4d  %-15s %8.2f %8.2f %7.1f %8.2f %8.2f %7.1f %7.2f\n",
+    std::printf("%4d %4d %4d  %-15s %8.2f %8.2f %7.1f %8.2f %8.2f %7.1f %7.2f %9.1e\n",
                 static_cast<int>(s.inputs), static_cast<int>(s.outputs), static_cast<int>(s.width),
                 direction_names[direction], fused.best * 1e3, ours.best * 1e3,
                 flops / ours.best / 1e9, ours.transform < 1e9 ? ours.transform * 1e3 : 0.0,
-                direct.best * 1e3, flops / direct.best / 1e9, direct.best / ours.best);
+                direct.best * 1e3, flops / direct.best / 1e9, direct.best / ours.best, error);
     std::fflush(stdout);
     sums[direction].ours += ours.best;
     sums[direction].direct += direct.best;
@@ -224,8 +313,9 @@ int main(int count, char **arguments) {
               instruction_set(), options.threads, static_cast<int>(options.batch),
               static_cast<int>(options.size), peak / 1e9);
   std::printf("best of %d; GFLOP/s count the direct algorithm's operations\n\n", options.repeats);
-  std::printf("%4s %4s %4s  %-15s %8s %8s %7s %8s %8s %7s %7s\n", "in", "out", "size", "direction",
-              "fused ms", "ours ms", "GFLOP/s", "weight", "direct", "GFLOP/s", "ratio");
+  std::printf("%4s %4s %4s  %-15s %8s %8s %7s %8s %8s %7s %7s %9s\n", "in", "out", "size",
+              "direction", "fused ms", "ours ms", "GFLOP/s", "weight", "direct", "GFLOP/s", "ratio",
+              "error");
   Sum sums[3];
   for (int i = 0; i < static_cast<int>(sizeof layers / sizeof *layers); i++) {
     if (options.layer >= 0 && options.layer != i) continue;
