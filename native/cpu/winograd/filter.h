@@ -162,9 +162,17 @@ void transform_sums(const Plan &plan, const float *sums, int64_t copies, const U
       }
     }
     const int64_t count = least(width, inputs - first_input) * 9;
+    float *to = d_weight + (first_output * inputs + first_input) * 9;
+    if (count == width * 9 && first_output + width <= outputs) {
+      for (int64_t o = 0; o < width; o += 8) {
+        for (int64_t i = 0; i < count; i += 8) {
+          transpose_eight(made + i * width + o, width, to + o * inputs * 9 + i, inputs * 9);
+        }
+      }
+      continue;
+    }
     for (int64_t o = 0; o < least(width, outputs - first_output); o++) {
-      float *to = d_weight + ((first_output + o) * inputs + first_input) * 9;
-      for (int64_t i = 0; i < count; i++) to[i] = made[i * width + o];
+      for (int64_t i = 0; i < count; i++) to[o * inputs * 9 + i] = made[i * width + o];
     }
   }
 }

@@ -15,6 +15,8 @@ constexpr int64_t far_source_bytes = 4 << 20;     // else: transformed tiles, of
 constexpr int64_t product_bytes = 96 << 10;  // of a unit of work, before it is transformed back
 constexpr int64_t near_filter_bytes = 600 << 10;  // as the sources, input and gradient together
 constexpr int64_t far_filter_bytes = 32 << 20;
+constexpr int64_t streamed_bytes = 16
+                                   << 20;  // a weight from this size on is written past the caches
 // Channels.
 constexpr int64_t chunk_channels = 256;
 constexpr int64_t source_unit_channels = 128, destination_unit_channels = 64;
@@ -41,6 +43,7 @@ void plan_products(Plan &plan) {
   const int64_t padded = plan.source.blocks * width;
   plan.panels = divide_up(plan.destination.blocks, tuning.vectors);
   plan.weight_floats = points * padded * plan.destination.blocks * width;
+  plan.weight_streamed = plan.weight_floats * 4 >= streamed_bytes;
   const int64_t tile_bytes = points * padded * 4;
   const int64_t each = divide_up(plan.tiles, plan.threads);
   // A weight that stays in the shared cache can be read anew for few tiles; a larger one comes from

@@ -67,6 +67,7 @@ struct Plan {
   int64_t source_floats = 0, destination_floats = 0, product_floats = 0;  // of one thread
   int64_t scratch_floats = 0;
   int64_t weight_floats = 0;
+  bool weight_streamed = false;  // it is larger than the caches: written past them
 };
 
 // All of these run on plan.threads threads.

@@ -90,6 +90,57 @@ struct Lanes {
   }
 };
 
+// Past the caches, for what is written whole lines at a time and read long after: a line that is
+// not there would be fetched first, only to be overwritten.
+template <class L>
+GAPCAM_ALWAYS_INLINE void stream(float *p, typename L::Vector v) {
+#ifdef __AVX__
+  if constexpr (L::width == 8) return _mm256_stream_ps(p, reinterpret_cast<__m256>(v));
+#endif
+#ifdef __AVX512F__
+  if constexpr (L::width == 16) return _mm512_stream_ps(p, reinterpret_cast<__m512>(v));
+#endif
+  L::store(p, v);
+}
+
+// Before other threads read what was streamed.
+GAPCAM_ALWAYS_INLINE void stream_fence() {
+#ifdef __AVX__
+  _mm_sfence();
+#endif
+}
+
+// Eight rows of eight, `from_step` floats apart, to eight columns.
+GAPCAM_ALWAYS_INLINE void transpose_eight(const float *from, int64_t from_step, float *to,
+                                          int64_t to_step) {
+  typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias));
+  typedef int32_t Order __attribute__((vector_size(32)));
+  Eight in[8], pairs[8], fours[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) in[i] = *reinterpret_cast<const Eight *>(from + i * from_step);
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = __builtin_shuffle(in[i], in[i + 1], Order{0, 8, 1, 9, 4, 12, 5, 13});
+    pairs[i + 1] = __builtin_shuffle(in[i], in[i + 1], Order{2, 10, 3, 11, 6, 14, 7, 15});
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
+      const Eight low = pairs[i + j], high = pairs[i + 2 + j];
+      fours[i + 2 * j] = __builtin_shuffle(low, high, Order{0, 1, 8, 9, 4, 5, 12, 13});
+      fours[i + 2 * j + 1] = __builtin_shuffle(low, high, Order{2, 3, 10, 11, 6, 7, 14, 15});
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    *reinterpret_cast<Eight *>(to + i * to_step) =
+        __builtin_shuffle(fours[i], fours[4 + i], Order{0, 1, 2, 3, 8, 9, 10, 11});
+    *reinterpret_cast<Eight *>(to + (4 + i) * to_step) =
+        __builtin_shuffle(fours[i], fours[4 + i], Order{4, 5, 6, 7, 12, 13, 14, 15});
+  }
+}
+
 // The polynomials are evaluated at 0, +-a, +-b and infinity. The usual a = 1, b = 2 save no
 // operation on a machine with fused multiply-add, and lose more than a bit: of the exactly
 // representable pairs, 5/8 and 3/2 have about the least error in f32, a third of the usual one's
