@@ -21,7 +21,7 @@ constexpr const char *onednn_winograd = "onednn winograd";
 constexpr const char *winograd = "winograd";
 
 // Change it when a kernel's speed changes, so that old timings are forgotten.
-constexpr const char *timing_version = "2";
+constexpr const char *timing_version = "3";
 
 // Below this a timing is noise.
 constexpr double worth_timing = 4e6;
@@ -68,90 +68,116 @@ PoolShape pool_of(const ConvolutionRequest &request) {
   return pool;
 }
 
+// One candidate, and the shortest that each of its parts has taken, in seconds.
+struct Contender {
+  const char *name;
+  std::unique_ptr<Convolution> convolution;
+  Block scratch, weight;
+  double transform = 0.0, run = 0.0;
+};
+
+Block timing_block(size_t bytes) {
+  return Block(std::make_shared<Ledger>(), bytes, "timing a convolution");
+}
+
 // Memory for timings, dirty pages and all, shared by the candidates for one request.
 class Bench {
  public:
-  explicit Bench(const ConvolutionRequest &request) : request_(request) {
+  explicit Bench(const ConvolutionRequest &request) : request_(request), pool_(pool_of(request)) {
     const ConvolutionShape &s = request.shape;
     const auto map = [](int64_t n, int64_t c, int64_t h, int64_t w, Layout layout) {
       return static_cast<size_t>(n * layout.padded_channels(c) * h * w) * sizeof(float);
     };
-    input_ = block(map(s.batch, s.inputs, s.height, s.width, request.input));
-    output_ = block(map(s.batch, s.outputs, s.output_height, s.output_width, request.output));
-    gradient_ = block(output_.bytes());
-    argmax_ = block(output_.bytes() / sizeof(float));
-    weight_ = block(static_cast<size_t>(s.outputs * s.inputs * s.kernel_height * s.kernel_width) *
-                    sizeof(float));
-    bias_ = block(static_cast<size_t>(request.output.padded_channels(s.outputs)) * sizeof(float));
+    input_ = timing_block(map(s.batch, s.inputs, s.height, s.width, request.input));
+    output_ =
+        timing_block(map(s.batch, s.outputs, s.output_height, s.output_width, request.output));
+    gradient_ = timing_block(output_.bytes());
+    argmax_ = timing_block(output_.bytes() / sizeof(float));
+    weight_ =
+        timing_block(static_cast<size_t>(s.outputs * s.inputs * s.kernel_height * s.kernel_width) *
+                     sizeof(float));
+    bias_ = timing_block(static_cast<size_t>(request.output.padded_channels(s.outputs)) *
+                         sizeof(float));
     std::fill_n(f32(input_), input_.bytes() / sizeof(float), 0.5f);
     std::fill_n(f32(output_), output_.bytes() / sizeof(float), 0.5f);
     std::fill_n(f32(gradient_), output_.bytes() / sizeof(float), 0.5f);
     std::fill_n(f32(weight_), weight_.bytes() / sizeof(float), 0.01f);
   }
 
-  // Seconds of one run, and of what the program does before or after where the convolution does
-  // not; `whole` times as much work is done by the request itself.
-  double seconds(Convolution &convolution, double whole) {
-    const Block scratch = block(convolution.scratch_bytes());
-    const Block transformed = block(convolution.weight_bytes());
-    ConvolutionArguments a;
-    a.weight = transformed.data();
-    a.scratch = scratch.data();
-    double transform = 0.0;
-    if (transformed.bytes() > 0) {
-      transform = shortest(
-          [&] { convolution.transform_weight(f32(weight_), transformed.data(), scratch.data()); });
+  // Times every candidate once a round, one after the other: a moment in which the machine is busy
+  // with something else then slows all of them, and not the one whose turn it was.
+  void race(std::vector<Contender> &contenders) {
+    for (int round = 0; round < rounds; round++) {
+      // The first round warms up.
+      const bool first = round <= 1;
+      for (Contender &c : contenders) {
+        if (c.weight.bytes() > 0) {
+          shorten(c.transform, first, [&] {
+            c.convolution->transform_weight(f32(weight_), c.weight.data(), c.scratch.data());
+          });
+        }
+        const ConvolutionArguments a = arguments(c);
+        shorten(c.run, first, [&] { c.convolution->run(a); });
+      }
+      shorten(beside_, first, [&] { run_beside(); });
     }
+  }
+
+  // Seconds of a step with this candidate; `whole` times as much work is done by the request.
+  double seconds(const Contender &c, double whole) const {
     // An inference program transforms its weights once.
-    if (!request_.keep_argmax) transform = 0.0;
+    const double transform = request_.keep_argmax ? c.transform : 0.0;
     double beside = 0.0;
-    const PoolShape pool = pool_of(request_);
-    switch (request_.direction) {
-      case Direction::forward:
-        a.input = f32(input_);
-        a.bias = request_.bias ? f32(bias_) : nullptr;
-        if (request_.pool && convolution.fuses_pool()) {
-          a.output = request_.keep_output ? f32(output_) : nullptr;
-          a.pooled = f32(gradient_);
-          a.argmax = request_.keep_argmax ? argmax() : nullptr;
-        } else {
-          a.output = f32(output_);
-          if (request_.pool) {
-            beside =
-                shortest([&] { kernels().max_pool(pool, f32(output_), f32(gradient_), argmax()); });
-          }
-        }
-        break;
-      case Direction::backward_data:
-      case Direction::backward_filter:
-        a.input = a.d_input = f32(input_);
-        if (request_.direction == Direction::backward_filter) {
-          a.d_weight = f32(weight_);
-          a.d_bias = request_.bias ? f32(bias_) : nullptr;
-        }
-        a.d_output = f32(gradient_);
-        if (convolution.fuses_gradient()) {
-          if (request_.negative_slope != 1.0f) a.d_output_sign = f32(output_);
-          if (request_.pool) a.d_argmax = argmax();
-        } else {
-          // Half of it: the other direction uses the same.
-          beside = 0.5 * shortest([&] { before_backward(pool); });
-        }
-        break;
+    if (request_.direction == Direction::forward) {
+      if (!c.convolution->fuses_pool()) beside = beside_;
+    } else if (!c.convolution->fuses_gradient()) {
+      beside = 0.5 * beside_;  // the other direction uses the same
     }
-    return transform + whole * (beside + shortest([&] { convolution.run(a); }));
+    return transform + whole * (c.run + beside);
   }
 
  private:
-  static Block block(size_t bytes) {
-    return Block(std::make_shared<Ledger>(), bytes, "timing a convolution");
-  }
+  static constexpr int rounds = 6;
+
   static float *f32(const Block &b) { return static_cast<float *>(b.data()); }
   uint8_t *argmax() const { return static_cast<uint8_t *>(argmax_.data()); }
 
-  void before_backward(const PoolShape &pool) {
-    if (request_.pool) {
-      kernels().max_pool_backward(pool, f32(gradient_), argmax(), f32(output_));
+  ConvolutionArguments arguments(const Contender &c) const {
+    ConvolutionArguments a;
+    a.weight = c.weight.data();
+    a.scratch = c.scratch.data();
+    a.input = a.d_input = f32(input_);
+    if (request_.direction == Direction::forward) {
+      a.bias = request_.bias ? f32(bias_) : nullptr;
+      const bool pools = request_.pool && c.convolution->fuses_pool();
+      if (!pools || request_.keep_output) a.output = f32(output_);
+      if (pools) {
+        a.pooled = f32(gradient_);
+        a.argmax = request_.keep_argmax ? argmax() : nullptr;
+      }
+      return a;
+    }
+    if (request_.direction == Direction::backward_filter) {
+      a.d_weight = f32(weight_);
+      a.d_bias = request_.bias ? f32(bias_) : nullptr;
+    }
+    a.d_output = f32(gradient_);
+    if (c.convolution->fuses_gradient()) {
+      if (request_.negative_slope != 1.0f) a.d_output_sign = f32(output_);
+      if (request_.pool) a.d_argmax = argmax();
+    }
+    return a;
+  }
+
+  // What the program does beside a convolution that does not do it.
+  void run_beside() {
+    if (request_.direction == Direction::forward) {
+      if (request_.pool) {
+        kernels().max_pool(pool_, f32(output_), f32(gradient_),
+                           request_.keep_argmax ? argmax() : nullptr);
+      }
+    } else if (request_.pool) {
+      kernels().max_pool_backward(pool_, f32(gradient_), argmax(), f32(output_));
     } else if (request_.negative_slope != 1.0f) {
       kernels().leaky_relu_backward(f32(output_), f32(gradient_), f32(gradient_),
                                     static_cast<int64_t>(output_.bytes() / sizeof(float)),
@@ -159,39 +185,40 @@ class Bench {
     }
   }
 
-  // Of three runs after one that warms up.
   template <class Action>
-  static double shortest(const Action &action) {
-    double best = 0.0;
-    for (int i = 0; i < 4; i++) {
-      const auto start = std::chrono::steady_clock::now();
-      action();
-      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-      if (i == 1 || taken.count() < best) best = taken.count();
-    }
-    return best;
+  static void shorten(double &best, bool first, const Action &action) {
+    const auto start = std::chrono::steady_clock::now();
+    action();
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    if (first || taken.count() < best) best = taken.count();
   }
 
   ConvolutionRequest request_;
+  PoolShape pool_;
   Block input_, output_, gradient_, argmax_, weight_, bias_;
+  double beside_ = 0.0;
 };
 
 std::string fastest(const ConvolutionRequest &request, const std::vector<const char *> &names) {
   const ConvolutionRequest shorter = shortened(request);
-  const double whole = request.shape.flops() / shorter.shape.flops();
-  Bench bench(shorter);
-  std::string best;
-  double best_seconds = 0.0;
+  std::vector<Contender> contenders;
   for (const char *name : names) {
-    const auto candidate = create(shorter, name);
-    if (!candidate) continue;
-    const double seconds = bench.seconds(*candidate, whole);
-    if (best.empty() || seconds < best_seconds) {
-      best = name;
-      best_seconds = seconds;
-    }
+    auto convolution = create(shorter, name);
+    if (!convolution) continue;
+    Contender contender{name, std::move(convolution), {}, {}};
+    contender.scratch = timing_block(contender.convolution->scratch_bytes());
+    contender.weight = timing_block(contender.convolution->weight_bytes());
+    contenders.push_back(std::move(contender));
   }
-  return best.empty() ? direct : best;
+  if (contenders.empty()) return direct;
+  Bench bench(shorter);
+  bench.race(contenders);
+  const double whole = request.shape.flops() / shorter.shape.flops();
+  return std::min_element(contenders.begin(), contenders.end(),
+                          [&](const Contender &a, const Contender &b) {
+                            return bench.seconds(a, whole) < bench.seconds(b, whole);
+                          })
+      ->name;
 }
 
 const std::string &processor_name() {
