@@ -95,7 +95,8 @@ function printOperations(
         (step.flops > 0 ? step.flops / milliseconds / 1e6 : 0).toFixed(1)
           .padStart(10) +
         `${(100 * milliseconds / total).toFixed(1)}%`.padStart(8) +
-        (Number.isFinite(least) && least > 0
+        // Of a step that is over at once the time is what starting it takes.
+        (least > 0 && milliseconds > total / 1000
           ? (milliseconds / least).toFixed(1)
           : "").padStart(9),
     );
