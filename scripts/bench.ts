@@ -189,8 +189,9 @@ async function timeRounds(
       const answer = await worker.ask({
         measure,
         steps,
-        // A worker that holds one variant at a time rebuilds it.
-        warmUp: round === 0 || Object.keys(options).length > 0,
+        // The others ran meanwhile, and a worker that holds one variant at a
+        // time has to build it.
+        warmUp: true,
         ...options,
       });
       if (typeof answer.seconds !== "number") continue;
