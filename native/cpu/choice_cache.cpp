@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -10,6 +9,7 @@
 #include <map>
 #include <mutex>
 
+#include "cache_folder.h"
 #include "error.h"
 
 namespace gapcam::cpu {
@@ -19,25 +19,6 @@ namespace {
 using Choices = std::map<std::string, std::string>;
 
 constexpr const char *header = "{\"gapcam\": \"convolution choices 1\"";
-
-// $XDG_CACHE_HOME/gapcam or ~/.cache/gapcam, made if missing; empty: there is none.
-std::string cache_folder() {
-  const char *cache = std::getenv("XDG_CACHE_HOME");
-  const char *home = std::getenv("HOME");
-  std::string folder;
-  if (cache && cache[0] == '/') {
-    folder = cache;
-  } else if (home && home[0] == '/') {
-    folder = std::string(home) + "/.cache";
-  } else {
-    return "";
-  }
-  mkdir(folder.c_str(), 0755);
-  folder += "/gapcam";
-  mkdir(folder.c_str(), 0755);
-  struct stat status;
-  return stat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode) ? folder : "";
-}
 
 std::string read_text(const std::string &path) {
   std::string text;

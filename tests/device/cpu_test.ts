@@ -57,10 +57,10 @@ async function trainOnce(env: Record<string, string>): Promise<Outcome> {
 Deno.test("the algorithms timed for a convolution are chosen again by the next process", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const env = { XDG_CACHE_HOME: folder };
+    const env = { GAPCAM_CACHE: `${folder}/made/anew` };
     const first = await trainOnce(env);
     assertEquals(first.algorithms.length, 3);
-    const file = `${folder}/gapcam/convolutions.json`;
+    const file = `${env.GAPCAM_CACHE}/convolutions.json`;
     const { algorithms } = await trainOnce({
       ...env,
       GAPCAM_CONVOLUTION: "winograd",
@@ -72,7 +72,7 @@ Deno.test("the algorithms timed for a convolution are chosen again by the next p
       assertEquals(await trainOnce(env), first);
       assertEquals(await Deno.readTextFile(file), text);
     }
-    await Deno.mkdir(`${folder}/gapcam`, { recursive: true });
+    await Deno.mkdir(env.GAPCAM_CACHE, { recursive: true });
     for (const damage of ["", "{", "\u0000".repeat(100), '{"gapcam": 1}\n,"']) {
       await Deno.writeTextFile(file, damage);
       assertEquals((await trainOnce(env)).algorithms.length, 3);
@@ -83,7 +83,7 @@ Deno.test("the algorithms timed for a convolution are chosen again by the next p
 });
 
 Deno.test("a cache folder that cannot be made is done without", async () => {
-  const { algorithms } = await trainOnce({ XDG_CACHE_HOME: "/proc/none" });
+  const { algorithms } = await trainOnce({ GAPCAM_CACHE: "/proc/none" });
   assertEquals(algorithms.length, 3);
 });
 
