@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "backend.h"
@@ -191,7 +192,16 @@ void describe_devices(const Options &options) {
     if (version != std::string::npos) {
       one.capability = std::atoi(json.str().c_str() + version + std::strlen("\"deviceVer\":")) / 10;
     }
-    one.target = std::make_unique<PlanTarget>(libraries(), json.str());
+    try {
+      one.target = std::make_unique<PlanTarget>(libraries(), json.str());
+    } catch (const Error &error) {
+      const size_t version = libraries().cudnn_version;
+      throw Error(
+          error.status(),
+          format("cuDNN %zu.%zu.%zu does not take the description %s: %s; a newer cuDNN may "
+                 "ask for a key that it lacks",
+                 version / 10000, version / 100 % 100, version % 100, path.c_str(), error.what()));
+    }
     descriptions.push_back(std::move(one));
   }
 }
@@ -202,8 +212,18 @@ struct Count {
 
 void print_choice(const std::string &device, const Planner::Choice &choice, Count &count) {
   count.graphs++;
-  count.planned++;
   const GraphRequest &wanted = choice.variants[0];
+  if (choice.refused()) {
+    count.refused++;
+    std::cout << format("%-7s %-72s refused\n", device.c_str(), wanted.name().c_str());
+    // Engines mostly decline for the same reason.
+    for (const std::string &reason :
+         std::set<std::string>(choice.refusals.begin(), choice.refusals.end())) {
+      std::cout << "        " << reason << "\n";
+    }
+    return;
+  }
+  count.planned++;
   const auto plan = [&](size_t variant) {
     return choice.engines[variant] < 0 ? std::string("not to be had")
                                        : format("engine %lld, workspace %lld",

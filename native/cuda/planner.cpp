@@ -31,6 +31,12 @@ std::string Planner::Choice::describe() const {
   return text;
 }
 
+std::string Planner::Choice::why_not_wanted() const {
+  if (variant == 0 || engines.empty()) return "";
+  if (engines[0] >= 0) return "another variant was faster";
+  return wanted_refusal;
+}
+
 Planner::Planner(const PlanTarget &target, const std::string &key, size_t workspace_limit,
                  Timer timer)
     : target_(target), workspace_limit_(workspace_limit), timer_(std::move(timer)) {
@@ -76,6 +82,7 @@ void Planner::search(Choice &choice) {
     const GraphRequest &request = choice.variants[variant];
     const auto refuse = [&](const std::string &reason) {
       choice.refusals.push_back(request.name() + ": " + reason);
+      if (variant == 0 && choice.wanted_refusal.empty()) choice.wanted_refusal = reason;
     };
     try {
       const PlannedGraph graph(target_, request);
@@ -99,10 +106,13 @@ void Planner::search(Choice &choice) {
           choice.variant = variant;
           best = time;
         }
-        if (timer_) continue;
-        choice.engines[variant] = plan->engine;
-        choice.workspaces[variant] = plan->workspace;
-        break;
+        if (!std::isfinite(time)) {
+          refuse("the device does not run it");
+        } else if (choice.engines[variant] < 0) {
+          choice.engines[variant] = plan->engine;
+          choice.workspaces[variant] = plan->workspace;
+        }
+        if (!timer_) break;
       }
     } catch (const Error &error) {
       if (error.status() != GAPCAM_UNSUPPORTED) throw;
@@ -110,6 +120,12 @@ void Planner::search(Choice &choice) {
     }
   }
   if (choice.plan) return;
+  if (!timer_) {
+    // Planned for a description alone: the table shows every graph, also after one is refused.
+    choice.plan = std::make_shared<Plan>(
+        Plan{OwnedDescriptor(target_.libraries(), cudnn::execution_plan_descriptor)});
+    return;
+  }
   throw Error(GAPCAM_UNSUPPORTED, format("Cannot plan the convolution %s",
                                          choice.refusals.empty() ? choice.variants[0].name().c_str()
                                                                  : choice.refusals.back().c_str()));

@@ -21,7 +21,8 @@ class Planner {
 
   // `key` names what a choice depends on beside the graphs: device and library versions. Without
   // `timer` (a device that is only described) every variant is planned, the first plan that can be
-  // built is chosen, and nothing is cached on disk.
+  // built is chosen, one that cannot be planned is a choice that is refused(), and nothing is
+  // cached on disk.
   Planner(const PlanTarget &target, const std::string &key, size_t workspace_limit, Timer timer);
 
   struct Choice {
@@ -29,11 +30,16 @@ class Planner {
     size_t variant = 0;
     std::shared_ptr<const Plan> plan;
     std::vector<std::string> refusals;  // why variants and plans were not taken
-    // By variant, a plan that can be built; -1 where there is none. Known where nothing is timed.
+    std::string wanted_refusal;         // the first of them that concerns variants[0]
+    // By variant, the first plan that can be built; -1 where there is none. Not known of a choice
+    // that an earlier process made.
     std::vector<int64_t> engines, workspaces;
     const GraphRequest &request() const { return variants[variant]; }
+    bool refused() const { return plan->engine < 0; }
     // "cuDNN engine 4, fused", for people.
     std::string describe() const;
+    // Why the wanted variant was not taken; "" if it was, or if nobody remembers.
+    std::string why_not_wanted() const;
   };
 
   // `variants`, the best first: [0] is what is wanted. Throws GAPCAM_UNSUPPORTED if none can be

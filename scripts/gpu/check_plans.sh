@@ -39,13 +39,52 @@ else
   echo "our declarations are not checked: NVIDIA's headers are not complete here"
 fi
 
-devices=
-for argument in "$@"; do
-  case $argument in *.json) devices=given ;; esac
+work=$(mktemp -d)
+running=
+trap 'kill $running 2>/dev/null || :; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+count=$#
+while [ "$count" -gt 0 ]; do
+  argument=$1
+  shift
+  case $argument in
+    *.json) printf '%s\n' "$argument" >>"$work/devices" ;;
+    *) set -- "$@" "$argument" ;;
+  esac
+  count=$((count - 1))
 done
-if [ -z "$devices" ]; then
-  set -- "$@" "$here/devices/sm_80.json" "$here/devices/sm_90.json" "$here/devices/sm_100.json"
-fi
+[ -e "$work/devices" ] ||
+  printf '%s\n' "$here/devices/sm_80.json" "$here/devices/sm_90.json" \
+    "$here/devices/sm_100.json" >"$work/devices"
+
 LD_LIBRARY_PATH=$cache/stub-driver${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export LD_LIBRARY_PATH
-exec "$build/gapcam_check_plans" "$@"
+# Nearly all of the time cuDNN compiles fused graphs, on one core; devices have nothing in common,
+# so each has a process of its own.
+number=0
+while read -r device; do
+  number=$((number + 1))
+  "$build/gapcam_check_plans" "$@" "$device" >"$work/table-$number" 2>&1 &
+  running="$running $!"
+done <"$work/devices"
+failed=0
+number=0
+for process in $running; do
+  number=$((number + 1))
+  code=0
+  wait "$process" || code=$?
+  grep -vE '^[0-9]+ graphs, ' "$work/table-$number" || :
+  if [ "$code" != 0 ]; then
+    failed=1
+    echo "check_plans.sh: not all is well for $(sed -n "${number}p" "$work/devices"): exit code $code"
+  fi
+done
+running=
+cat "$work"/table-* | awk '
+  /^[0-9]+ graphs, / { graphs += $1; planned += $3; refused += $5; unfused += substr($7, 2) }
+  END {
+    printf "%d graphs, %d planned, %d refused", graphs, planned, refused
+    print unfused ? " (" unfused " of them not fused)" : ""
+    exit graphs == 0 || graphs != planned
+  }' || failed=1
+exit "$failed"

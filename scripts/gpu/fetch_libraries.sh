@@ -5,8 +5,7 @@
 set -eu
 folder=$1
 # Packages for CUDA 13 share a folder nvidia/cu13, cuDNN has its own. The last three are headers.
-# cuDNN 9.28 wants more of a description of a GPU than 9.26, and does not say what.
-packages="nvidia-cudnn-cu13==9.26.* nvidia-cublas>=13,<14 nvidia-cuda-nvrtc>=13,<14
+packages="nvidia-cudnn-cu13>=9.26,<10 nvidia-cublas>=13,<14 nvidia-cuda-nvrtc>=13,<14
   nvidia-cuda-runtime>=13,<14 nvidia-cuda-crt>=13,<14 nvidia-cuda-cccl>=13,<14"
 # The list itself, so that a folder made for a shorter one is not taken for whole.
 if [ "$(cat "$folder/complete" 2>/dev/null)" = "$packages" ]; then exit 0; fi

@@ -348,12 +348,27 @@ Status check(Object &o) {
       return need({pointwise_mode, pointwise_math_precision});
     case operation_pointwise_descriptor:
       return need({operation_pointwise, operation_pointwise_x});
+    case device_properties_descriptor:
+      if (const Status status = need({device_properties_json})) return status;
+      if (o.attributes.at(device_properties_json).bytes.find("\"deviceVer\"") ==
+          std::string::npos) {
+        return refuse(bad_param, "the description has no deviceVer");
+      }
+      return 0;
     case operation_graph_descriptor:
-      return need({graph_operations, graph_handle});
+      return need({graph_operations});
+    // A device that is open has a handle, one that is only described has properties.
     case engine_heuristic_descriptor:
-      return need({heuristic_operation_graph, heuristic_mode});
+      if (const Status status = need({heuristic_operation_graph, heuristic_mode})) return status;
+      return o.has(heuristic_device_properties) ||
+                     o.reference(heuristic_operation_graph).has(graph_handle)
+                 ? 0
+                 : refuse(bad_param, "neither a handle nor device properties are set");
     case execution_plan_descriptor:
-      return need({plan_configuration, plan_handle});
+      if (const Status status = need({plan_configuration})) return status;
+      return o.has(plan_handle) || o.has(plan_device_properties)
+                 ? 0
+                 : refuse(bad_param, "neither a handle nor device properties are set");
     case variant_pack_descriptor:
       return need({variant_unique_ids, variant_data_pointers, variant_workspace});
     default:
@@ -385,10 +400,20 @@ Shared configuration(const Shared &graph, int64_t index) {
   return made;
 }
 
+// Input channels of the convolution that a graph begins with.
+int64_t input_channels(const Object &graph) {
+  const Object &convolution = graph.reference(graph_operations);
+  for (const AttributeName name : {forward_w, backward_data_w, backward_filter_dw}) {
+    if (convolution.has(name)) return tensor_of(convolution.reference(name)).c;
+  }
+  return 0;
+}
+
 std::vector<Shared> proposals(const Object &heuristic) {
   const Shared graph = heuristic.attributes.at(heuristic_operation_graph).references.at(0);
   const bool fused = graph->attributes.at(graph_operations).count > 1;
   if (fused && cudasim::setting("CUDASIM_REFUSE_FUSED", 0)) return {};
+  if (input_channels(*graph) == cudasim::setting("CUDASIM_REFUSE_CHANNELS", -1)) return {};
   if (heuristic.value<HeuristicMode>(heuristic_mode) == heuristic_fallback) {
     return {configuration(graph, 0)};
   }

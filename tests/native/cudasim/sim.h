@@ -16,6 +16,7 @@
 //   CUDASIM_CUDNN                 version of cuDNN, as 92400
 //   CUDASIM_CUDNN_CUDA            CUDA version that cuDNN was built for, as 13000
 //   CUDASIM_REFUSE_FUSED          cuDNN proposes nothing for graphs of several operations
+//   CUDASIM_REFUSE_CHANNELS       cuDNN proposes nothing for convolutions of so many channels
 #pragma once
 
 #include <cstdlib>
