@@ -61,7 +61,12 @@ export type FlagValues<Flags extends Record<string, Flag>> =
   & { positional: string[] };
 
 const COMMON = {
-  debug: { type: "boolean", help: "show the stack trace of an error" },
+  debug: {
+    type: "boolean",
+    help:
+      "show the stack trace of an error; a GPU runs step by step and names " +
+      "the one that failed",
+  },
   help: { type: "boolean", help: "show this help" },
 } as const satisfies Record<string, Flag>;
 

@@ -64,18 +64,28 @@ export interface OpenRun extends Disposable {
   };
 }
 
-/** Opens the device that flags name. */
+/** Opens the device that flags name; with `debug` it waits after each step. */
 export function chosenDevice(
-  flags: { device?: string; precision?: string; threads?: number },
+  flags: {
+    device?: string;
+    "device-index"?: number;
+    precision?: string;
+    threads?: number;
+    debug?: boolean;
+  },
 ): Device {
   return openDevice((flags.device ?? "auto") as DeviceKind, {
+    index: flags["device-index"] ?? 0,
+    synchronous: flags.debug ?? false,
     ...(flags.precision ? { precision: flags.precision as Precision } : {}),
     ...(flags.threads ? { threads: flags.threads } : {}),
   });
 }
 
 /** Loads the checkpoint that flags name onto the device that they name. */
-export async function openRun(flags: NetworkFlags): Promise<OpenRun> {
+export async function openRun(
+  flags: NetworkFlags & { debug?: boolean },
+): Promise<OpenRun> {
   const path = chosenCheckpoint(flags.checkpoint);
   const checkpoint = await loadCheckpoint(path);
   const { imageSize, mean, deviation } = checkpoint.training;

@@ -11,6 +11,12 @@ export const DEVICE_FLAGS = {
     help: "where to compute; auto takes CUDA where it works",
     placeholder: "DEVICE",
   },
+  "device-index": {
+    type: "integer",
+    min: 0,
+    max: 1023,
+    help: "which of several GPUs; the first, 0, if left out",
+  },
   precision: {
     type: "string",
     choices: ["f32", "tf32", "bf16"],

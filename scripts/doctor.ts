@@ -4,7 +4,12 @@
  * @module
  */
 
-import { describeBackend, openDevice } from "../src/device/device.ts";
+import {
+  describeBackend,
+  openDevice,
+  type Precision,
+  PRECISIONS,
+} from "../src/device/device.ts";
 import { libraryFolder } from "../src/device/_library.ts";
 import { ABI_VERSION } from "../src/device/_symbols.ts";
 import {
@@ -13,6 +18,9 @@ import {
   type DatasetName,
 } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
+import { Network } from "../src/nn/network.ts";
+import { adam } from "../src/nn/optimiser.ts";
+import { vgg } from "../src/nn/vgg.ts";
 import { type Flag, type FlagValues, runCommand } from "./_command.ts";
 
 const FLAGS = {
@@ -31,14 +39,38 @@ interface Finding {
   more?: Record<string, unknown>;
 }
 
-function main(flags: FlagValues<typeof FLAGS>): number {
+/** A library of NVIDIA's, as the CUDA library describes it. */
+interface Library {
+  name: string;
+  path?: string;
+  version?: string;
+  problem?: string;
+}
+
+/** How a convolution runs, as a device describes it. */
+interface PlannedConvolution {
+  graph: string;
+  algorithm: string;
+  /** Why it is not the one that was wanted. */
+  reason?: string;
+}
+
+/** Data sets that are not fetched: one is made, the other is the user's own. */
+const OWN_DATA: readonly DatasetName[] = ["shapes", "folder"];
+
+async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
   const findings = [
     deno(),
     ...cpu(),
     memory(),
-    ...DATASET_NAMES.filter((name) => name !== "shapes").map(dataset),
-    gpu(),
+    ...DATASET_NAMES.filter((name) => !OWN_DATA.includes(name)).map(dataset),
+    ...gpu(),
   ];
+  if (
+    flags.verbose && findings.some(({ name, found }) => name === "GPU" && found)
+  ) {
+    for (const precision of PRECISIONS) findings.push(await fusion(precision));
+  }
   const computes = findings.some(({ name, found }) =>
     found && (name === "CPU" || name === "GPU")
   );
@@ -104,12 +136,15 @@ function cpu(): Finding[] {
 
 function memory(): Finding {
   const { total, available } = Deno.systemMemoryInfo();
-  const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
   return {
     name: "Memory",
     found: true,
     detail: `${gib(available)} GiB free of ${gib(total)} GiB`,
   };
+}
+
+function gib(bytes: number): string {
+  return (bytes / 2 ** 30).toFixed(1);
 }
 
 function dataset(name: DatasetName): Finding {
@@ -121,32 +156,78 @@ function dataset(name: DatasetName): Finding {
   };
 }
 
-function gpu(): Finding {
+/** The first GPU, and the libraries that it is used through. */
+function gpu(): Finding[] {
+  let backend: Record<string, unknown> = {};
   try {
+    backend = describeBackend("cuda");
     using device = openDevice("cuda");
-    const described = device.describe();
-    return {
+    const { name, computeCapability, bytes, index } = device.describe();
+    const devices = backend.devices as unknown[];
+    const which = devices.length > 1
+      ? `, number ${index} of ${devices.length}`
+      : "";
+    return [{
       name: "GPU",
       found: true,
-      detail: String(described.version),
-      more: described,
-    };
+      detail: `${name}, compute capability ${computeCapability}, ` +
+        `${gib(Number(bytes))} GiB${which}`,
+      more: backend,
+    }, ...libraries(backend)];
   } catch (error) {
-    return {
+    return [{
       name: "GPU",
       found: false,
       detail: sentence(error),
-      ...describedCuda(),
-    };
+      // What was found, even where no device can be opened.
+      more: backend,
+    }, ...libraries(backend)];
   }
 }
 
-/** What the CUDA library found, even where no device can be opened. */
-function describedCuda(): { more?: Record<string, unknown> } {
+/** NVIDIA's libraries, unless there is none: the GPU's own line says enough then. */
+function libraries(backend: Record<string, unknown>): Finding[] {
+  const all = (backend.libraries ?? []) as Library[];
+  if (!all.some(({ path }) => path)) return [];
+  return all.map(({ name, path, version, problem }) => ({
+    name,
+    found: problem === undefined,
+    detail: problem ?? `${version}, ${path}`,
+  }));
+}
+
+/** Which convolutions of a small training step run as one graph with what follows them. */
+async function fusion(precision: Precision): Promise<Finding> {
+  const name = `Plans in ${precision}`;
   try {
-    return { more: describeBackend("cuda") };
-  } catch {
-    return {};
+    using device = openDevice("cuda", { precision });
+    using network = new Network(
+      device,
+      vgg([64, 64], { classes: 10 }),
+    );
+    using _training = await network.compileTraining({
+      batchSize: 1,
+      image: { height: 8, width: 8, channels: 3 },
+      optimiser: adam(),
+    });
+    const planned = device.describe().convolutions as PlannedConvolution[];
+    const named = planned.filter(({ algorithm }) =>
+      algorithm.includes("fused")
+    );
+    const unfused = named.filter(({ algorithm }) =>
+      algorithm.includes("not fused")
+    ).map(({ graph, reason }) => reason ? `${graph} (${reason})` : graph);
+    return {
+      name,
+      found: true,
+      detail: unfused.length === 0
+        ? `${named.length} graphs are fused`
+        : `${unfused.length} of ${named.length} graphs are not fused: ` +
+          unfused.join("; "),
+      more: { convolutions: planned },
+    };
+  } catch (error) {
+    return { name, found: false, detail: sentence(error) };
   }
 }
 

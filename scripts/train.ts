@@ -200,7 +200,10 @@ function describe(
   if (job.preset) {
     print(`Preset: ${job.preset.name} (${job.preset.reason})`);
   }
-  print(`Device: ${device.describe().version} (${device.reason})`);
+  const { name, version } = device.describe();
+  // The CPU's version names it already.
+  const which = device.backend === "cpu" ? version : `${name}, ${version}`;
+  print(`Device: ${which} (${device.reason})`);
   print(
     `Data: ${trainSet.name}, ${trainSet.length} images to train and ` +
       `${testSet.length} to test, ${trainSet.classes.length} classes`,

@@ -128,8 +128,12 @@ std::string CudaDevice::describe() const {
                                            : "f32");
   bool first = true;
   for (const auto &[key, choice] : planner_->choices()) {
-    json += format("%s{\"graph\": %s, \"algorithm\": %s}", first ? "" : ", ",
+    json += format("%s{\"graph\": %s, \"algorithm\": %s", first ? "" : ", ",
                    quoted(choice.variants[0].name()).c_str(), quoted(choice.describe()).c_str());
+    if (const std::string reason = choice.why_not_wanted(); !reason.empty()) {
+      json += ", \"reason\": " + quoted(reason);
+    }
+    json += "}";
     first = false;
   }
   return json + "]}";

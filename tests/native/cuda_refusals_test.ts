@@ -5,8 +5,8 @@
  * @module
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
-import { buildStandIns, run, standIns } from "./_cudasim.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { buildStandIns, type Ended, run, standIns } from "./_cudasim.ts";
 
 const DEVICE = new URL("../../src/device/device.ts", import.meta.url).href;
 
@@ -39,6 +39,18 @@ async function attempt(
   } finally {
     await Deno.remove(file);
   }
+}
+
+/** Runs `deno task NAME` over the stand-ins. */
+function command(
+  name: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Ended> {
+  return run(Deno.execPath(), ["run", "-A", `scripts/${name}.ts`, ...args], {
+    GAPCAM_CACHE: "/dev/null/cache",
+    ...env,
+  });
 }
 
 Deno.test("the CUDA backend says what is wrong", async (t) => {
@@ -106,6 +118,149 @@ Deno.test("the CUDA backend says what is wrong", async (t) => {
       assertMatch(await attempt(options, env), expected);
     });
   }
+
+  await t.step(
+    "libraries of another CUDA version are passed over",
+    async () => {
+      const folder = await Deno.makeTempDir();
+      try {
+        // Whoever opened one of these would fail: they are empty.
+        for (const name of ["cublasLt", "cublas", "nvrtc"]) {
+          await Deno.writeTextFile(`${folder}/lib${name}.so.12`, "");
+        }
+        for (const { name } of Deno.readDirSync(`${standIns}/lib`)) {
+          await Deno.symlink(`${standIns}/lib/${name}`, `${folder}/${name}`);
+        }
+        assertEquals(
+          await attempt({}, { GAPCAM_NVIDIA_FOLDER: folder }),
+          "done",
+        );
+        // The other version alone, first in the search.
+        await Deno.remove(`${folder}/libcublas.so.13`);
+        assertMatch(
+          await attempt({}, { GAPCAM_NVIDIA_FOLDER: folder }),
+          /^device-unavailable: .*libcublas\.so\.13 was not found, only .*libcublas\.so\.12, which is of another version; .* is for CUDA 13: install cuBLAS of CUDA 13/,
+        );
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  );
+
+  await t.step("a flag for a device number that does not exist", async () => {
+    const { code, output } = await command("train", [
+      "--device",
+      "cuda",
+      "--device-index",
+      "1",
+    ]);
+    assertEquals(code, 1);
+    assertEquals(
+      output,
+      "error: Cannot open CUDA device 1: the driver finds 1, numbered from 0\n",
+    );
+  });
+
+  await t.step("--debug names the step that failed", async () => {
+    const folder = await Deno.makeTempDir();
+    const train = (...more: string[]) =>
+      command("train", [
+        ..."--device cuda --dataset shapes --model 4 --image-size 16".split(
+          " ",
+        ),
+        ..."--batch-size 8 --epochs 1 --train-limit 24 --test-limit 8".split(
+          " ",
+        ),
+        "--out",
+        `${folder}/${more.length}`,
+        ...more,
+      ], { CUDASIM_FAIL_LAUNCH: "60" });
+    try {
+      const plain = await train();
+      assertEquals(plain.code, 1);
+      assertMatch(plain.output, /^error: Cannot .*an illegal memory access/m);
+      const { code, output } = await train("--debug");
+      assertEquals(code, 1);
+      assertMatch(
+        output,
+        /^error: Cannot run step "[^"]+": Cannot .*: an illegal memory access/m,
+      );
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+
+  await t.step("doctor names the GPU and each library", async () => {
+    const { code, output } = await command("doctor", []);
+    assertEquals(code, 0, output);
+    assertMatch(
+      output,
+      /^found +GPU +Simulated GPU, compute capability 9\.0, 8\.0 GiB$/m,
+    );
+    for (
+      const [name, version] of [
+        ["libcuda.so.1", "13.0"],
+        ["libcudnn.so.9", "9.24.0"],
+        ["libcublasLt.so.13", "13.0.0"],
+        ["libcublas.so.13", "13.0.0"],
+        ["libnvrtc.so.13", "13.0"],
+      ]
+    ) {
+      assertStringIncludes(
+        output.replaceAll(/ +/g, " "),
+        `found ${name} ${version}, ${standIns}/lib/${name}\n`,
+      );
+    }
+  });
+
+  await t.step("doctor names the first function that is missing", async () => {
+    const { output } = await command("doctor", [], {
+      GAPCAM_NVIDIA_FOLDER: `${standIns}/missing`,
+    });
+    assertMatch(
+      output,
+      /^missing +GPU +Cannot open the CUDA device: .*libcublas\.so\.13 has no function cublasSgemm_v2/m,
+    );
+    assertMatch(output, /^missing +libcublas\.so\.13 +\S/m);
+    assertMatch(output, /^found +libcudnn\.so\.9 +9\.24\.0/m);
+  });
+
+  await t.step("doctor --verbose names graphs that are not fused", async () => {
+    const fused = await command("doctor", ["--verbose"]);
+    assertMatch(fused.output, /^found +Plans in bf16 +3 graphs are fused$/m);
+    const { code, output } = await command("doctor", ["--verbose"], {
+      CUDASIM_REFUSE_FUSED: "1",
+    });
+    assertEquals(code, 0, output);
+    assertMatch(
+      output,
+      /^found +Plans in f32 +3 of 3 graphs are not fused: backward data .* \(cuDNN proposes no permitted engine\); forward /m,
+    );
+  });
+
+  await t.step(
+    "GAPCAM_REQUIRE=cuda fails where CUDA does not open",
+    async () => {
+      const test = (env: Record<string, string>) =>
+        run(Deno.execPath(), [
+          "test",
+          "--no-check",
+          "-A",
+          "--filter",
+          "cuda: linear equals",
+          "tests/device/operations_test.ts",
+        ], { CUDASIM_DEVICES: "0", ...env });
+      const skipped = await test({});
+      assertEquals(skipped.code, 0, skipped.output);
+      assertMatch(
+        skipped.output,
+        /\(skipped: Cannot open the CUDA device: the driver finds none\) \.\.\. ignored/,
+      );
+      const required = await test({ GAPCAM_REQUIRE: "cuda" });
+      assertEquals(required.code, 1, required.output);
+      assertMatch(required.output, /the driver finds none/);
+    },
+  );
 
   const program = `
     using images = device.tensor([64, 24, 24, 3], { type: "u8" });
