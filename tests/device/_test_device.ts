@@ -5,8 +5,13 @@ import {
 } from "../../src/device/device.ts";
 import { openLibrary } from "../../src/device/_library.ts";
 
-// The same tests hold every backend to account: GAPCAM_TEST_DEVICE=cuda.
-const backend = Deno.env.get("GAPCAM_TEST_DEVICE") === "cuda" ? "cuda" : "cpu";
+// The same tests hold every backend to account: GAPCAM_TEST_DEVICE=cuda, or cudasim over stand-ins
+// for NVIDIA's libraries.
+const wanted = Deno.env.get("GAPCAM_TEST_DEVICE") ?? "cpu";
+const backend = wanted === "cpu" ? "cpu" : "cuda";
+
+/** Whether the device is a stand-in, which computes by plain loops. */
+export const simulated = wanted === "cudasim";
 
 /** Opens the device under test; by default the CPU, with one thread. */
 export function openTestDevice(options: DeviceOptions = {}): Device {
