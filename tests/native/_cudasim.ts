@@ -27,6 +27,8 @@ export async function run(
       GAPCAM_NVIDIA_FOLDER: `${standIns}/lib`,
       GAPCAM_LIBRARY_FOLDER: libraries,
       NO_COLOR: "1",
+      // Waiting threads that spin would take the cores from working ones.
+      OMP_WAIT_POLICY: "passive",
       ...env,
     },
   }).output();

@@ -114,6 +114,43 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
   );
 
   await t.step(
+    "reads the loss every logEvery steps, and not between",
+    async () => {
+      const folder = await Deno.makeTempDir();
+      try {
+        await Deno.writeTextFile(
+          `${folder}/train.js`,
+          `import { Network, openDevice, openShapes, train, trainingConfig, vgg }
+           from ${JSON.stringify(MODULE)};
+         using device = openDevice("cuda");
+         using network = new Network(device, vgg([4], { classes: 10 }));
+         const shapes = openShapes("train", { size: 8, length: 40 });
+         const known = [];
+         const config = trainingConfig(
+           { imageSize: 8, batchSize: 4, epochs: 1, logEvery: 4 });
+         await train(network, shapes, {
+           config, onStep: ({ loss }) => known.push(loss > 0) });
+         console.log(JSON.stringify(known));`,
+        );
+        const { code, output } = await run(Deno.execPath(), [
+          "run",
+          "-A",
+          "--no-check",
+          `${folder}/train.js`,
+        ]);
+        assertEquals(code, 0, output);
+        // Until the first is read there is none; after each interval's report it starts anew.
+        assertEquals(
+          JSON.parse(output),
+          [0, 0, 0, 1, 0, 0, 0, 1, 0, 1].map(Boolean),
+        );
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  );
+
+  await t.step(
     "turns every failed allocation and kernel into a clear error",
     async () => {
       const { code, output } = await run(`${standIns}/faults`, []);
