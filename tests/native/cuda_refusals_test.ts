@@ -318,7 +318,7 @@ Deno.test({
   name: "faults leave nothing behind, under AddressSanitizer" +
     (sanitize
       ? ""
-      : " (skipped: it builds for minutes; set GAPCAM_SANITIZE=1)"),
+      : " (skipped: it builds for a minute or two; set GAPCAM_SANITIZE=1)"),
   ignore: !sanitize,
   fn: async () => {
     const folder = `${standIns}-sanitized`;
@@ -340,6 +340,7 @@ Deno.test({
       "sim_cublas",
       "sim_cudnn_graph",
       "sim_cudnn",
+      "sim_cublas_missing",
       "-j2",
     ]);
     assertEquals(built.code, 0, built.output);
@@ -348,5 +349,21 @@ Deno.test({
     });
     assertEquals(code, 0, output);
     assertMatch(output, /all faults became clear errors/);
+    const unusable: [Record<string, string>, RegExp][] = [
+      [{ CUDASIM_CUDNN: "90700" }, /is cuDNN 9\.7\.0, expected 9\.8/],
+      [
+        { GAPCAM_NVIDIA_FOLDER: `${folder}/missing` },
+        /has no function cublasSgemm_v2/,
+      ],
+      [{ CUDASIM_DEVICES: "0" }, /the driver finds none/],
+    ];
+    for (const [env, expected] of unusable) {
+      const { code, output } = await run(`${folder}/faults`, ["open"], {
+        GAPCAM_NVIDIA_FOLDER: `${folder}/lib`,
+        ...env,
+      });
+      assertEquals(code, 0, output);
+      assertMatch(output, expected);
+    }
   },
 });

@@ -69,6 +69,7 @@ struct Simulation {
   std::map<Stream, std::unique_ptr<StreamObject>> streams;
   std::map<Event, std::unique_ptr<EventObject>> events;
   size_t used = 0;
+  long long graphs = 0, modules = 0;  // that are not destroyed
   long long allocations = 0, launches = 0;
   Result failure = success;  // stays, as on a GPU
   long long devices() const { return cudasim::setting("CUDASIM_DEVICES", 1); }
@@ -360,6 +361,7 @@ Result cuStreamEndCapture(Stream stream, Graph *graph) {
   const Call call;
   if (!stream->capturing) return invalid_value;
   *graph = stream->capturing.release();
+  sim().graphs++;
   return sim().failure;
 }
 
@@ -408,6 +410,7 @@ Result cuGraphInstantiateWithFlags(GraphExecutable *executable, Graph graph, uns
   const Call call;
   if (const Result status = call.status()) return status;
   *executable = new GraphExecutableObject{graph->work};
+  sim().graphs++;
   return success;
 }
 
@@ -424,6 +427,7 @@ Result cuGraphLaunch(GraphExecutable executable, Stream stream) {
 
 Result cuGraphDestroy(Graph graph) {
   const Call call;
+  sim().graphs--;
   delete graph;
   return success;
 }
@@ -431,6 +435,7 @@ Result cuGraphDestroy(Graph graph) {
 Result cuGraphExecDestroy(GraphExecutable executable) {
   const Call call;
   run_everything();
+  sim().graphs--;
   delete executable;
   return sim().failure;
 }
@@ -440,12 +445,14 @@ Result cuModuleLoadData(Module *module, const void *image) {
   if (const Result status = call.status()) return status;
   if (std::strncmp(static_cast<const char *>(image), "cudasim", 7) != 0) return invalid_image;
   *module = new ModuleObject;
+  sim().modules++;
   return success;
 }
 
 Result cuModuleUnload(Module module) {
   const Call call;
   run_everything();
+  sim().modules--;
   delete module;
   return sim().failure;
 }
@@ -491,6 +498,13 @@ extern "C" __attribute__((visibility("default"))) void cudasim_counts(long long 
                                                                       long long *launches) {
   *allocations = gapcam::cuda::driver::sim().allocations;
   *launches = gapcam::cuda::driver::sim().launches;
+}
+
+extern "C" __attribute__((visibility("default"))) long long cudasim_left() {
+  const gapcam::cuda::driver::Simulation &sim = gapcam::cuda::driver::sim();
+  return static_cast<long long>(sim.memory.size() + sim.pinned.size() + sim.streams.size() +
+                                sim.events.size()) +
+         sim.graphs + sim.modules + sim.context.users;
 }
 
 extern "C" __attribute__((visibility("default"))) gapcam::cuda::driver::Result cudasim_enqueue(

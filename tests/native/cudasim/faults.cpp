@@ -1,6 +1,7 @@
 // Makes every allocation and every kernel of a training run fail, one after another, and checks
 // that each becomes a clear error, that nothing is left, and that the device then refuses to go on.
-// Links the real libgapcam_cuda; GAPCAM_NVIDIA_FOLDER names the stand-ins.
+// Links the real libgapcam_cuda; GAPCAM_NVIDIA_FOLDER names the stand-ins. `faults open` runs once,
+// with libraries that cannot be used, and prints the error.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -56,7 +57,8 @@ class Run {
     }
     cudasim_counts(&outcome.allocations, &outcome.launches);
     expect(gapcam_device_close(device_, message_) == GAPCAM_OK, "a device can be closed");
-    expect(gapcam_live_bytes() == 0, "nothing is left after " + outcome.message);
+    expect(gapcam_live_bytes() == 0, "no tensor is left after " + outcome.message);
+    expect(cudasim_left() == 0, "the driver has nothing left after " + outcome.message);
     return outcome;
   }
 
@@ -156,9 +158,15 @@ void set(const char *name, long long value) { setenv(name, std::to_string(value)
 
 }  // namespace
 
-int main() {
+int main(int count, char **arguments) {
   // What was timed in one run must not change the next.
   setenv("GAPCAM_CACHE", "/dev/null/cache", 1);
+  if (count > 1 && std::strcmp(arguments[1], "open") == 0) {
+    const Outcome outcome = Run(GAPCAM_PRECISION_F32, 0)();
+    expect(outcome.status == GAPCAM_DEVICE_UNAVAILABLE, "the device does not open");
+    std::printf("%s\n", outcome.message.c_str());
+    return failures == 0 ? 0 : 1;
+  }
   for (const int precision : {GAPCAM_PRECISION_F32, GAPCAM_PRECISION_BF16}) {
     const Outcome good = Run(precision, 0)();
     expect(good.status == GAPCAM_OK, "a run without a fault succeeds: " + good.message);

@@ -41,6 +41,9 @@ extern "C" gapcam::cuda::driver::Result cudasim_enqueue(gapcam::cuda::driver::St
 // Allocations and kernels since the first device was opened, while none is closed again.
 extern "C" void cudasim_counts(long long *allocations, long long *launches);
 
+// What was made and not given back: memory, streams, events, graphs, modules, uses of the context.
+extern "C" long long cudasim_left();
+
 namespace cudasim {
 
 inline gapcam::cuda::driver::Result enqueue(gapcam::cuda::driver::Stream stream,
