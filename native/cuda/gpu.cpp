@@ -161,13 +161,14 @@ void Gpu::check_allocation(driver::Result result, size_t bytes, const std::strin
 
 void Gpu::reserve_conversion(size_t bytes) {
   if (bytes <= conversion_bytes_) return;
-  synchronise("finish what runs");
-  if (conversion_) check(driver().cuMemFree_v2(conversion_), "free memory");
-  conversion_ = 0;
-  conversion_bytes_ = 0;
-  check_allocation(driver().cuMemAlloc_v2(&conversion_, bytes), bytes,
-                   "copies to and from the host");
+  // The old one goes last: without memory for a larger one, what it serves must go on.
+  driver::Pointer larger = 0;
+  check_allocation(driver().cuMemAlloc_v2(&larger, bytes), bytes, "copies to and from the host");
+  const driver::Pointer old = std::exchange(conversion_, larger);
   conversion_bytes_ = bytes;
+  if (!old) return;
+  synchronise("finish what runs");
+  check(driver().cuMemFree_v2(old), "free memory");
 }
 
 size_t Gpu::free_bytes() const {

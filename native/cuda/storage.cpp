@@ -108,9 +108,14 @@ void CudaStorage::take_staged() {
   if (!pending_) return;
   const driver::Functions &driver = gpu_->driver();
   gpu_->check(driver.cuStreamWaitEvent(gpu_->stream(), uploaded_->get(), 0), "wait for a batch");
-  gpu_->check(
-      driver.cuMemcpyDtoDAsync_v2(front_.address(), back_.address(), back_.bytes(), gpu_->stream()),
-      "take a batch");
+  if (permuted_) {
+    gpu_->launch_over(gpu_->kernels().copy_f32_to_f32, element_count(shape_), back_.address(),
+                      front_.address(), permutation(false));
+  } else {
+    gpu_->check(driver.cuMemcpyDtoDAsync_v2(front_.address(), back_.address(), back_.bytes(),
+                                            gpu_->stream()),
+                "take a batch");
+  }
   consumed_->record(gpu_->stream());
   pending_ = false;
 }

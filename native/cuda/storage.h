@@ -36,7 +36,8 @@ class CudaStorage : public Storage {
   std::shared_ptr<Gpu> gpu_;
   Shape shape_;
   bool permuted_ = false, staged_ = false, pending_ = false;
-  Block front_, back_;  // back: staged tensors only, filled on the copy stream
+  // back: staged tensors only, filled on the copy stream, in the host's order.
+  Block front_, back_;
   std::unique_ptr<PinnedBlock> pinned_;
   std::unique_ptr<OwnedEvent> uploaded_, consumed_;
   std::mutex staging_;  // guards back_, pinned_ and pending_

@@ -132,6 +132,23 @@ timedTest(
   },
 );
 
+Deno.test("staged feature maps lie as others do", async () => {
+  using device = openTestDevice();
+  const shape = [2, 3, 4, 5];
+  const data = Float32Array.from({ length: 120 }, (_, i) => i - 60);
+  for (const staged of [false, true]) {
+    using map = device.tensor(shape, { staged });
+    using program = device.program();
+    const output = program.output(program.leakyRelu(map, 0.5));
+    await program.compile();
+    map.write(data);
+    assertEquals(map.read(), data);
+    await program.run("forward");
+    assertEquals(map.read(), data);
+    assertEquals(output.read(), data.map((x) => x > 0 ? x : x / 2));
+  }
+});
+
 Deno.test("disposing of a program, its tensors or the device during a run is safe", async () => {
   for (const what of ["program", "device", "compilation"]) {
     const device = openTestDevice();

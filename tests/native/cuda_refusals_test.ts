@@ -294,6 +294,25 @@ Deno.test("the CUDA backend says what is wrong", async (t) => {
     );
   });
 
+  await t.step("memory that runs out, and what was there before", async () => {
+    const message = await attempt(
+      {},
+      // The cuBLAS workspace takes 32 MiB of it.
+      { CUDASIM_BYTES: String(40 << 20) },
+      `
+    const data = Float32Array.from({ length: 24 }, (_, i) => i);
+    using small = device.tensor([1, 2, 3, 4], { data });
+    let problem;
+    try {
+      device.tensor([1, 2, 1500, 1000]);
+    } catch (error) {
+      problem = error.code;
+    }
+    console.log(problem, small.read().join() === data.join());`,
+    );
+    assertEquals(message, "out-of-memory true\ndone");
+  });
+
   await t.step("convolutions that cannot be fused still run", async () => {
     const { code, output } = await run(Deno.execPath(), [
       "test",
