@@ -13,6 +13,14 @@
 
 namespace gapcam::cuda {
 
+namespace {
+
+std::string seal_of(const std::string &content) {
+  return format("%016llx", static_cast<unsigned long long>(hash_text(content)));
+}
+
+}  // namespace
+
 std::string cache_folder() {
   if (const std::string own = environment("GAPCAM_CACHE"); !own.empty()) return own;
   if (const std::string xdg = environment("XDG_CACHE_HOME"); !xdg.empty()) return xdg + "/gapcam";
@@ -44,6 +52,18 @@ void write_cached(const std::string &name, const std::string &content) {
   file.write(content.data(), static_cast<std::streamsize>(content.size()));
   file.close();
   if (!file || std::rename(beside.c_str(), path.c_str()) != 0) std::remove(beside.c_str());
+}
+
+std::string read_sealed(const std::string &name) {
+  const std::string text = read_cached(name);
+  const size_t end = text.find('\n');
+  if (end == std::string::npos) return "";
+  std::string content = text.substr(end + 1);
+  return text.compare(0, end, seal_of(content)) == 0 ? content : "";
+}
+
+void write_sealed(const std::string &name, const std::string &content) {
+  write_cached(name, seal_of(content) + "\n" + content);
 }
 
 uint64_t hash_text(const std::string &text, uint64_t hash) {

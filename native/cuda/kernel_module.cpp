@@ -92,11 +92,11 @@ std::string compile_kernels(const Libraries &libraries, int capability, bool use
   for (const char *option : options) hash = hash_text(option, hash);
   for (const KernelFile &file : kernel_files) hash = hash_text(file.text, hash);
   const std::string name =
-      format("kernels-%016llx-sm_%d.cubin", static_cast<unsigned long long>(hash), architecture);
-  std::string image = use_cache ? read_cached(name) : "";
+      format("kernels-%016llx-sm_%d.bin", static_cast<unsigned long long>(hash), architecture);
+  std::string image = use_cache ? read_sealed(name) : "";
   if (!image.empty()) return image;
   image = Program(libraries.nvrtc).compile(options);
-  if (use_cache) write_cached(name, image);
+  if (use_cache) write_sealed(name, image);
   return image;
 }
 

@@ -11,8 +11,9 @@ namespace gapcam::cuda {
 
 namespace {
 
-// Plans to time for each variant: heuristics order them well, and building one can take a second.
-constexpr size_t most_timed = 6;
+// Plans to time for each variant: heuristics order them well. Those whose kernels are compiled
+// first take a second each, the others nothing.
+constexpr size_t most_timed = 8, most_compiled = 3;
 
 std::string key_of(const std::vector<GraphRequest> &variants) {
   std::string key;
@@ -41,7 +42,8 @@ Planner::Planner(const PlanTarget &target, const std::string &key, size_t worksp
                  Timer timer)
     : target_(target), workspace_limit_(workspace_limit), timer_(std::move(timer)) {
   if (!timer_) return;
-  file_ = format("plans-%016llx.txt", static_cast<unsigned long long>(hash_text(key)));
+  key_ = format("%016llx", static_cast<unsigned long long>(hash_text(key)));
+  file_ = "plans-" + key_ + ".txt";
   std::istringstream lines(read_cached(file_));
   Remembered one;
   std::string hash;
@@ -62,15 +64,34 @@ const Planner::Choice &Planner::choose(const std::vector<GraphRequest> &variants
   return choices_.emplace(key, std::move(choice)).first->second;
 }
 
+std::string Planner::text_file(const std::string &name) const {
+  return "plan-" + key_ + "-" + name + ".json";
+}
+
 // The same choice as in an earlier process, so that the same seed gives the same bytes.
 bool Planner::recall(const std::string &name, Choice &choice) {
   const auto found = remembered_.find(name);
   if (found == remembered_.end() || found->second.variant >= choice.variants.size()) return false;
   choice.variant = found->second.variant;
+  if (const std::string text = read_sealed(text_file(name)); !text.empty()) {
+    choice.plan = restore(text, choice, found->second);
+    if (choice.plan) return true;
+  }
   const PlannedGraph graph(target_, choice.request());
   if (found->second.ordinal >= graph.count()) return false;
   choice.plan = graph.build(found->second.ordinal);
   return choice.plan && choice.plan->engine == found->second.engine;
+}
+
+// A plan with its kernels as they were compiled once. Before it is trusted it runs.
+std::shared_ptr<const Plan> Planner::restore(const std::string &text, const Choice &choice,
+                                             const Remembered &remembered) const {
+  std::unique_ptr<Plan> plan = restore_plan(target_, text);
+  if (!plan) return nullptr;
+  plan->engine = remembered.engine;
+  plan->ordinal = static_cast<int>(remembered.ordinal);
+  if (!std::isfinite(timer_(choice.variants[0], choice.request(), *plan))) return nullptr;
+  return plan;
 }
 
 void Planner::search(Choice &choice) {
@@ -87,8 +108,9 @@ void Planner::search(Choice &choice) {
     try {
       const PlannedGraph graph(target_, request);
       if (graph.count() == 0) refuse("cuDNN proposes no permitted engine");
-      size_t tried = 0;
+      size_t tried = 0, compiled = 0;
       for (size_t ordinal = 0; ordinal < graph.count() && tried < most_timed; ordinal++) {
+        if (graph.compiles(ordinal) && compiled >= most_compiled) continue;
         std::string reason;
         std::shared_ptr<const Plan> plan = graph.build(ordinal, &reason);
         if (!plan) {
@@ -100,6 +122,7 @@ void Planner::search(Choice &choice) {
           continue;
         }
         tried++;
+        if (plan->compiled) compiled++;
         const double time = timer_ ? timer_(choice.variants[0], request, *plan) : 0.0;
         if (!choice.plan || time < best) {
           choice.plan = plan;
@@ -140,6 +163,9 @@ void Planner::remember(const std::string &name, const Choice &choice) {
     lines << hash << ' ' << one.variant << ' ' << one.ordinal << ' ' << one.engine << '\n';
   }
   write_cached(file_, lines.str());
+  if (!choice.plan->compiled) return;
+  const std::string text = plan_text(*choice.plan);
+  if (!text.empty()) write_sealed(text_file(name), text);
 }
 
 }  // namespace gapcam::cuda

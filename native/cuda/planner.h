@@ -54,11 +54,15 @@ class Planner {
     int64_t engine;
   };
   bool recall(const std::string &name, Choice &choice);
+  std::shared_ptr<const Plan> restore(const std::string &text, const Choice &choice,
+                                      const Remembered &remembered) const;
   void search(Choice &choice);
   void remember(const std::string &name, const Choice &choice);
 
+  std::string text_file(const std::string &name) const;
+
   const PlanTarget &target_;
-  std::string file_;
+  std::string key_, file_;
   size_t workspace_limit_;
   Timer timer_;
   std::map<std::string, Choice> choices_;

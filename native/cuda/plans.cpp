@@ -1,5 +1,6 @@
 #include "plans.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "error.h"
@@ -71,6 +72,15 @@ void OwnedDescriptor::set(cudnn::AttributeName name, cudnn::AttributeType type,
 
 void OwnedDescriptor::set_descriptor(cudnn::AttributeName name, const OwnedDescriptor &value) {
   set(name, cudnn::type_descriptor, &value.descriptor_);
+}
+
+int64_t OwnedDescriptor::count(cudnn::AttributeName name, cudnn::AttributeType type) const {
+  int64_t count = 0;
+  check_cudnn(
+      *libraries_,
+      libraries_->cudnn.cudnnBackendGetAttribute(descriptor_, name, type, 0, &count, nullptr),
+      format("count attribute %d", static_cast<int>(name)).c_str());
+  return count;
 }
 
 int64_t OwnedDescriptor::get(cudnn::AttributeName name, cudnn::AttributeType type, void *elements,
@@ -145,8 +155,8 @@ void describe_tensor(OwnedDescriptor &tensor, const TensorShape &shape) {
 }  // namespace
 
 OwnedDescriptor &PlannedGraph::make(cudnn::DescriptorType type) {
-  parts_.push_back(std::make_unique<OwnedDescriptor>(target_.libraries(), type));
-  return *parts_.back();
+  parts_->push_back(std::make_unique<OwnedDescriptor>(target_.libraries(), type));
+  return *parts_->back();
 }
 
 PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request)
@@ -284,22 +294,43 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
   propose(cudnn::heuristic_fallback, request);
 }
 
-bool PlannedGraph::permitted(const OwnedDescriptor &configuration,
-                             const GraphRequest &request) const {
-  OwnedDescriptor engine(target_.libraries(), cudnn::engine_descriptor);
-  cudnn::Descriptor place = engine.get();
-  configuration.get(cudnn::configuration_engine, cudnn::type_descriptor, &place, 1);
+namespace {
+
+// Whether an engine keeps the promise of the precision and gives the same bytes at each run.
+bool permitted(const OwnedDescriptor &engine, const GraphRequest &request) {
   cudnn::NumericalNote notes[cudnn::note_count];
   const int64_t count = engine.get(cudnn::engine_numerical_note, cudnn::type_numerical_note, notes,
                                    cudnn::note_count);
   for (int64_t i = 0; i < count; i++) {
-    if (notes[i] == cudnn::note_nondeterministic) return false;
-    if (request.type != cudnn::data_float) continue;
-    if (notes[i] == cudnn::note_tensor_core && !request.tf32) return false;
-    if (notes[i] == cudnn::note_down_convert_inputs) return false;
+    switch (notes[i]) {
+      case cudnn::note_nondeterministic:
+      case cudnn::note_down_convert_inputs:
+      case cudnn::note_reduced_precision_reduction:
+        return false;
+      case cudnn::note_tensor_core:
+        if (request.type == cudnn::data_float && !request.tf32) return false;
+        break;
+      default:
+        break;
+    }
   }
   return true;
 }
+
+bool compiles_when_built(const OwnedDescriptor &engine) {
+  cudnn::BehaviorNote notes[cudnn::behavior_note_count];
+  const int64_t count = engine.get(cudnn::engine_behavior_note, cudnn::type_behavior_note, notes,
+                                   cudnn::behavior_note_count);
+  return std::find(notes, notes + count, cudnn::note_runtime_compilation) != notes + count;
+}
+
+int64_t workspace_of(const OwnedDescriptor &plan) {
+  int64_t bytes = 0;
+  plan.get(cudnn::plan_workspace_size, cudnn::type_int64, &bytes, 1);
+  return bytes;
+}
+
+}  // namespace
 
 void PlannedGraph::propose(cudnn::HeuristicMode mode, const GraphRequest &request) {
   constexpr int64_t most = 24;
@@ -309,36 +340,73 @@ void PlannedGraph::propose(cudnn::HeuristicMode mode, const GraphRequest &reques
   target_.apply_to_heuristic(heuristic);
   // A mode that knows nothing of the graph is no error: another may.
   if (heuristic.try_finalise() != 0) return;
-  std::vector<OwnedDescriptor> results;
+  std::vector<std::shared_ptr<OwnedDescriptor>> results;
   std::vector<cudnn::Descriptor> places;
   for (int64_t i = 0; i < most; i++) {
-    results.emplace_back(target_.libraries(), cudnn::engine_configuration_descriptor);
-    places.push_back(results.back().get());
+    results.push_back(std::make_shared<OwnedDescriptor>(target_.libraries(),
+                                                        cudnn::engine_configuration_descriptor));
+    places.push_back(results.back()->get());
   }
   const int64_t count =
       heuristic.get(cudnn::heuristic_results, cudnn::type_descriptor, places.data(), most);
   for (int64_t i = 0; i < count; i++) {
-    OwnedDescriptor &result = results[static_cast<size_t>(i)];
-    if (permitted(result, request)) configurations_.push_back(std::move(result));
+    Configuration made;
+    made.descriptor = results[static_cast<size_t>(i)];
+    OwnedDescriptor engine(target_.libraries(), cudnn::engine_descriptor);
+    cudnn::Descriptor place = engine.get();
+    made.descriptor->get(cudnn::configuration_engine, cudnn::type_descriptor, &place, 1);
+    if (!permitted(engine, request)) continue;
+    engine.get(cudnn::engine_global_index, cudnn::type_int64, &made.engine, 1);
+    made.compiled = compiles_when_built(engine);
+    configurations_.push_back(std::move(made));
   }
 }
 
 std::unique_ptr<Plan> PlannedGraph::build(size_t ordinal, std::string *reason) const {
-  const OwnedDescriptor &configuration = configurations_[ordinal];
+  const Configuration &configuration = configurations_[ordinal];
   OwnedDescriptor descriptor(target_.libraries(), cudnn::execution_plan_descriptor);
   target_.apply_to_plan(descriptor);
-  descriptor.set_descriptor(cudnn::plan_configuration, configuration);
+  descriptor.set_descriptor(cudnn::plan_configuration, *configuration.descriptor);
   if (const cudnn::Status status = descriptor.try_finalise(); status != 0) {
     if (reason) *reason = reason_of(target_.libraries(), status);
     return nullptr;
   }
-  auto plan = std::make_unique<Plan>(Plan{std::move(descriptor), 0, -1, static_cast<int>(ordinal)});
-  plan->descriptor.get(cudnn::plan_workspace_size, cudnn::type_int64, &plan->workspace, 1);
-  OwnedDescriptor engine(target_.libraries(), cudnn::engine_descriptor);
-  cudnn::Descriptor place = engine.get();
-  configuration.get(cudnn::configuration_engine, cudnn::type_descriptor, &place, 1);
-  engine.get(cudnn::engine_global_index, cudnn::type_int64, &plan->engine, 1);
+  auto plan = std::make_unique<Plan>(std::move(descriptor));
+  plan->workspace = workspace_of(plan->descriptor);
+  plan->engine = configuration.engine;
+  plan->ordinal = static_cast<int>(ordinal);
+  plan->compiled = configuration.compiled;
+  plan->made_of =
+      std::make_shared<std::pair<std::shared_ptr<Parts>, Configuration>>(parts_, configuration);
   return plan;
+}
+
+std::string plan_text(const Plan &plan) {
+  try {
+    std::string text(static_cast<size_t>(plan.descriptor.count(cudnn::plan_json, cudnn::type_char)),
+                     '\0');
+    const int64_t count = plan.descriptor.get(cudnn::plan_json, cudnn::type_char, text.data(),
+                                              static_cast<int64_t>(text.size()));
+    return text.substr(0, static_cast<size_t>(count));
+  } catch (const Error &) {
+    return "";
+  }
+}
+
+std::unique_ptr<Plan> restore_plan(const PlanTarget &target, const std::string &text) {
+  try {
+    OwnedDescriptor descriptor(target.libraries(), cudnn::execution_plan_descriptor);
+    target.apply_to_plan(descriptor);
+    descriptor.set(cudnn::plan_json, cudnn::type_char, text.data(),
+                   static_cast<int64_t>(text.size()));
+    descriptor.finalise();
+    auto plan = std::make_unique<Plan>(std::move(descriptor));
+    plan->workspace = workspace_of(plan->descriptor);
+    plan->compiled = true;
+    return plan;
+  } catch (const Error &) {
+    return nullptr;
+  }
 }
 
 cudnn::Status execute(const Libraries &libraries, cudnn::Handle handle, const Plan &plan,

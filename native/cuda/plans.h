@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libraries.h"
@@ -48,6 +49,8 @@ class OwnedDescriptor {
   void set(cudnn::AttributeName name, cudnn::AttributeType type, const void *elements,
            int64_t count = 1);
   void set_descriptor(cudnn::AttributeName name, const OwnedDescriptor &value);
+  // How many elements there are.
+  int64_t count(cudnn::AttributeName name, cudnn::AttributeType type) const;
   // The number of elements written, at most `capacity`.
   int64_t get(cudnn::AttributeName name, cudnn::AttributeType type, void *elements,
               int64_t capacity) const;
@@ -80,11 +83,19 @@ class PlanTarget {
 };
 
 struct Plan {
+  explicit Plan(OwnedDescriptor made) : descriptor(std::move(made)) {}
+
   OwnedDescriptor descriptor;
   int64_t workspace = 0;
-  int64_t engine = -1;  // cuDNN's number
-  int ordinal = 0;      // among the graph's configurations, for the cache
+  int64_t engine = -1;    // cuDNN's number
+  int ordinal = 0;        // among the graph's configurations, for the cache
+  bool compiled = false;  // whether its kernels are compiled when it is built, which takes a second
+  std::shared_ptr<const void> made_of;  // descriptors; that cuDNN keeps them is said nowhere
 };
+
+// What restores the plan in another process, with the kernels that were compiled for it; "" if
+// cuDNN does not say.
+std::string plan_text(const Plan &plan);
 
 // A graph with the configurations that cuDNN proposes for it, best guess first, without those that
 // would break the promise of the precision or give other bytes at each run.
@@ -94,19 +105,29 @@ class PlannedGraph {
   PlannedGraph(const PlanTarget &target, const GraphRequest &request);
 
   size_t count() const { return configurations_.size(); }
+  bool compiles(size_t ordinal) const { return configurations_[ordinal].compiled; }
   // Builds the plan of a configuration, or null if its engine declines; `reason` then says why.
   std::unique_ptr<Plan> build(size_t ordinal, std::string *reason = nullptr) const;
 
  private:
+  struct Configuration {
+    std::shared_ptr<OwnedDescriptor> descriptor;
+    int64_t engine = -1;
+    bool compiled = false;
+  };
+  using Parts = std::vector<std::unique_ptr<OwnedDescriptor>>;
+
   void propose(cudnn::HeuristicMode mode, const GraphRequest &request);
-  bool permitted(const OwnedDescriptor &configuration, const GraphRequest &request) const;
   OwnedDescriptor &make(cudnn::DescriptorType type);
 
   const PlanTarget &target_;
-  std::vector<std::unique_ptr<OwnedDescriptor>> parts_;
+  std::shared_ptr<Parts> parts_ = std::make_shared<Parts>();
   OwnedDescriptor *graph_ = nullptr;
-  std::vector<OwnedDescriptor> configurations_;
+  std::vector<Configuration> configurations_;
 };
+
+// The plan of a plan_text(), or null if cuDNN does not take it.
+std::unique_ptr<Plan> restore_plan(const PlanTarget &target, const std::string &text);
 
 // Runs a plan: `pointers` of the tensors `ids`.
 cudnn::Status execute(const Libraries &libraries, cudnn::Handle handle, const Plan &plan,

@@ -43,6 +43,7 @@ enum AttributeType : int32_t {
   type_numerical_note = 11,
   type_pointwise_mode = 14,
   type_descriptor = 15,
+  type_behavior_note = 19,
   type_char = 24
 };
 
@@ -66,6 +67,7 @@ enum AttributeName : int32_t {
   plan_handle = 400,
   plan_configuration = 401,
   plan_workspace_size = 402,
+  plan_json = 405,
   plan_device_properties = 407,
   forward_alpha = 700,
   forward_beta = 701,
@@ -104,6 +106,7 @@ enum AttributeName : int32_t {
   variant_workspace = 1003,
   engine_global_index = 1301,
   engine_numerical_note = 1303,
+  engine_behavior_note = 1305,
   device_properties_json = 2702
 };
 
@@ -121,6 +124,11 @@ enum NumericalNote : int32_t {
   note_reduced_precision_reduction = 2,
   note_nondeterministic = 4,
   note_count = 10  // of cuDNN 9
+};
+
+enum BehaviorNote : int32_t {
+  note_runtime_compilation = 0,
+  behavior_note_count = 5  // of cuDNN 9
 };
 
 // F(name, result, parameters)

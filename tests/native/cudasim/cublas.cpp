@@ -19,9 +19,19 @@ struct HandleObject {
 
 namespace {
 constexpr Status not_initialised = 1, invalid_value = 7, execution_failed = 13;
+
+#ifndef CUDASIM_WITHOUT_GEMM
+// Whether a column-major matrix lies in memory, at a whole number.
+bool holds(const float *matrix, int64_t rows, int64_t columns, int64_t leading) {
+  return reinterpret_cast<uintptr_t>(matrix) % sizeof(float) == 0 &&
+         cudasim_holds(matrix, static_cast<size_t>(leading * (columns - 1) + rows) * 4);
 }
+#endif
+
+}  // namespace
 
 Status cublasCreate_v2(Handle *handle) {
+  if (cudasim_ready() != 0) return not_initialised;
   *handle = new HandleObject;
   return 0;
 }
@@ -47,12 +57,17 @@ const char *cublasGetStatusString(Status status) {
 
 Status cublasSetStream_v2(Handle handle, Stream stream) {
   handle->stream = stream;
+  // It goes back to memory that it allocates by itself.
+  handle->has_workspace = false;
   return 0;
 }
 
 Status cublasSetWorkspace_v2(Handle handle, void *workspace, size_t bytes) {
-  handle->has_workspace = workspace && bytes > 0;
-  return 0;
+  // What NVIDIA asks for on Hopper; less makes it allocate, or slow.
+  handle->has_workspace = bytes >= size_t{32} << 20 &&
+                          reinterpret_cast<uintptr_t>(workspace) % 256 == 0 &&
+                          cudasim_holds(workspace, bytes);
+  return handle->has_workspace ? 0 : invalid_value;
 }
 
 Status cublasSetMathMode(Handle, MathMode mode) {
@@ -66,6 +81,10 @@ Status cublasSgemm_v2(Handle handle, Transpose transpose_a, Transpose transpose_
   if (!handle || !handle->has_workspace) return not_initialised;
   if (m <= 0 || n <= 0 || k <= 0 || lda < (transpose_a ? k : m) || ldb < (transpose_b ? n : k) ||
       ldc < m) {
+    return invalid_value;
+  }
+  if (!holds(a, transpose_a ? k : m, transpose_a ? m : k, lda) ||
+      !holds(b, transpose_b ? n : k, transpose_b ? k : n, ldb) || !holds(c, m, n, ldc)) {
     return invalid_value;
   }
   const auto work = [=, scale = *alpha, keep = *beta] {

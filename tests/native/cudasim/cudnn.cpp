@@ -2,6 +2,7 @@
 // builds executed by plain loops.
 #include "api/cudnn.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <map>
@@ -24,9 +25,10 @@ struct HandleObject {
 
 namespace {
 
-constexpr Status bad_param = 2000, not_finalized = 2004, not_supported = 3000,
-                 execution_failed = 5000;
+constexpr Status not_initialized = 1001, bad_param = 2000, not_finalized = 2004,
+                 not_supported = 3000, execution_failed = 5000;
 constexpr int64_t workspace_bytes = 1000;
+constexpr int64_t compiling_engine = 1;
 
 thread_local std::string last_error;
 
@@ -42,6 +44,7 @@ using Shared = std::shared_ptr<Object>;
 struct Object {
   DescriptorType type;
   bool finalised = false;
+  bool destroyed = false;  // by its caller; what refers to it may not use it any more
   struct Attribute {
     AttributeType type;
     int64_t count;
@@ -296,6 +299,33 @@ Status check_convolution(const Tensor &x, const Tensor &w, const Tensor &y, cons
   return 0;
 }
 
+// Configurations of plans by their text. The text is only good in the process that wrote it.
+std::vector<Shared> &texts() {
+  static auto *all = new std::vector<Shared>;
+  return *all;
+}
+
+const char *const text_start = "cudasim plan ";
+
+Status restore(Object &plan) {
+  const std::string text = plan.attributes.at(plan_json).bytes;
+  const size_t length = std::strlen(text_start);
+  const auto number = static_cast<size_t>(std::atoll(text.c_str() + std::min(length, text.size())));
+  if (!plan.has(plan_handle) || text.compare(0, length, text_start) != 0 ||
+      number >= texts().size()) {
+    return refuse(bad_param, "this is no plan's text");
+  }
+  plan.attributes[plan_configuration] = {type_descriptor, 1, "", {texts()[number]}};
+  return 0;
+}
+
+Status complete_plan(const Object &plan, Status status) {
+  if (status != 0) return status;
+  const Object &engine = plan.reference(plan_configuration).reference(configuration_engine);
+  if (engine.value<int64_t>(engine_global_index) == compiling_engine) cudasim_compiled(1);
+  return 0;
+}
+
 Status check(Object &o) {
   const auto need = [&](std::initializer_list<AttributeName> names) -> Status {
     for (const AttributeName name : names) {
@@ -365,10 +395,11 @@ Status check(Object &o) {
                  ? 0
                  : refuse(bad_param, "neither a handle nor device properties are set");
     case execution_plan_descriptor:
-      if (const Status status = need({plan_configuration})) return status;
-      return o.has(plan_handle) || o.has(plan_device_properties)
-                 ? 0
-                 : refuse(bad_param, "neither a handle nor device properties are set");
+      if (o.has(plan_json)) return restore(o);
+      if (!o.has(plan_handle) && !o.has(plan_device_properties)) {
+        return refuse(bad_param, "neither a handle nor device properties are set");
+      }
+      return complete_plan(o, need({plan_configuration}));
     case variant_pack_descriptor:
       return need({variant_unique_ids, variant_data_pointers, variant_workspace});
     default:
@@ -376,8 +407,8 @@ Status check(Object &o) {
   }
 }
 
-// A configuration of the engine `index` for a graph. Engine 7 is said to be nondeterministic, and
-// must therefore never run.
+// A configuration of the engine `index` for a graph. Engine 1 compiles its kernels. Engine 7 is
+// said to be nondeterministic, and must therefore never run.
 Shared configuration(const Shared &graph, int64_t index) {
   auto engine = std::make_shared<Object>();
   engine->type = engine_descriptor;
@@ -391,6 +422,11 @@ Shared configuration(const Shared &graph, int64_t index) {
         1,
         std::string(reinterpret_cast<const char *>(&note), sizeof note),
         {}};
+  }
+  if (index == compiling_engine) {
+    const BehaviorNote note = note_runtime_compilation;
+    engine->attributes[engine_behavior_note] = {
+        type_behavior_note, 1, std::string(reinterpret_cast<const char *>(&note), sizeof note), {}};
   }
   auto made = std::make_shared<Object>();
   made->type = engine_configuration_descriptor;
@@ -440,6 +476,7 @@ void cudnnGetLastErrorString(char *text, size_t capacity) {
 }
 
 Status cudnnCreate(Handle *handle) {
+  if (cudasim_ready() != 0) return refuse(not_initialized, "no context is current");
   *handle = new HandleObject;
   return 0;
 }
@@ -462,7 +499,8 @@ Status cudnnBackendCreateDescriptor(DescriptorType type, Descriptor *descriptor)
 }
 
 Status cudnnBackendDestroyDescriptor(Descriptor descriptor) {
-  delete static_cast<Holder *>(descriptor);
+  const std::unique_ptr<Holder> holder(static_cast<Holder *>(descriptor));
+  holder->object->destroyed = true;
   return 0;
 }
 
@@ -510,6 +548,13 @@ Status cudnnBackendGetAttribute(Descriptor descriptor, AttributeName name, Attri
     }
     return 0;
   }
+  if (name == plan_json) {
+    texts().push_back(o.attributes.at(plan_configuration).references.at(0));
+    const std::string text = text_start + std::to_string(texts().size() - 1);
+    *count = static_cast<int64_t>(text.size() + 1);
+    if (elements && capacity >= *count) std::memcpy(elements, text.c_str(), text.size() + 1);
+    return 0;
+  }
   if (name == plan_workspace_size) {
     std::memcpy(elements, &workspace_bytes, sizeof workspace_bytes);
     *count = 1;
@@ -529,6 +574,12 @@ Status cudnnBackendExecute(Handle handle, Descriptor plan, Descriptor variant) {
   if (!p.finalised || !v.finalised) return refuse(not_finalized, "a descriptor is not complete");
   const Object &chosen = p.reference(plan_configuration);
   const Shared graph = chosen.attributes.at(heuristic_operation_graph).references.at(0);
+  if (!p.has(plan_json) && (chosen.destroyed || graph->destroyed)) {
+    return refuse(bad_param, "what the plan was made of is gone");
+  }
+  if (cudasim::setting("CUDASIM_REFUSE_CAPTURE", 0) && cudasim_captures(handle->stream)) {
+    return refuse(execution_failed, "the engine cannot be captured");
+  }
   std::map<int64_t, void *> pointers;
   for (int64_t i = 0; i < v.attributes.at(variant_unique_ids).count; i++) {
     const auto at = static_cast<size_t>(i);
@@ -543,14 +594,19 @@ Status cudnnBackendExecute(Handle handle, Descriptor plan, Descriptor variant) {
       for (const Shared &one : attribute.references) {
         if (one->type != tensor_descriptor) continue;
         const Tensor t = tensor_of(*one);
-        if (!t.is_virtual && !pointers.count(t.id)) {
-          return refuse(bad_param, "a tensor has no pointer");
+        if (t.is_virtual) continue;
+        if (!pointers.count(t.id)) return refuse(bad_param, "a tensor has no pointer");
+        if (!cudasim_holds(pointers[t.id],
+                           static_cast<size_t>(t.count()) * (t.type == data_bfloat16 ? 2 : 4))) {
+          return refuse(bad_param, "a tensor is larger than its memory");
         }
       }
     }
   }
   void *workspace = v.value<void *>(variant_workspace);
-  if (!workspace) return refuse(bad_param, "there is no workspace");
+  if (!workspace || !cudasim_holds(workspace, workspace_bytes)) {
+    return refuse(bad_param, "there is no workspace");
+  }
   const auto work = [graph, pointers, workspace] {
     std::memset(workspace, 0xff, workspace_bytes);
     Values values(pointers);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "launch.h"
@@ -26,7 +27,9 @@ enum : Result {
   not_found = 500,
   illegal_address = 700,
   launch_failed = 719,
-  capture_unsupported = 900
+  capture_unsupported = 900,
+  capture_invalidated = 901,
+  capture_isolation = 905
 };
 
 using Work = std::shared_ptr<std::function<void()>>;
@@ -43,6 +46,8 @@ struct StreamObject {
   std::deque<Work> queue;
   uint64_t enqueued = 0, done = 0;
   std::unique_ptr<GraphObject> capturing;
+  std::thread::id capturer;
+  bool invalidated = false;  // by a call that a capture does not allow
 };
 struct EventObject {
   Stream stream = nullptr;  // null: never recorded
@@ -113,21 +118,31 @@ void run_everything() {
   for (auto &[stream, object] : sim().streams) run_until(stream, object->enqueued);
 }
 
-bool capturing_anywhere() {
+// A call that would wait for the device or change its memory ends a capture by its thread.
+bool forbidden_by_capture() {
+  bool found = false;
   for (auto &[stream, object] : sim().streams) {
-    if (object->capturing) return true;
+    if (!object->capturing || object->capturer != std::this_thread::get_id()) continue;
+    object->invalidated = found = true;
   }
-  return false;
+  return found;
+}
+
+Result invalidate(Stream stream, Result why) {
+  stream->invalidated = true;
+  return why;
 }
 
 Result add(Stream stream, std::function<void()> work) {
   if (!sim().streams.count(stream)) return invalid_value;
   auto shared = std::make_shared<std::function<void()>>(std::move(work));
   if (stream->capturing) {
+    if (stream->invalidated) return capture_invalidated;
     stream->capturing->work.push_back(std::move(shared));
   } else {
     stream->queue.push_back(std::move(shared));
     stream->enqueued++;
+    if (cudasim::setting("CUDASIM_EAGER", 0)) run_until(stream, stream->enqueued);
   }
   return success;
 }
@@ -235,7 +250,7 @@ Result cuMemGetInfo_v2(size_t *free, size_t *total) {
 Result cuMemAlloc_v2(Pointer *pointer, size_t bytes) {
   const Call call;
   if (const Result status = call.status()) return status;
-  if (capturing_anywhere()) return capture_unsupported;
+  if (forbidden_by_capture()) return capture_unsupported;
   if (bytes == 0) return invalid_value;
   if (++sim().allocations == sim().fail_allocation()) return out_of_memory;
   if (sim().used + bytes > static_cast<size_t>(sim().bytes())) return out_of_memory;
@@ -252,6 +267,7 @@ Result cuMemFree_v2(Pointer pointer) {
   const Call call;
   const auto found = sim().memory.find(pointer);
   if (found == sim().memory.end()) return invalid_value;
+  if (forbidden_by_capture()) return capture_unsupported;
   run_everything();
   sim().used -= found->second;
   sim().memory.erase(found);
@@ -262,6 +278,7 @@ Result cuMemFree_v2(Pointer pointer) {
 Result cuMemHostAlloc(void **pointer, size_t bytes, uint32_t) {
   const Call call;
   if (const Result status = call.status()) return status;
+  if (forbidden_by_capture()) return capture_unsupported;
   if (++sim().allocations == sim().fail_allocation()) return out_of_memory;
   *pointer = std::malloc(bytes);
   sim().pinned[*pointer] = bytes;
@@ -270,6 +287,7 @@ Result cuMemHostAlloc(void **pointer, size_t bytes, uint32_t) {
 
 Result cuMemFreeHost(void *pointer) {
   const Call call;
+  if (forbidden_by_capture()) return capture_unsupported;
   if (!sim().pinned.erase(pointer)) return invalid_value;
   run_everything();
   std::free(pointer);
@@ -290,7 +308,8 @@ Result cuMemcpyHtoDAsync_v2(Pointer target, const void *source, size_t bytes, St
   if (is_pinned(source)) {
     return add(stream, [=] { std::memcpy(reinterpret_cast<void *>(target), source, bytes); });
   }
-  // The driver takes pageable memory at once.
+  // The driver takes pageable memory at once, which a capture cannot record.
+  if (stream->capturing) return invalidate(stream, capture_unsupported);
   const auto staged = std::make_shared<std::string>(static_cast<const char *>(source), bytes);
   return add(stream, [=] { std::memcpy(reinterpret_cast<void *>(target), staged->data(), bytes); });
 }
@@ -299,6 +318,7 @@ Result cuMemcpyDtoHAsync_v2(void *target, Pointer source, size_t bytes, Stream s
   const Call call;
   if (const Result status = call.status()) return status;
   if (!inside(source, bytes)) return invalid_value;
+  if (stream->capturing && !is_pinned(target)) return invalidate(stream, capture_unsupported);
   return add(stream, [=] { std::memcpy(target, reinterpret_cast<void *>(source), bytes); });
 }
 
@@ -332,7 +352,7 @@ Result cuStreamSynchronize(Stream stream) {
   const Call call;
   if (const Result status = call.status()) return status;
   if (!sim().streams.count(stream)) return invalid_value;
-  if (stream->capturing) return capture_unsupported;
+  if (stream->capturing) return invalidate(stream, capture_unsupported);
   run_until(stream, stream->enqueued);
   return sim().failure;
 }
@@ -340,7 +360,9 @@ Result cuStreamSynchronize(Stream stream) {
 Result cuStreamWaitEvent(Stream stream, Event event, uint32_t) {
   const Call call;
   if (const Result status = call.status()) return status;
-  if (!sim().events.count(event)) return invalid_value;
+  if (!sim().events.count(event) || !sim().streams.count(stream)) return invalid_value;
+  // No event is recorded while a stream is captured, so none belongs to the capture.
+  if (stream->capturing) return invalidate(stream, capture_isolation);
   const Stream other = event->stream;
   const uint64_t position = event->position;
   if (!other) return success;
@@ -354,12 +376,19 @@ Result cuStreamBeginCapture_v2(Stream stream, CaptureMode) {
   if (const Result status = call.status()) return status;
   if (stream->capturing) return invalid_value;
   stream->capturing = std::make_unique<GraphObject>();
+  stream->capturer = std::this_thread::get_id();
+  stream->invalidated = false;
   return success;
 }
 
 Result cuStreamEndCapture(Stream stream, Graph *graph) {
   const Call call;
-  if (!stream->capturing) return invalid_value;
+  if (!stream->capturing || stream->capturer != std::this_thread::get_id()) return invalid_value;
+  if (stream->invalidated) {
+    stream->capturing.reset();
+    *graph = nullptr;
+    return capture_invalidated;
+  }
   *graph = stream->capturing.release();
   sim().graphs++;
   return sim().failure;
@@ -383,6 +412,7 @@ Result cuEventRecord(Event event, Stream stream) {
   const Call call;
   if (const Result status = call.status()) return status;
   if (!sim().events.count(event) || !sim().streams.count(stream)) return invalid_value;
+  if (stream->capturing) return invalidate(stream, capture_unsupported);
   event->stream = stream;
   event->position = stream->enqueued;
   return success;
@@ -443,6 +473,7 @@ Result cuGraphExecDestroy(GraphExecutable executable) {
 Result cuModuleLoadData(Module *module, const void *image) {
   const Call call;
   if (const Result status = call.status()) return status;
+  if (forbidden_by_capture()) return capture_unsupported;
   if (std::strncmp(static_cast<const char *>(image), "cudasim", 7) != 0) return invalid_image;
   *module = new ModuleObject;
   sim().modules++;
@@ -514,4 +545,28 @@ extern "C" __attribute__((visibility("default"))) gapcam::cuda::driver::Result c
   const Call call;
   if (const Result status = call.status()) return status;
   return add(stream, [=] { run(owned.get()); });
+}
+
+extern "C" __attribute__((visibility("default"))) gapcam::cuda::driver::Result cudasim_ready() {
+  const gapcam::cuda::driver::Call call;
+  return call.status();
+}
+
+extern "C" __attribute__((visibility("default"))) bool cudasim_holds(const void *pointer,
+                                                                     size_t bytes) {
+  const gapcam::cuda::driver::Call call;
+  return gapcam::cuda::driver::inside(reinterpret_cast<gapcam::cuda::driver::Pointer>(pointer),
+                                      bytes);
+}
+
+extern "C" __attribute__((visibility("default"))) long long cudasim_compiled(long long more) {
+  const gapcam::cuda::driver::Call call;
+  static long long compiled = 0;
+  return compiled += more;
+}
+
+extern "C" __attribute__((visibility("default"))) bool cudasim_captures(
+    gapcam::cuda::driver::Stream stream) {
+  const gapcam::cuda::driver::Call call;
+  return gapcam::cuda::driver::sim().streams.count(stream) && stream->capturing;
 }

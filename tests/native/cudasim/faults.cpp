@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -156,6 +158,30 @@ long long stride(long long count) { return count / 30 + 1; }
 
 void set(const char *name, long long value) { setenv(name, std::to_string(value).c_str(), 1); }
 
+// What is kept from one process to the next spares its work, and damage to it costs nothing else.
+void check_cache(int precision, const std::vector<float> &weights) {
+  namespace fs = std::filesystem;
+  std::string folder = (fs::temp_directory_path() / "gapcam-faults-XXXXXX").string();
+  if (!mkdtemp(folder.data())) return expect(false, "a folder can be made");
+  setenv("GAPCAM_CACHE", folder.c_str(), 1);
+  const auto compiled_by_a_run = [&](const std::string &what) {
+    const long long before = cudasim_compiled(0);
+    const Outcome outcome = Run(precision, 0)();
+    expect(outcome.weights == weights, what + " changes nothing: " + outcome.message);
+    return cudasim_compiled(0) - before;
+  };
+  expect(compiled_by_a_run("an empty cache") > 0, "without a cache plans are compiled");
+  expect(compiled_by_a_run("a cache") == 0, "with a cache no plan is compiled");
+  for (const auto &entry : fs::directory_iterator(folder)) {
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(entry.file_size() / 2));
+    file.put('\x01');
+  }
+  expect(compiled_by_a_run("a damaged cache") > 0, "damaged plans are compiled anew");
+  fs::remove_all(folder);
+  setenv("GAPCAM_CACHE", "/dev/null/cache", 1);
+}
+
 }  // namespace
 
 int main(int count, char **arguments) {
@@ -192,6 +218,7 @@ int main(int count, char **arguments) {
       expect(named.status == GAPCAM_DEVICE_FAILED, "a synchronous device fails");
     }
     unsetenv("CUDASIM_FAIL_LAUNCH");
+    check_cache(precision, good.weights);
     std::printf("precision %d: faults among %lld allocations and %lld kernels\n", precision,
                 good.allocations, good.launches);
   }

@@ -17,6 +17,9 @@
 //   CUDASIM_CUDNN_CUDA            CUDA version that cuDNN was built for, as 13000
 //   CUDASIM_REFUSE_FUSED          cuDNN proposes nothing for graphs of several operations
 //   CUDASIM_REFUSE_CHANNELS       cuDNN proposes nothing for convolutions of so many channels
+//   CUDASIM_REFUSE_CAPTURE        cuDNN cannot run while a stream is captured
+//   CUDASIM_EAGER                 work is done when it is enqueued, so that a kernel's failure
+//                                 shows in whatever is called next
 #pragma once
 
 #include <cstdlib>
@@ -37,6 +40,15 @@ inline long long setting(const char *name, long long otherwise) {
 extern "C" gapcam::cuda::driver::Result cudasim_enqueue(gapcam::cuda::driver::Stream stream,
                                                         void (*run)(void *), void *data,
                                                         void (*destroy)(void *));
+
+// What cuDNN and cuBLAS ask of the driver: whether a call can be made now; whether all of
+// [pointer, pointer + bytes) lies in one allocation; whether a stream is being captured.
+extern "C" gapcam::cuda::driver::Result cudasim_ready();
+extern "C" bool cudasim_holds(const void *pointer, size_t bytes);
+extern "C" bool cudasim_captures(gapcam::cuda::driver::Stream stream);
+
+// Kernels that cuDNN compiled for plans, in this process: adds `more` to it.
+extern "C" long long cudasim_compiled(long long more);
 
 // Allocations and kernels since the first device was opened, while none is closed again.
 extern "C" void cudasim_counts(long long *allocations, long long *launches);
