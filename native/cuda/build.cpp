@@ -390,16 +390,14 @@ void multiply(const Gpu &gpu, const MatrixProduct &p, driver::Pointer a, driver:
               driver::Pointer y) {
   const float one = 1.0f, zero = 0.0f;
   const auto number = [](int64_t value) { return static_cast<int32_t>(value); };
-  const cublas::Status status = gpu.libraries().cublas.cublasSgemm_v2(
-      gpu.cublas(), p.transpose_b ? cublas::transposed : cublas::as_stored,
-      p.transpose_a ? cublas::transposed : cublas::as_stored, number(p.columns), number(p.rows),
-      number(p.inner), &one, reinterpret_cast<const float *>(b),
-      number(p.transpose_b ? p.inner : p.columns), reinterpret_cast<const float *>(a),
-      number(p.transpose_a ? p.rows : p.inner), &zero, reinterpret_cast<float *>(y),
-      number(p.columns));
-  if (status == 0) return;
-  throw Error(GAPCAM_DEVICE_FAILED, format("Cannot multiply matrices: cuBLAS reports %s",
-                                           gpu.libraries().cublas.cublasGetStatusString(status)));
+  gpu.check_cublas(gpu.libraries().cublas.cublasSgemm_v2(
+                       gpu.cublas(), p.transpose_b ? cublas::transposed : cublas::as_stored,
+                       p.transpose_a ? cublas::transposed : cublas::as_stored, number(p.columns),
+                       number(p.rows), number(p.inner), &one, reinterpret_cast<const float *>(b),
+                       number(p.transpose_b ? p.inner : p.columns),
+                       reinterpret_cast<const float *>(a), number(p.transpose_a ? p.rows : p.inner),
+                       &zero, reinterpret_cast<float *>(y), number(p.columns)),
+                   "multiply matrices");
 }
 
 void Program::build_linear(const Node &node) {

@@ -86,12 +86,15 @@ void CudaExecutable::run(uint32_t phases) {
   Recording &recording = recordings_[phases];
   if (graph_->profile) {
     run_profiled(phases);
-  } else if (gpu_->options().synchronous || recording.runs == 0) {
-    run_steps(phases, false);
   } else {
-    if (!recording.graph) capture(phases, recording);
-    gpu_->check(gpu_->driver().cuGraphLaunch(recording.graph, gpu_->stream()),
-                "start a recorded program");
+    const bool records = !gpu_->options().synchronous && recording.runs > 0;
+    if (records && !recording.graph && recording.refusal.empty()) capture(phases, recording);
+    if (recording.graph) {
+      gpu_->check(gpu_->driver().cuGraphLaunch(recording.graph, gpu_->stream()),
+                  "start a recorded program");
+    } else {
+      run_steps(phases, false);
+    }
   }
   recording.runs++;
   count_runs(phases);
@@ -137,10 +140,12 @@ void CudaExecutable::capture(uint32_t phases, Recording &recording) {
   driver::Graph recorded = nullptr;
   try {
     run_steps(phases, true);
-  } catch (...) {
+  } catch (const Error &error) {
     driver.cuStreamEndCapture(gpu_->stream(), &recorded);
     if (recorded) driver.cuGraphDestroy(recorded);
-    throw;
+    recording.refusal = error.what();
+    gpu_->forgive();
+    return;
   }
   gpu_->check(driver.cuStreamEndCapture(gpu_->stream(), &recorded), "record a program");
   const driver::Result result = driver.cuGraphInstantiateWithFlags(&recording.graph, recorded, 0);
@@ -163,9 +168,15 @@ void CudaExecutable::read(ValueId value, void *data, size_t bytes) {
 
 std::string CudaExecutable::describe() const {
   bool recorded = false;
-  for (const auto &[phases, recording] : recordings_) recorded = recorded || recording.graph;
-  std::string json = format("{\"bytes\": %zu, \"recorded\": %s, \"steps\": [", arena_.bytes(),
-                            recorded ? "true" : "false");
+  std::string refusal;
+  for (const auto &[phases, recording] : recordings_) {
+    recorded = recorded || recording.graph;
+    if (!recording.refusal.empty()) refusal = recording.refusal;
+  }
+  std::string json =
+      format("{\"bytes\": %zu, \"recorded\": %s, ", arena_.bytes(), recorded ? "true" : "false");
+  if (!refusal.empty()) json += "\"notRecorded\": " + quoted(refusal) + ", ";
+  json += "\"steps\": [";
   const std::vector<Step> &steps = program_.steps();
   for (size_t i = 0; i < steps.size(); i++) {
     const Step &step = steps[i];

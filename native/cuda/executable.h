@@ -1,5 +1,6 @@
 // A compiled program on the GPU. Its steps run once by themselves; the second run with the same
-// phases records them as a CUDA graph, which all further runs replay.
+// phases records them as a CUDA graph, which all further runs replay. Where they cannot be
+// recorded they go on by themselves, and describe() says why.
 #pragma once
 
 #include <map>
@@ -23,6 +24,7 @@ class CudaExecutable : public Executable {
   struct Recording {
     int runs = 0;
     driver::GraphExecutable graph = nullptr;
+    std::string refusal;  // why there is none
   };
 
   void allocate();

@@ -127,22 +127,43 @@ void Gpu::check(driver::Result result, const std::string &action) const {
   if (result == driver::success) return;
   const std::string message = "Cannot " + action + ": " + cuda::describe(driver(), result);
   if (result == driver::out_of_memory) throw Error(GAPCAM_OUT_OF_MEMORY, message);
+  fail(message);
+}
+
+void Gpu::fail(const std::string &message) const {
   std::lock_guard lock(failure_mutex_);
   if (!failed_) failure_ = message;
   failed_ = true;
   throw Error(GAPCAM_DEVICE_FAILED, message);
 }
 
+void Gpu::forgive() const {
+  std::lock_guard lock(failure_mutex_);
+  failed_ = false;
+}
+
+void Gpu::check_cause(const std::string &action) const {
+  const driver::Result result = driver().cuStreamSynchronize(compute_);
+  // While a program is recorded nothing can be waited for.
+  if (result / 10 * 10 != driver::first_capture_error) check(result, action);
+}
+
 void Gpu::check_cudnn(cudnn::Status status, const std::string &action) const {
   if (status == 0) return;
+  std::string message;
   try {
     cuda::check_cudnn(libraries_, status, action.c_str());
   } catch (const Error &error) {
-    std::lock_guard lock(failure_mutex_);
-    if (!failed_) failure_ = error.what();
-    failed_ = true;
-    throw Error(GAPCAM_DEVICE_FAILED, error.what());
+    message = error.what();
   }
+  check_cause(action);
+  fail(message);
+}
+
+void Gpu::check_cublas(cublas::Status status, const std::string &action) const {
+  if (status == 0) return;
+  check_cause(action);
+  fail("Cannot " + action + ": cuBLAS reports " + libraries_.cublas.cublasGetStatusString(status));
 }
 
 void Gpu::synchronise(const std::string &action) const {

@@ -30,7 +30,14 @@ class Gpu {
   void check(driver::Result result, const std::string &action) const;
   // As check(); where memory ran out, the message says how much was asked for and is free.
   void check_allocation(driver::Result result, size_t bytes, const std::string &purpose) const;
+  // As check(). A kernel that failed earlier shows in these libraries too: then the driver says
+  // what it was.
   void check_cudnn(cudnn::Status status, const std::string &action) const;
+  void check_cublas(cublas::Status status, const std::string &action) const;
+
+  // Takes back a failure while a program was recorded: nothing ran. A GPU that did fail says so
+  // again.
+  void forgive() const;
 
   void synchronise(const std::string &action) const;
 
@@ -81,6 +88,8 @@ class Gpu {
                        void **arguments) const;
   void open_device();
   void close() noexcept;
+  [[noreturn]] void fail(const std::string &message) const;
+  void check_cause(const std::string &action) const;
 
   DeviceOptions options_;
   const Libraries &libraries_;

@@ -24,7 +24,8 @@ enum : Result {
   not_initialized = 3,
   no_device = 100,
   invalid_device = 101,
-  not_ready = 600
+  not_ready = 600,
+  first_capture_error = 900  // of ten
 };
 
 enum Attribute : int32_t {

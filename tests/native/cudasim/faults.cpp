@@ -27,6 +27,7 @@ struct Outcome {
   int32_t status = GAPCAM_OK;
   std::string message;
   std::vector<float> weights;
+  std::string description;  // of the program
   long long allocations = 0, launches = 0;
 };
 
@@ -130,6 +131,9 @@ class Run {
       check(
           gapcam_program_run(program_, GAPCAM_FORWARD | GAPCAM_BACKWARD | GAPCAM_UPDATE, message_));
     }
+    outcome.description.resize(1 << 16);
+    check(gapcam_program_describe(program_, outcome.description.data(), outcome.description.size(),
+                                  nullptr, message_));
     float numbers[8];
     check(gapcam_tensor_read(metrics, numbers, sizeof numbers, message_));
     expect(numbers[1] == 3.0f && numbers[5] == 0.0f, "three finite losses are counted");
@@ -217,7 +221,26 @@ int main(int count, char **arguments) {
       const Outcome named = Run(precision, GAPCAM_DEVICE_SYNCHRONOUS)();
       expect(named.status == GAPCAM_DEVICE_FAILED, "a synchronous device fails");
     }
+    // A failure that shows in what is called next, also in cuDNN and cuBLAS.
+    setenv("CUDASIM_EAGER", "1", 1);
+    for (long long n = 1; n <= good.launches; n += stride(good.launches)) {
+      set("CUDASIM_FAIL_LAUNCH", n);
+      const Outcome outcome = Run(precision, 0)();
+      expect(outcome.status == GAPCAM_DEVICE_FAILED &&
+                 outcome.message.find("illegal memory access") != std::string::npos,
+             "kernel " + std::to_string(n) + " fails clearly at once: " + outcome.message);
+    }
+    unsetenv("CUDASIM_EAGER");
     unsetenv("CUDASIM_FAIL_LAUNCH");
+    expect(good.description.find("\"recorded\": true") != std::string::npos,
+           "steps are recorded: " + good.description);
+    setenv("CUDASIM_REFUSE_CAPTURE", "1", 1);
+    const Outcome unrecorded = Run(precision, 0)();
+    expect(unrecorded.weights == good.weights, "without a recording: " + unrecorded.message);
+    expect(unrecorded.description.find("\"recorded\": false, \"notRecorded\": \"Cannot run") !=
+               std::string::npos,
+           "a program says why it is not recorded: " + unrecorded.description);
+    unsetenv("CUDASIM_REFUSE_CAPTURE");
     check_cache(precision, good.weights);
     std::printf("precision %d: faults among %lld allocations and %lld kernels\n", precision,
                 good.allocations, good.launches);
