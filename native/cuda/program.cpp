@@ -7,6 +7,8 @@ namespace gapcam::cuda {
 
 namespace {
 
+constexpr int64_t most_sum_blocks = 512;
+
 size_t at(ValueId value) { return static_cast<size_t>(value); }
 
 }  // namespace
@@ -177,7 +179,10 @@ SumShape Program::sum_shape(int64_t positions, int64_t all_channels, int values)
   while (made.columns < group_count && made.columns < 32) made.columns *= 2;
   made.blocks = (group_count + made.columns - 1) / made.columns;
   const int64_t rows = block_threads / made.columns;
-  made.slices = std::clamp<int64_t>(positions / (rows * 8), 1, 256);
+  // So many blocks that enough loads are under way to fill the memory's rate on large GPUs, and no
+  // more, since all of their sums are read once more.
+  made.slices = std::clamp<int64_t>(positions / (rows * 8), 1,
+                                    std::max<int64_t>(64, most_sum_blocks / made.blocks));
   made.finish_blocks = (all_channels + finish_columns - 1) / finish_columns;
   made.partial_bytes = static_cast<size_t>(made.slices * values * all_channels) * sizeof(float);
   return made;

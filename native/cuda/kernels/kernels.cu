@@ -64,6 +64,12 @@ GAPCAM_DEVICE void store(T *y, int64_t group, const Group<T> &value) {
   reinterpret_cast<Group<T> *>(y)[group] = value;
 }
 
+// A group's positions within windows, written and read at once.
+template <class Index, int Count>
+struct alignas(sizeof(Index) * Count) IndexGroup {
+  Index lane[Count];
+};
+
 GAPCAM_DEVICE int64_t thread_index() { return (int64_t)blockIdx.x * blockDim.x + threadIdx.x; }
 
 // ---- Element-wise -----------------------------------------------------------------------------
@@ -149,18 +155,28 @@ GAPCAM_KERNEL write_words(uint32_t *target, Words words, int count) {
 
 // ---- Optimisers and weights: one launch over all parameters ------------------------------------
 
+// Settings in registers: what a thread writes could otherwise change them.
+struct UpdateSettings {
+  float value[8];
+  GAPCAM_DEVICE explicit UpdateSettings(const float *settings) {
+    for (int i = 0; i < 8; i++) value[i] = settings[i];
+  }
+};
+
 GAPCAM_KERNEL adam(const UpdateChunk *chunks, const float *settings) {
   const UpdateChunk chunk = chunks[blockIdx.x];
+  const UpdateSettings own(settings);
   for (int64_t i = threadIdx.x; i < chunk.count; i += blockDim.x) {
     adam_update(chunk.parameter + i, chunk.first + i, chunk.second + i, chunk.gradient[i],
-                settings);
+                own.value);
   }
 }
 
 GAPCAM_KERNEL sgd(const UpdateChunk *chunks, const float *settings) {
   const UpdateChunk chunk = chunks[blockIdx.x];
+  const UpdateSettings own(settings);
   for (int64_t i = threadIdx.x; i < chunk.count; i += blockDim.x) {
-    sgd_update(chunk.parameter + i, chunk.first + i, chunk.gradient[i], settings);
+    sgd_update(chunk.parameter + i, chunk.first + i, chunk.gradient[i], own.value);
   }
 }
 
@@ -245,7 +261,7 @@ GAPCAM_DEVICE void max_pool_map(const T *x, T *y, Index *argmax, const PoolShape
   const int top = oh * s.stride_height - s.padding_height;
   const int left = ow * s.stride_width - s.padding_width;
   Group<T> best;
-  int where[lanes];
+  int where[lanes] = {};
   bool first = true;
   for (int kh = 0; kh < s.kernel_height; kh++) {
     const int h = top + kh;
@@ -268,7 +284,9 @@ GAPCAM_DEVICE void max_pool_map(const T *x, T *y, Index *argmax, const PoolShape
   }
   store(y, i, best);
   if (argmax) {
-    for (int l = 0; l < lanes; l++) argmax[i * lanes + l] = (Index)where[l];
+    IndexGroup<Index, lanes> positions;
+    for (int l = 0; l < lanes; l++) positions.lane[l] = (Index)where[l];
+    reinterpret_cast<IndexGroup<Index, lanes> *>(argmax)[i] = positions;
   }
 }
 
@@ -303,8 +321,9 @@ GAPCAM_DEVICE void max_pool_backward_map(const T *d_y, const Index *argmax, cons
       const Group<T> d = load(d_y, o);
       Group<T> y;
       if (slope != 1.0f) y = load(pooled, o);
+      const auto positions = reinterpret_cast<const IndexGroup<Index, lanes> *>(argmax)[o];
       for (int l = 0; l < lanes; l++) {
-        if ((int)argmax[o * lanes + l] != position) continue;
+        if ((int)positions.lane[l] != position) continue;
         const float gradient = to_float(d.lane[l]);
         sum[l] +=
             slope == 1.0f ? gradient : leaky_relu_gradient(to_float(y.lane[l]), gradient, slope);
@@ -405,8 +424,9 @@ GAPCAM_KERNEL average_pool_backward_bf16(const float *d_y, const Bf16 *x, Bf16 *
 
 // ---- Sums over positions -----------------------------------------------------------------------
 
-// partial[slice][k][stored_channels] = sum over the slice's positions of value_k(position group).
-// A block takes `columns` groups of channels (x) and one slice of the positions (y).
+// partial[slice][k][stored_channels] = sum over the slice's positions of what the body adds for
+// each of its groups. A block takes `columns` groups of channels (x) and one slice of the positions
+// (y).
 template <class T, int Count, class Body>
 GAPCAM_DEVICE void sum_positions(float *partial, int64_t positions, int stored_channels,
                                  int columns, const Body &body) {
@@ -421,9 +441,16 @@ GAPCAM_DEVICE void sum_positions(float *partial, int64_t positions, int stored_c
   }
   if (g < groups) {
     const int64_t step = (int64_t)gridDim.y * rows;
-    for (int64_t p = (int64_t)blockIdx.y * rows + row; p < positions; p += step) {
-      body(p * groups + g, g * lanes, sum);
+    int64_t p = (int64_t)blockIdx.y * rows + row;
+    // Few blocks share the positions: one load at a time would leave the memory idle.
+    for (; p + 3 * step < positions; p += 4 * step) {
+      typename Body::Loaded loaded[4];
+      GAPCAM_UNROLL
+      for (int k = 0; k < 4; k++) loaded[k] = body.load_group((p + k * step) * groups + g);
+      GAPCAM_UNROLL
+      for (int k = 0; k < 4; k++) body.add(loaded[k], g * lanes, sum);
     }
+    for (; p < positions; p += step) body.add(body.load_group(p * groups + g), g * lanes, sum);
   }
   for (int k = 0; k < Count; k++) {
     for (int l = 0; l < lanes; l++) shared[k][threadIdx.x][l] = sum[k][l];
@@ -471,9 +498,10 @@ GAPCAM_DEVICE double sum_slices(const float *partial, int slices, int count, int
 template <class T>
 struct SumBody {
   const T *x;
+  using Loaded = Group<T>;
+  GAPCAM_DEVICE Loaded load_group(int64_t group) const { return load(x, group); }
   template <class Sum>
-  GAPCAM_DEVICE void operator()(int64_t group, int, Sum &sum) const {
-    const Group<T> v = load(x, group);
+  GAPCAM_DEVICE void add(const Loaded &v, int, Sum &sum) const {
     for (int l = 0; l < Lanes<T>::count; l++) sum[0][l] += to_float(v.lane[l]);
   }
 };
@@ -509,9 +537,10 @@ template <class T>
 struct DeviationBody {
   const T *x;
   const float *mean;
+  using Loaded = Group<T>;
+  GAPCAM_DEVICE Loaded load_group(int64_t group) const { return load(x, group); }
   template <class Sum>
-  GAPCAM_DEVICE void operator()(int64_t group, int c, Sum &sum) const {
-    const Group<T> v = load(x, group);
+  GAPCAM_DEVICE void add(const Loaded &v, int c, Sum &sum) const {
     for (int l = 0; l < Lanes<T>::count; l++) {
       const float d = to_float(v.lane[l]) - mean[c + l];
       sum[0][l] += d * d;
@@ -593,13 +622,18 @@ struct GradientBody {
   const T *x, *d_y;
   Norm norm;
   float slope;
+  struct Loaded {
+    Group<T> v, d;
+  };
+  GAPCAM_DEVICE Loaded load_group(int64_t group) const {
+    return {load(x, group), load(d_y, group)};
+  }
   template <class Sum>
-  GAPCAM_DEVICE void operator()(int64_t group, int c, Sum &sum) const {
-    const Group<T> v = load(x, group), d = load(d_y, group);
+  GAPCAM_DEVICE void add(const Loaded &loaded, int c, Sum &sum) const {
     for (int l = 0; l < Lanes<T>::count; l++) {
-      const float value = to_float(v.lane[l]);
+      const float value = to_float(loaded.v.lane[l]);
       const float gradient =
-          leaky_relu_gradient(norm.value(value, c + l), to_float(d.lane[l]), slope);
+          leaky_relu_gradient(norm.value(value, c + l), to_float(loaded.d.lane[l]), slope);
       sum[0][l] += gradient;
       sum[1][l] += gradient * (value - norm.saved[c + l]);
     }
@@ -783,24 +817,33 @@ GAPCAM_DEVICE void prepare_map(const uint8_t *images, const float *table, T *y, 
   const int64_t n = row / rows.output;
   const int out = (int)(row % rows.output);
   const int64_t step = (int64_t)width * channels;
-  for (int c = 0; c < stored_channels; c++) {
-    float value = 0.0f;
-    if (c < channels) {
-      const uint8_t *image = images + n * rows.input * step + (int64_t)column * channels + c;
-      int level;
-      if (rows.first) {
-        const uint8_t *pixel = image + rows.first[out] * step;
-        int sum = 1 << (resize_fraction_bits - 1);
-        for (int t = 0; t < rows.count[out]; t++) {
-          sum += rows.weights[(int64_t)out * rows.taps + t] * pixel[t * step];
+  enum { lanes = Lanes<T>::count };
+  const int groups = stored_channels / lanes;
+  for (int g = 0; g < groups; g++) {
+    Group<T> group;
+    GAPCAM_UNROLL
+    for (int l = 0; l < lanes; l++) {
+      const int c = g * lanes + l;
+      float value = 0.0f;
+      if (c < channels) {
+        const uint8_t *image = images + n * rows.input * step + (int64_t)column * channels + c;
+        int level;
+        if (rows.first) {
+          const uint8_t *pixel = image + rows.first[out] * step;
+          int sum = 1 << (resize_fraction_bits - 1);
+          GAPCAM_NO_UNROLL
+          for (int t = 0; t < rows.count[out]; t++) {
+            sum += rows.weights[(int64_t)out * rows.taps + t] * pixel[t * step];
+          }
+          level = resize_round(sum);
+        } else {
+          level = image[out * step];
         }
-        level = resize_round(sum);
-      } else {
-        level = image[out * step];
+        value = table[c * 256 + level];
       }
-      value = table[c * 256 + level];
+      from_float(value, &group.lane[l]);
     }
-    from_float(value, y + i * stored_channels + c);
+    store(y, i * groups + g, group);
   }
 }
 GAPCAM_KERNEL prepare_images_f32(const uint8_t *images, const float *table, float *y, int64_t batch,

@@ -9,6 +9,9 @@
 #define GAPCAM_DEVICE __device__ __forceinline__
 #define GAPCAM_SHARED __shared__
 #define GAPCAM_SYNCHRONISE() __syncthreads()
+// Before a loop: unrolled whole, or not at all.
+#define GAPCAM_UNROLL _Pragma("unroll")
+#define GAPCAM_NO_UNROLL _Pragma("unroll 1")
 typedef signed char int8_t;
 typedef unsigned char uint8_t;
 typedef unsigned short uint16_t;

@@ -26,3 +26,5 @@ void synchronise_threads();
 // Blocks run one after another, so one copy serves them all.
 #define GAPCAM_SHARED static
 #define GAPCAM_SYNCHRONISE() ::cudasim::synchronise_threads()
+#define GAPCAM_UNROLL
+#define GAPCAM_NO_UNROLL
