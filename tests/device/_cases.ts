@@ -193,6 +193,49 @@ function convolutions(): Case[] {
   ];
 }
 
+/**
+ * One convolution after another: the second one's gradient passes the first
+ * one's leaky ReLU, whose output is exactly 0 at many pixels of tied values.
+ */
+function chains(): Case[] {
+  const window = { stride: 1, padding: 1 };
+  return [0, 0.2].map((slope) => ({
+    name: `conv2d twice, slope ${slope}`,
+    inputs: {
+      input: [2, 3, 9, 7],
+      weight: [8, 3, 3, 3],
+      bias: [8],
+      next: [16, 8, 3, 3],
+    },
+    ties: true,
+    record: (program, { input, weight, bias, next }) =>
+      program.conv2d(
+        program.conv2d(input!, weight!, {
+          ...window,
+          bias: bias!,
+          negativeSlope: slope,
+        }),
+        next!,
+        window,
+      ),
+    compute: ({ input, weight, bias, next }) => {
+      const first = conv2d(input!, weight!, bias, window);
+      const active = leakyRelu(first.output, slope);
+      const second = conv2d(active.output, next!, undefined, window);
+      return {
+        output: second.output,
+        backward: (d) => {
+          const { input, weight } = second.backward(d);
+          return {
+            ...first.backward(active.backward(input).input),
+            next: weight,
+          };
+        },
+      };
+    },
+  } satisfies Case));
+}
+
 function pools(): Case[] {
   const windows = [
     [2, 2, 0],
@@ -257,6 +300,7 @@ function others(): Case[] {
 /** Convolutions, pools and the rest; batch normalisation is in {@linkcode normCases}. */
 export const cases: readonly Case[] = [
   ...convolutions(),
+  ...chains(),
   ...pools(),
   ...others(),
 ];
