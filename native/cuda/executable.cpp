@@ -10,7 +10,7 @@ std::string quoted(const std::string &text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    out += c;
+    if (static_cast<unsigned char>(c) >= 0x20) out += c;
   }
   return out + "\"";
 }
@@ -147,11 +147,14 @@ void CudaExecutable::capture(uint32_t phases, Recording &recording) {
     gpu_->forgive();
     return;
   }
-  gpu_->check(driver.cuStreamEndCapture(gpu_->stream(), &recorded), "record a program");
-  const driver::Result result = driver.cuGraphInstantiateWithFlags(&recording.graph, recorded, 0);
-  driver.cuGraphDestroy(recorded);
-  if (result != driver::success) recording.graph = nullptr;
-  gpu_->check(result, "prepare a recorded program");
+  driver::Result result = driver.cuStreamEndCapture(gpu_->stream(), &recorded);
+  if (result == driver::success) {
+    result = driver.cuGraphInstantiateWithFlags(&recording.graph, recorded, 0);
+    driver.cuGraphDestroy(recorded);
+  }
+  if (result == driver::success) return;
+  recording.graph = nullptr;
+  recording.refusal = "Cannot record a program: " + cuda::describe(driver, result);
 }
 
 void CudaExecutable::count_runs(uint32_t phases) {

@@ -12,6 +12,9 @@ namespace {
 // What cuBLAS may use; it would otherwise allocate by itself, also while a graph is captured.
 constexpr size_t cublas_workspace_bytes = size_t{32} << 20;
 
+// Whether a device of this process failed.
+std::atomic<bool> failed_before{false};
+
 const char *precision_name(gapcam_precision precision) {
   return precision == GAPCAM_PRECISION_BF16   ? "bf16"
          : precision == GAPCAM_PRECISION_TF32 ? "tf32"
@@ -44,9 +47,12 @@ Gpu::~Gpu() {
 void Gpu::open_device() {
   const auto unavailable = [&](driver::Result result, const char *action) {
     if (result == driver::success) return;
-    throw Error(GAPCAM_DEVICE_UNAVAILABLE,
-                format("Cannot open the CUDA device: the driver cannot %s: %s", action,
-                       cuda::describe(driver(), result).c_str()));
+    // cuDNN and cuBLAS hold on to a context that failed until the process ends.
+    throw Error(
+        GAPCAM_DEVICE_UNAVAILABLE,
+        format("Cannot open the CUDA device: the driver cannot %s: %s%s", action,
+               cuda::describe(driver(), result).c_str(),
+               failed_before ? "; it failed earlier in this process: start a new one" : ""));
   };
   unavailable(driver().cuInit(0), "start");
   int32_t count = 0;
@@ -133,7 +139,7 @@ void Gpu::check(driver::Result result, const std::string &action) const {
 void Gpu::fail(const std::string &message) const {
   std::lock_guard lock(failure_mutex_);
   if (!failed_) failure_ = message;
-  failed_ = true;
+  failed_ = failed_before = true;
   throw Error(GAPCAM_DEVICE_FAILED, message);
 }
 

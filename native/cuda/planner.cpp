@@ -68,6 +68,12 @@ std::string Planner::text_file(const std::string &name) const {
   return "plan-" + key_ + "-" + name + ".json";
 }
 
+void Planner::keep_text(const std::string &name, const Plan &plan) const {
+  if (!plan.compiled) return;
+  const std::string text = plan_text(plan);
+  if (!text.empty()) write_sealed(text_file(name), text);
+}
+
 // The same choice as in an earlier process, so that the same seed gives the same bytes.
 bool Planner::recall(const std::string &name, Choice &choice) {
   const auto found = remembered_.find(name);
@@ -80,7 +86,9 @@ bool Planner::recall(const std::string &name, Choice &choice) {
   const PlannedGraph graph(target_, choice.request());
   if (found->second.ordinal >= graph.count()) return false;
   choice.plan = graph.build(found->second.ordinal);
-  return choice.plan && choice.plan->engine == found->second.engine;
+  if (!choice.plan || choice.plan->engine != found->second.engine) return false;
+  keep_text(name, *choice.plan);
+  return true;
 }
 
 // A plan with its kernels as they were compiled once. Before it is trusted it runs.
@@ -163,9 +171,7 @@ void Planner::remember(const std::string &name, const Choice &choice) {
     lines << hash << ' ' << one.variant << ' ' << one.ordinal << ' ' << one.engine << '\n';
   }
   write_cached(file_, lines.str());
-  if (!choice.plan->compiled) return;
-  const std::string text = plan_text(*choice.plan);
-  if (!text.empty()) write_sealed(text_file(name), text);
+  keep_text(name, *choice.plan);
 }
 
 }  // namespace gapcam::cuda

@@ -60,6 +60,7 @@ class Planner {
   void remember(const std::string &name, const Choice &choice);
 
   std::string text_file(const std::string &name) const;
+  void keep_text(const std::string &name, const Plan &plan) const;
 
   const PlanTarget &target_;
   std::string key_, file_;

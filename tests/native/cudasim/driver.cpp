@@ -230,8 +230,11 @@ Result cuDevicePrimaryCtxRetain(Context *context, Device) {
 
 Result cuDevicePrimaryCtxRelease_v2(Device) {
   std::lock_guard lock(sim().mutex);
-  // With its last user a failed context goes, and with it the failure.
-  if (--sim().context.users == 0) sim().failure = success;
+  // With its last user a failed context goes, and with it the failure. On a GPU cuDNN and cuBLAS
+  // stay users until the process ends.
+  if (--sim().context.users == 0 && !cudasim::setting("CUDASIM_KEEP_FAILURE", 0)) {
+    sim().failure = success;
+  }
   return success;
 }
 

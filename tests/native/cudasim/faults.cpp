@@ -182,6 +182,7 @@ void check_cache(int precision, const std::vector<float> &weights) {
     file.put('\x01');
   }
   expect(compiled_by_a_run("a damaged cache") > 0, "damaged plans are compiled anew");
+  expect(compiled_by_a_run("a mended cache") == 0, "and kept again");
   fs::remove_all(folder);
   setenv("GAPCAM_CACHE", "/dev/null/cache", 1);
 }
@@ -221,6 +222,16 @@ int main(int count, char **arguments) {
       const Outcome named = Run(precision, GAPCAM_DEVICE_SYNCHRONOUS)();
       expect(named.status == GAPCAM_DEVICE_FAILED, "a synchronous device fails");
     }
+    setenv("CUDASIM_KEEP_FAILURE", "1", 1);
+    set("CUDASIM_FAIL_LAUNCH", 1);
+    Run(precision, 0)();
+    unsetenv("CUDASIM_FAIL_LAUNCH");
+    const Outcome reopened = Run(precision, 0)();
+    expect(reopened.status == GAPCAM_DEVICE_UNAVAILABLE &&
+               reopened.message.find("start a new one") != std::string::npos,
+           "a GPU that failed cannot be opened again: " + reopened.message);
+    unsetenv("CUDASIM_KEEP_FAILURE");
+    Run(precision, 0)();  // in whose end the failure goes
     // A failure that shows in what is called next, also in cuDNN and cuBLAS.
     setenv("CUDASIM_EAGER", "1", 1);
     for (long long n = 1; n <= good.launches; n += stride(good.launches)) {

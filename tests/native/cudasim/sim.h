@@ -18,6 +18,7 @@
 //   CUDASIM_REFUSE_FUSED          cuDNN proposes nothing for graphs of several operations
 //   CUDASIM_REFUSE_CHANNELS       cuDNN proposes nothing for convolutions of so many channels
 //   CUDASIM_REFUSE_CAPTURE        cuDNN cannot run while a stream is captured
+//   CUDASIM_KEEP_FAILURE          a failed kernel's context outlives the device, as on a GPU
 //   CUDASIM_EAGER                 work is done when it is enqueued, so that a kernel's failure
 //                                 shows in whatever is called next
 #pragma once
