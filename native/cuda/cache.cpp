@@ -1,6 +1,5 @@
 #include "cache.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -8,8 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "cache_folder.h"
 #include "error.h"
-#include "search.h"
 
 namespace gapcam::cuda {
 
@@ -20,13 +19,6 @@ std::string seal_of(const std::string &content) {
 }
 
 }  // namespace
-
-std::string cache_folder() {
-  if (const std::string own = environment("GAPCAM_CACHE"); !own.empty()) return own;
-  if (const std::string xdg = environment("XDG_CACHE_HOME"); !xdg.empty()) return xdg + "/gapcam";
-  if (const std::string home = environment("HOME"); !home.empty()) return home + "/.cache/gapcam";
-  return "";
-}
 
 std::string read_cached(const std::string &name) {
   const std::string folder = cache_folder();
@@ -40,11 +32,6 @@ std::string read_cached(const std::string &name) {
 void write_cached(const std::string &name, const std::string &content) {
   const std::string folder = cache_folder();
   if (folder.empty()) return;
-  for (size_t end = folder.find('/', 1); end != std::string::npos;
-       end = folder.find('/', end + 1)) {
-    mkdir(folder.substr(0, end).c_str(), 0777);
-  }
-  mkdir(folder.c_str(), 0777);
   static std::atomic<unsigned> count{0};
   const std::string path = folder + "/" + name;
   const std::string beside = format("%s.%d.%u", path.c_str(), static_cast<int>(getpid()), count++);

@@ -1,14 +1,11 @@
-// Files that save work from one process to the next. Losing them costs time, nothing else, so a
-// folder that cannot be written is no error.
+// Files in the cache folder that save work from one process to the next. Losing them costs time,
+// nothing else, so a folder that cannot be written is no error.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 namespace gapcam::cuda {
-
-// GAPCAM_CACHE, else XDG_CACHE_HOME/gapcam, else ~/.cache/gapcam; "" if there is no such place.
-std::string cache_folder();
 
 // The content of a file, or "".
 std::string read_cached(const std::string &name);

@@ -14,6 +14,9 @@ namespace {
 // Plans to time for each variant: heuristics order them well. Those whose kernels are compiled
 // first take a second each, the others nothing.
 constexpr size_t most_timed = 8, most_compiled = 3;
+// Of a graph below this many operations, some microseconds of a GPU, one is enough: no choice among
+// them is worth the seconds.
+constexpr double worth_compiling = 1e8;
 
 std::string key_of(const std::vector<GraphRequest> &variants) {
   std::string key;
@@ -116,9 +119,10 @@ void Planner::search(Choice &choice) {
     try {
       const PlannedGraph graph(target_, request);
       if (graph.count() == 0) refuse("cuDNN proposes no permitted engine");
+      const size_t compilations = request.flops() < worth_compiling ? 1 : most_compiled;
       size_t tried = 0, compiled = 0;
       for (size_t ordinal = 0; ordinal < graph.count() && tried < most_timed; ordinal++) {
-        if (graph.compiles(ordinal) && compiled >= most_compiled) continue;
+        if (graph.compiles(ordinal) && compiled >= compilations) continue;
         std::string reason;
         std::shared_ptr<const Plan> plan = graph.build(ordinal, &reason);
         if (!plan) {
@@ -132,14 +136,16 @@ void Planner::search(Choice &choice) {
         tried++;
         if (plan->compiled) compiled++;
         const double time = timer_ ? timer_(choice.variants[0], request, *plan) : 0.0;
+        if (!std::isfinite(time)) {
+          refuse("the device does not run it");
+          continue;
+        }
         if (!choice.plan || time < best) {
           choice.plan = plan;
           choice.variant = variant;
           best = time;
         }
-        if (!std::isfinite(time)) {
-          refuse("the device does not run it");
-        } else if (choice.engines[variant] < 0) {
+        if (choice.engines[variant] < 0) {
           choice.engines[variant] = plan->engine;
           choice.workspaces[variant] = plan->workspace;
         }

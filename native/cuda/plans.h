@@ -30,6 +30,11 @@ struct GraphRequest {
   float slope = 1.0f;
 
   bool fused() const { return bias || slope != 1.0f; }
+  // Multiplications and additions, alike in all directions.
+  double flops() const {
+    return 2.0 * static_cast<double>(batch * inputs * outputs) *
+           static_cast<double>(output_height * output_width * kernel_height * kernel_width);
+  }
   // "forward [64, 128, 112, 112] 128 x 3 x 3 bias leaky_relu bf16": unique among requests.
   std::string name() const;
 };
