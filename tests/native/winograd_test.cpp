@@ -1,6 +1,6 @@
-// Winograd convolutions of every instruction set that this machine runs, against plain loops in
-// float64. Prints a line for each kernel table; the exit status is 0 only if everything was
-// compared and nothing was found wrong.
+// Winograd convolutions of every instruction set that this machine runs, or of those named as
+// arguments, against plain loops in float64. Prints a line for each kernel table; the exit status
+// is 0 only if everything was compared and nothing was found wrong.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -457,11 +457,13 @@ class Trial {
 
 }  // namespace
 
-int main() {
+int main(int count, char **arguments) {
   int tables = 0;
-  for (const char *name : {"generic", "avx2", "avx512"}) {
+  std::vector<std::string> names(arguments + 1, arguments + count);
+  if (names.empty()) names = {"generic", "avx2", "avx512"};
+  for (const std::string &name : names) {
     for (const int64_t block : {8, 16}) {
-      const winograd::Table *table = winograd::find_table(name, block);
+      const winograd::Table *table = winograd::find_table(name.c_str(), block);
       if (!table) continue;
       tables++;
       Worst worst;
@@ -469,7 +471,7 @@ int main() {
       std::printf(
           "%s, blocks of %d: worst error %.2g forward, %.2g backward data, "
           "%.2g backward filter\n",
-          name, static_cast<int>(block), worst.forward, worst.data, worst.filter);
+          name.c_str(), static_cast<int>(block), worst.forward, worst.data, worst.filter);
     }
   }
   if (tables < 1 || comparisons < 400000 * tables) fail("too little was compared");
