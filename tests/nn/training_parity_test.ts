@@ -24,6 +24,7 @@ import {
 } from "./_small_network.ts";
 
 const STEPS = 10;
+const TOLERANCE = 5e-5;
 const { tensors } = await openSafetensors(
   new URL("../fixtures/nn/small.safetensors", import.meta.url).pathname,
 );
@@ -32,6 +33,8 @@ interface Case extends Partial<TrainingOptions> {
   optimiser: Optimiser;
   batchNorm?: boolean;
   rate?: (step: number) => number;
+  /** Of parameters, relative; {@linkcode TOLERANCE} where there is none. */
+  tolerance?: number;
 }
 
 const plain = sgd({ learningRate: 0.1 });
@@ -40,6 +43,10 @@ const plain = sgd({ learningRate: 0.1 });
 const CASES: Record<string, Case> = {
   adam: { optimiser: adam({ learningRate: 1e-2 }) },
   adam_decay: {
+    // One weight's gradients all but cancel, and Adam divides what rounding
+    // leaves of them by their own size: by instruction set the norm of all
+    // differences, that weight's, is 6e-6, 5e-5 or 1e-4.
+    tolerance: 5e-4,
     optimiser: adam({
       learningRate: 1e-2,
       beta1: 0.8,
@@ -99,7 +106,8 @@ function stored(name: string): StoredTensor {
 
 for (const [name, settings] of Object.entries(CASES)) {
   Deno.test(`ten steps are PyTorch's: ${name}`, async () => {
-    const { batchNorm = false, rate, ...options } = settings;
+    const { batchNorm = false, rate, tolerance = TOLERANCE, ...options } =
+      settings;
     using device = openTestDevice();
     const model = smallModel({ batchNorm });
     using network = new Network(device, model, { state: smallState(model) });
@@ -126,7 +134,7 @@ for (const [name, settings] of Object.entries(CASES)) {
         data,
         toHostTensor(stored(`${name}/${parameter}`)).data,
       );
-      assert(error < 5e-5, `${parameter}: relative error ${error}`);
+      assert(error < tolerance, `${parameter}: relative error ${error}`);
       compared++;
     }
     assert(compared >= 6);
@@ -147,7 +155,7 @@ for (const [name, settings] of Object.entries(CASES)) {
       const logits = await inference.run(smallBatch(0).images);
       assertLess(
         relativeError(logits, toHostTensor(stored(`${name}.logits`)).data),
-        5e-5,
+        TOLERANCE,
       );
     }
   });
