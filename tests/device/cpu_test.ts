@@ -4,6 +4,7 @@ import {
   assert,
   assertEquals,
   assertGreater,
+  assertLess,
   assertLessOrEqual,
   assertStringIncludes,
   assertThrows,
@@ -11,6 +12,16 @@ import {
 import { openDevice } from "../../src/device/device.ts";
 import { libraryFolder } from "../../src/device/_library.ts";
 import { GapcamError } from "../../src/error.ts";
+import { Network } from "../../src/nn/network.ts";
+import { adam } from "../../src/nn/optimiser.ts";
+import {
+  SMALL_BATCH_SIZE,
+  SMALL_IMAGE,
+  smallBatch,
+  smallModel,
+  smallState,
+} from "../nn/_small_network.ts";
+import { array64, conv2d, leakyRelu } from "./_reference.ts";
 
 /** What {@linkcode trainOnce} prints. */
 interface Outcome {
@@ -158,39 +169,116 @@ Deno.test("the CPU has bf16 exactly where it says so", async (t) => {
     );
     assertEquals(error.code, "unsupported");
   }
+  const skipped = bf16 ? "" : " (skipped: this CPU has no bf16)";
   await t.step({
-    name: `bf16 convolutions are near f32 ones${
-      bf16 ? "" : " (skipped: this CPU has no bf16)"
-    }`,
+    name: `bf16 convolutions equal plain loops over rounded operands${skipped}`,
     ignore: !bf16,
     fn: async () => {
-      const results: Float32Array[][] = [];
-      for (const precision of ["f32", "bf16"] as const) {
-        using device = openDevice("cpu", { precision, threads: 2 });
-        using input = device.tensor([2, 16, 9, 9], { data: waves(2592) });
-        using weight = device.tensor([24, 16, 3, 3], { data: waves(3456) });
-        using program = device.program({ training: true });
-        const output = program.output(
-          program.conv2d(input, weight, { padding: 1, negativeSlope: 0.2 }),
-        );
-        using outputGradient = device.tensor(output.shape, {
-          data: waves(output.length),
-        });
-        const gradients = program.backward(output, [input, weight], {
-          outputGradient,
-        });
-        await program.compile();
-        await program.run("forward", "backward");
-        results.push([output, ...gradients].map((tensor) => tensor.read()));
-      }
-      results[0]!.forEach((exact, i) => {
-        const error = relativeError(results[1]![i]!, exact);
-        assertGreater(error, 0);
-        assertLessOrEqual(error, 0.02);
+      for (
+        const [inputs, outputs, kernel, stride, padding] of [
+          [16, 24, 3, 1, 1],
+          [3, 17, 3, 1, 1],
+          [8, 64, 1, 1, 0],
+          [32, 16, 5, 2, 2],
+        ] as const
+      ) await checkRounded({ inputs, outputs, kernel, stride, padding });
+    },
+  });
+  await t.step({
+    name: `training in bf16 keeps its weights in f32${skipped}`,
+    ignore: !bf16,
+    fn: async () => {
+      using device = openDevice("cpu", { precision: "bf16", threads: 2 });
+      const model = smallModel({ batchNorm: true });
+      using network = new Network(device, model, { state: smallState(model) });
+      using training = await network.compileTraining({
+        batchSize: SMALL_BATCH_SIZE,
+        image: SMALL_IMAGE,
+        optimiser: adam({ learningRate: 1e-2 }),
       });
+      const { images, labels } = smallBatch(0);
+      const losses: number[] = [];
+      for (let step = 0; step < 20; step++) {
+        await training.step(images, labels);
+        losses.push(training.metrics().lastLoss);
+      }
+      assertLess(losses.at(-1)!, losses[0]! / 2, `${losses}`);
+      for (const [name, { data }] of network.state()) {
+        const rounded = bf16Of(data as Float32Array);
+        const finer = data.filter((value, i) => value !== rounded[i]);
+        assertGreater(finer.length, data.length * 0.9, name);
+      }
     },
   });
 });
+
+/** Compares a convolution in bf16, forward and backward, with plain loops. */
+async function checkRounded(
+  { inputs, outputs, kernel, stride, padding }: {
+    inputs: number;
+    outputs: number;
+    kernel: number;
+    stride: number;
+    padding: number;
+  },
+): Promise<void> {
+  const what = `${inputs} to ${outputs}, kernel ${kernel}`;
+  const slope = 0.2;
+  const shapes = {
+    input: [2, inputs, 9, 9],
+    weight: [outputs, inputs, kernel, kernel],
+    bias: [outputs],
+  };
+  const values = {
+    input: waves(2 * inputs * 81),
+    weight: waves(outputs * inputs * kernel ** 2),
+    bias: waves(outputs),
+  };
+  using device = openDevice("cpu", { precision: "bf16", threads: 2 });
+  using input = device.tensor(shapes.input, { data: values.input });
+  using weight = device.tensor(shapes.weight, { data: values.weight });
+  using bias = device.tensor(shapes.bias, { data: values.bias });
+  using program = device.program({ training: true });
+  const output = program.output(
+    program.conv2d(input, weight, {
+      bias,
+      stride,
+      padding,
+      negativeSlope: slope,
+    }),
+  );
+  const arriving = waves(output.length);
+  using outputGradient = device.tensor(output.shape, { data: arriving });
+  const gradients = program.backward(output, [input, weight, bias], {
+    outputGradient,
+  });
+  await program.compile();
+  await program.run("forward", "backward");
+  for (const { algorithm, flops } of program.describe().steps) {
+    if (flops > 0) assertStringIncludes(algorithm, "bf16");
+  }
+
+  const made = conv2d(
+    array64(shapes.input, bf16Of(values.input)),
+    array64(shapes.weight, bf16Of(values.weight)),
+    array64(shapes.bias, values.bias),
+    { stride, padding },
+  );
+  const active = leakyRelu(made.output, slope);
+  // The gradient is rounded after the leaky ReLU, where it enters the product.
+  const rounded = bf16Of(active.backward(Float64Array.from(arriving)).input);
+  const expected = made.backward(Float64Array.from(rounded));
+  const pairs = {
+    output: [output, active.output.data],
+    "gradient of input": [gradients[0]!, expected.input],
+    "gradient of weight": [gradients[1]!, expected.weight],
+    "gradient of bias": [gradients[2]!, expected.bias],
+  } as const;
+  for (const [name, [actual, exact]] of Object.entries(pairs)) {
+    const error = relativeError(actual.read(), exact);
+    assertLessOrEqual(error, 1e-4, `${what}: ${name}`);
+  }
+}
 
 Deno.test("the seed network at 224x224, batch 64, trains within 9 GB", async () => {
   using device = openDevice("cpu", { threads: 1 });
@@ -271,7 +359,18 @@ function waves(length: number): Float32Array {
   return Float32Array.from({ length }, (_, i) => Math.sin(i * i));
 }
 
-function relativeError(actual: Float32Array, exact: Float32Array): number {
+/** Rounded to bf16, ties to even. */
+function bf16Of(values: ArrayLike<number>): Float32Array {
+  const rounded = Float32Array.from(values);
+  const bits = new Uint32Array(rounded.buffer);
+  bits.forEach((x, i) => bits[i] = x + 0x7fff + (x >>> 16 & 1) & 0xffff0000);
+  return rounded;
+}
+
+function relativeError(
+  actual: Float32Array,
+  exact: Float32Array | Float64Array,
+): number {
   let difference = 0;
   let norm = 0;
   actual.forEach((value, i) => {
