@@ -216,14 +216,18 @@ export class Device implements Disposable {
     return { liveBytes, peakBytes, allocations, freeBytes };
   }
 
-  /** Closes the device and destroys every tensor and program on it. */
+  /**
+   * Closes the device and destroys every tensor and program on it. Runs in
+   * flight go on to their end, with their memory, and their promises are kept.
+   */
   [Symbol.dispose](): void {
     if (this.#handle === 0n) return;
     const handle = this.#handle;
     this.#handle = 0n;
-    this.#lifetime.end("its device was closed");
     registry.unregister(this);
-    call((message) => this.#symbols.gapcam_device_close(handle, message));
+    this.#lifetime.end("its device was closed", () => {
+      call((message) => this.#symbols.gapcam_device_close(handle, message));
+    });
   }
 
   #use(): bigint {

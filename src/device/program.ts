@@ -478,10 +478,11 @@ export class Program implements Disposable {
     if (this.#handle === 0n) return;
     const handle = this.#handle;
     this.#handle = 0n;
-    this.#lifetime.end("its program was disposed of");
     registry.unregister(this);
-    // The device may have been closed first, and the program with it.
-    this.#symbols.gapcam_program_destroy(handle, null);
+    this.#lifetime.end("its program was disposed of", () => {
+      // The device may have been closed first, and the program with it.
+      this.#symbols.gapcam_program_destroy(handle, null);
+    });
   }
 
   #use(): bigint {
@@ -516,6 +517,7 @@ export class Program implements Disposable {
     this.assertIdle(action);
     const handle = this.#use();
     const message = messageBuffer();
+    using _handles = this.#lifetime.hold();
     this.#busy = true;
     try {
       check(await start(handle, message), message);

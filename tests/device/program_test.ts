@@ -150,14 +150,17 @@ Deno.test("staged feature maps lie as others do", async () => {
 });
 
 Deno.test("disposing of a program, its tensors or the device during a run is safe", async () => {
-  for (const what of ["program", "device", "compilation"]) {
+  const whats = ["program", "device", "compilation"];
+  // At once, before the run has a thread of its own, and while it computes.
+  const cases = [0, 2].flatMap((wait) => whats.map((what) => ({ wait, what })));
+  for (const { wait, what } of cases) {
     const device = openTestDevice();
     const program = slowProgram(device);
     if (what !== "compilation") await program.compile();
     const run = what === "compilation"
       ? program.compile()
       : program.run("forward");
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     if (what !== "device") program[Symbol.dispose]();
     else device[Symbol.dispose]();
     await run;
