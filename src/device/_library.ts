@@ -102,9 +102,10 @@ export function openLibrary(backend: Backend, folder?: string): Symbols {
 
 /**
  * Lets the CPU library's threads sleep soon where they wait for each other.
- * GCC's OpenMP has them spin for a millisecond or so, which gains nothing on
- * free cores, and on busy ones takes away the time that the others need: one
- * busy process beside made a step 1.2 times as long. OpenMP reads the variable
+ * GCC's OpenMP has them spin 300,000 times, for a millisecond or so, which takes
+ * the cores from whatever else would run: beside one busy process a step took
+ * 1.1 times as long. Sleeping too soon costs wake-ups: of 1,000 to 300,000
+ * turns, 10,000 were as fast as any on free cores. OpenMP reads the variable
  * when it is loaded, so it is set until then and no longer.
  */
 function waitBriefly(): Disposable {
@@ -116,7 +117,7 @@ function waitBriefly(): Disposable {
   if (!allowed || variables.some((variable) => Deno.env.has(variable))) {
     return { [Symbol.dispose]() {} };
   }
-  Deno.env.set(set!, "1000");
+  Deno.env.set(set!, "10000");
   return { [Symbol.dispose]: () => Deno.env.delete(set!) };
 }
 

@@ -121,14 +121,19 @@ timedTest(
     slow.runSync("forward");
     const duration = performance.now() - start;
     using staged = device.tensor([1], { staged: true });
-    const run = slow.run("forward");
-    // Gives the run time to start on its own thread.
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    const before = performance.now();
-    staged.write(Float32Array.of(1));
-    assertLess(performance.now() - before, duration / 2);
-    await run;
-    assertEquals([...staged.read()], [1]);
+    // The fastest of several: others may be at work on the machine.
+    let fastest = Infinity;
+    for (let i = 0; i < 5; i++) {
+      const run = slow.run("forward");
+      // Gives the run time to start on its own thread.
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      const before = performance.now();
+      staged.write(Float32Array.of(i));
+      fastest = Math.min(fastest, performance.now() - before);
+      await run;
+      assertEquals([...staged.read()], [i]);
+    }
+    assertLess(fastest, duration / 2);
   },
 );
 
