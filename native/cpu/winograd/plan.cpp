@@ -15,8 +15,7 @@ constexpr int64_t far_source_bytes = 4 << 20;     // else: transformed tiles, of
 constexpr int64_t product_bytes = 96 << 10;  // of a unit of work, before it is transformed back
 constexpr int64_t near_filter_bytes = 600 << 10;  // as the sources, input and gradient together
 constexpr int64_t far_filter_bytes = 32 << 20;
-constexpr int64_t streamed_bytes = 16
-                                   << 20;  // a weight from this size on is written past the caches
+constexpr int64_t streamed_bytes = 16 << 20;  // from here on, a weight is written past the caches
 // Channels.
 constexpr int64_t chunk_channels = 256;
 constexpr int64_t source_unit_channels = 128, destination_unit_channels = 64;
