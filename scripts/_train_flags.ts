@@ -1,4 +1,5 @@
 import { DATASET_NAMES } from "../src/data/open_dataset.ts";
+import { MOST_THREADS } from "../src/device/device.ts";
 import { SCHEDULES } from "../src/train/learning_rate.ts";
 import { OPTIMISERS } from "../src/train/training_config.ts";
 import type { Flag, FlagValues } from "./_command.ts";
@@ -26,7 +27,7 @@ export const DEVICE_FLAGS = {
   threads: {
     type: "integer",
     min: 1,
-    max: 4096,
+    max: MOST_THREADS,
     help: "CPU threads; all if left out",
   },
 } as const satisfies Record<string, Flag>;

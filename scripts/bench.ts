@@ -14,9 +14,10 @@ import { fileURLToPath } from "node:url";
 import {
   describeBackend,
   GapcamError,
+  parseModel,
   type ProgramStep,
-  VGG_CONFIGURATIONS,
 } from "../mod.ts";
+import { MOST_THREADS } from "../src/device/device.ts";
 import { runCommand } from "./_command.ts";
 import { Worker } from "./bench/_protocol.ts";
 import { printReport, type Rates } from "./bench/_report.ts";
@@ -37,12 +38,21 @@ await runCommand({
   summary: "Times training, inference and class activation maps, beside " +
     "PyTorch and TensorFlow.js in the same run.",
   flags: {
-    size: { type: "integer", min: 32, help: "height and width (224)" },
-    batch: { type: "integer", min: 1, help: "images a step (8)" },
+    size: {
+      type: "integer",
+      min: 32,
+      max: 8192,
+      help: "height and width (224)",
+    },
+    batch: {
+      type: "integer",
+      min: 1,
+      max: 65536,
+      help: "images a step (8)",
+    },
     model: {
       type: "string",
-      choices: Object.keys(VGG_CONFIGURATIONS),
-      help: "trunk (vgg16)",
+      help: "trunk, such as vgg11 or a list as 32,32,M,64 (vgg16)",
     },
     measure: {
       type: "string",
@@ -61,8 +71,17 @@ await runCommand({
     },
     rounds: { type: "integer", min: 1, help: "how often each is timed (5)" },
     steps: { type: "integer", min: 1, help: "steps a timing (1)" },
-    threads: { type: "integer", min: 1, help: "threads of each (all)" },
-    device: { type: "string", choices: ["cpu", "cuda"], help: "our device" },
+    threads: {
+      type: "integer",
+      min: 1,
+      max: MOST_THREADS,
+      help: "threads of each (all)",
+    },
+    device: {
+      type: "string",
+      choices: ["cpu", "cuda"],
+      help: "our device (cpu)",
+    },
     precision: {
       type: "string",
       choices: ["f32", "tf32", "bf16"],
@@ -74,9 +93,7 @@ await runCommand({
   },
 }, async (flags) => {
   const build = {
-    model: VGG_CONFIGURATIONS[
-      (flags.model ?? "vgg16") as keyof typeof VGG_CONFIGURATIONS
-    ],
+    model: parseModel(flags.model ?? "vgg16"),
     size: flags.size ?? 224,
     batch: flags.batch ?? 8,
     threads: flags.threads ?? navigator.hardwareConcurrency,
@@ -85,6 +102,19 @@ await runCommand({
   };
   const measures = list(flags.measure ?? "train,infer,cam", MEASURES);
   const against = list(flags.against ?? "none", ["torch", "tfjs", "none"]);
+  if (against.length > 1 && against.includes("none")) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot run the benchmark against ${flags.against}: none stands alone`,
+    );
+  }
+  if (flags.scaling && build.threads === 1) {
+    throw new GapcamError(
+      "invalid-argument",
+      "Cannot compare one thread with all: there is one; leave out --scaling, " +
+        "or ask for more with --threads",
+    );
+  }
   const python = flags.python ?? "python3";
   const rounds = flags.rounds ?? 5;
   const steps = flags.steps ?? 1;
@@ -126,7 +156,7 @@ await runCommand({
   }
   const before = await machinePeak(build.threads);
   const workers = new Set(competitors.map(({ worker }) => worker));
-  for (const worker of workers) await worker.ask(build);
+  for (const worker of workers) await built(worker, build);
 
   const results: Record<string, Record<string, Rates[string]>> = {};
   let operations: { steps: ProgramStep[] } | undefined;
@@ -194,7 +224,7 @@ async function timeRounds(
         warmUp: true,
         ...options,
       });
-      if (typeof answer.seconds !== "number") continue;
+      if (typeof answer.seconds !== "number") throw refused(name, answer);
       (rates[name] ??= []).push(Number(answer.images) / answer.seconds);
     }
   }
@@ -212,7 +242,7 @@ async function timeScaling(
   await using stack = new AsyncDisposableStack();
   async function start(threads: number): Promise<Worker> {
     const worker = stack.use(await startGapcam(threads));
-    await worker.ask({ ...build, threads });
+    await built(worker, { ...build, threads });
     return worker;
   }
   const { steps } = options;
@@ -252,7 +282,7 @@ async function peakMemory(
     options: Record<string, unknown>,
   ): Promise<void> {
     await using worker = await started;
-    await worker.ask(build);
+    await built(worker, build);
     await worker.ask({ measure: "train", steps: 2, ...options });
     peaks[name] = Number((await worker.ask({ measure: "memory" })).peakBytes);
   }
@@ -262,6 +292,29 @@ async function peakMemory(
     await measure("torch f32", startTorch(python, build.threads), options);
   }
   return peaks;
+}
+
+/** Has a worker build its network. */
+async function built(
+  worker: Worker,
+  build: Record<string, unknown>,
+): Promise<void> {
+  const answer = await worker.ask(build);
+  if ("error" in answer) throw refused("a competitor", answer);
+}
+
+/** What a worker said it cannot do, which is a sentence where it is ours. */
+function refused(
+  name: string,
+  { error }: Record<string, unknown>,
+): GapcamError {
+  const message = String(error);
+  return new GapcamError(
+    "unsupported",
+    message.startsWith("Cannot ")
+      ? message
+      : `Cannot time ${name}: it reports ${message}`,
+  );
 }
 
 function startGapcam(threads: number): Promise<Worker> {
@@ -308,9 +361,10 @@ async function machinePeak(threads: number): Promise<Record<string, unknown>> {
     new URL("../build/machine_peak", import.meta.url),
   );
   try {
-    const { stdout } = await new Deno.Command(path, {
+    const { success, stdout } = await new Deno.Command(path, {
       args: [String(threads)],
     }).output();
+    if (!success) return {};
     return JSON.parse(new TextDecoder().decode(stdout));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return {};

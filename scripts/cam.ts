@@ -199,6 +199,13 @@ function assertOneSource(flags: Flags, given: readonly string[]): void {
       `Cannot tell what ${JSON.stringify(given[0])} is: files follow --image`,
     );
   }
+  if (flags["full-size"] && flags.image.length === 0) {
+    throw new GapcamError(
+      "invalid-argument",
+      "Cannot draw images of the data set in full size: they have the " +
+        "network's; leave out --full-size, or name photographs with --image",
+    );
+  }
 }
 
 function resultOf(subject: Subject, classes: readonly string[]): Result {

@@ -128,10 +128,22 @@ function cpu(): Finding[] {
           `${described.processors} processors`,
         more: described,
       },
+      cache(String(described.cacheFolder)),
     ];
   } catch (error) {
     return [{ name: "CPU library", found: false, detail: sentence(error) }];
   }
+}
+
+/** Where timings and kernels are kept. */
+function cache(folder: string): Finding {
+  return {
+    name: "Cache",
+    found: folder !== "",
+    detail: folder ||
+      "no folder can be made; set GAPCAM_CACHE to the absolute path of one, " +
+        "else convolutions are timed anew in each process",
+  };
 }
 
 function memory(): Finding {

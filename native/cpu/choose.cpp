@@ -263,17 +263,26 @@ std::string key_of(const ConvolutionRequest &r) {
 
 }  // namespace
 
+std::string convolution_wish() {
+  const char *value = std::getenv("GAPCAM_CONVOLUTION");
+  const std::string wish = value ? value : "";
+  if (wish.empty() || wish == "direct" || wish == winograd) return wish;
+  throw Error(GAPCAM_INVALID_ARGUMENT,
+              format("Cannot choose convolutions: GAPCAM_CONVOLUTION is \"%s\", expected direct or "
+                     "winograd",
+                     wish.c_str()));
+}
+
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request) {
-  // GAPCAM_CONVOLUTION=direct or winograd decides where it can.
-  const char *wish = std::getenv("GAPCAM_CONVOLUTION");
+  const std::string wish = convolution_wish();
   std::vector<const char *> names = {direct, onednn_winograd, winograd};
   std::string choice = direct;
-  if (wish && std::strcmp(wish, winograd) == 0) {
+  if (wish == winograd) {
     names = {winograd, onednn_winograd, direct};
     for (const char *name : names) {
       if (auto convolution = create(request, name)) return convolution;
     }
-  } else if (!(wish && std::strcmp(wish, direct) == 0) && request.shape.flops() >= worth_timing &&
+  } else if (wish.empty() && request.shape.flops() >= worth_timing &&
              (create(request, onednn_winograd) || create(request, winograd))) {
     choice = remembered_choice(key_of(request), [&] { return fastest(request, names); });
   }

@@ -104,4 +104,7 @@ std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest 
 // The fastest for the request, timed once per process or remembered from an earlier one.
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request);
 
+// GAPCAM_CONVOLUTION: "direct" or "winograd" where it can serve, or "" for what is fastest.
+std::string convolution_wish();
+
 }  // namespace gapcam::cpu

@@ -5,7 +5,10 @@
 #include <cstdlib>
 #include <thread>
 
+#include "cache_folder.h"
+#include "convolution.h"
 #include "executable.h"
+#include "json.h"
 #include "kernels.h"
 #include "onednn_engine.h"
 #include "storage.h"
@@ -27,10 +30,11 @@ std::string common_fields() {
   const std::string version = cpu::onednn::version();
   return format(
       "\"backend\": \"cpu\", \"version\": \"CPU with %s, %s\", \"onednn\": {\"version\": \"%s\", "
-      "\"instructionSet\": \"%s\"}, \"instructionSet\": \"%s\", \"processors\": %d, \"bf16\": %s",
+      "\"instructionSet\": \"%s\"}, \"instructionSet\": \"%s\", \"processors\": %d, \"bf16\": %s, "
+      "\"cacheFolder\": %s",
       version.c_str(), cpu::instruction_set(), version.c_str(),
       cpu::onednn::instruction_set().c_str(), cpu::instruction_set(), available_processors(),
-      cpu::onednn::has_bf16() ? "true" : "false");
+      cpu::onednn::has_bf16() ? "true" : "false", quoted(cache_folder()).c_str());
 }
 
 }  // namespace
@@ -45,7 +49,7 @@ std::unique_ptr<Device> open_device(const DeviceOptions &options) {
   if (options.precision == GAPCAM_PRECISION_TF32) {
     throw Error(GAPCAM_UNSUPPORTED,
                 "Cannot open the CPU with precision tf32: a CPU has f32, and bf16 where its "
-                "instruction set does");
+                "instruction set does; use f32");
   }
   if (options.precision == GAPCAM_PRECISION_BF16 && !cpu::onednn::has_bf16()) {
     throw Error(GAPCAM_UNSUPPORTED,
@@ -53,6 +57,9 @@ std::unique_ptr<Device> open_device(const DeviceOptions &options) {
                        "on this machine, and bf16 needs AVX-512 BF16; use f32",
                        cpu::onednn::version().c_str(), cpu::onednn::instruction_set().c_str()));
   }
+  // So that a wish that cannot be met is an error at once.
+  cpu::kernels();
+  cpu::convolution_wish();
   const int threads = options.threads > 0 ? options.threads : available_processors();
   return std::make_unique<cpu::CpuDevice>(options, threads);
 }

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "error.h"
 #include "kernels.h"
 
 namespace gapcam::cpu {
@@ -14,12 +15,17 @@ extern const Kernels kernels_avx512;
 namespace {
 
 const Kernels &choose() {
-#if defined(__x86_64__)
   const char *wish = std::getenv("GAPCAM_INSTRUCTION_SET");
-  const auto allowed = [wish](const char *name) {
-    // From the best down, everything is allowed until the wish is reached.
-    return !wish || !*wish || std::strcmp(wish, name) == 0;
-  };
+  const auto wished = [wish](const char *name) { return std::strcmp(wish, name) == 0; };
+  if (wish && *wish && !wished("avx512") && !wished("avx2") && !wished("generic")) {
+    throw Error(GAPCAM_INVALID_ARGUMENT,
+                format("Cannot choose kernels: GAPCAM_INSTRUCTION_SET is \"%s\", expected avx512, "
+                       "avx2 or generic",
+                       wish));
+  }
+#if defined(__x86_64__)
+  // From the best down, everything is allowed until the wish is reached.
+  const auto allowed = [&](const char *name) { return !wish || !*wish || wished(name); };
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&

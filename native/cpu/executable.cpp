@@ -5,6 +5,7 @@
 #include <dnnl.hpp>
 
 #include "device.h"
+#include "json.h"
 
 namespace gapcam::cpu {
 
@@ -21,15 +22,6 @@ void translate(const char *action, const std::string &subject, Body body) {
                 format("Cannot %s %s: oneDNN reports status %d, %s", action, subject.c_str(),
                        static_cast<int>(error.status), error.message));
   }
-}
-
-std::string quoted(const std::string &text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
 }
 
 const char *phase_name(uint32_t phase) {

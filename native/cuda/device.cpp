@@ -3,21 +3,13 @@
 #include <algorithm>
 
 #include "executable.h"
+#include "json.h"
 #include "plan_timer.h"
 #include "storage.h"
 
 namespace gapcam {
 
 namespace {
-
-std::string quoted(const std::string &text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) >= 0x20) out += c;
-  }
-  return out + "\"";
-}
 
 std::string library_fields() {
   const cuda::OpenedLibraries &opened = cuda::opened_libraries();

@@ -2,18 +2,11 @@
 
 #include <algorithm>
 
+#include "json.h"
+
 namespace gapcam::cuda {
 
 namespace {
-
-std::string quoted(const std::string &text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) >= 0x20) out += c;
-  }
-  return out + "\"";
-}
 
 const char *phase_name(uint32_t phase) {
   return phase == GAPCAM_FORWARD ? "forward" : phase == GAPCAM_BACKWARD ? "backward" : "update";

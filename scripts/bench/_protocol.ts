@@ -1,6 +1,10 @@
+import { GapcamError } from "../../src/error.ts";
 import { TextLineStream } from "./_lines.ts";
 
-/** Answers one JSON request a line, one JSON line each, until stdin ends. */
+/**
+ * Answers one JSON request a line, one JSON line each, until stdin ends. What
+ * cannot be done is answered with `{"error": text}`.
+ */
 export async function serve(
   greeting: Record<string, unknown>,
   answer: (request: Record<string, unknown>) => unknown,
@@ -11,7 +15,12 @@ export async function serve(
     .pipeThrough(new TextLineStream());
   for await (const line of lines) {
     if (line.trim() === "") continue;
-    console.log(JSON.stringify(await answer(JSON.parse(line))));
+    try {
+      console.log(JSON.stringify(await answer(JSON.parse(line))));
+    } catch (error) {
+      if (!(error instanceof GapcamError)) throw error;
+      console.log(JSON.stringify({ error: error.message }));
+    }
   }
 }
 

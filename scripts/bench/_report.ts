@@ -22,7 +22,8 @@ export function printReport(report: Report): void {
   const { build, machine, versions } = report;
   console.log(
     `${build.model}, ${build.size} x ${build.size}, batch ${build.batch}, ` +
-      `${machine.threads} threads, medians of ${report.rounds} rounds`,
+      `${counted(machine.threads, "thread")}, medians of ` +
+      counted(report.rounds, "round"),
   );
   console.log(machineLine(machine));
   console.log(
@@ -63,6 +64,10 @@ function printScaling({ one, all, apart }: Rates): void {
   console.log(`  processes of one thread each  ${ratio(apart!)} x`);
 }
 
+function counted(number: unknown, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
 function machineLine(machine: Record<string, unknown>): string {
   const flops = Number(machine.flopsPerSecond);
   const copy = Number(machine.copyBytesPerSecond);
@@ -81,7 +86,7 @@ function printOperations(
   const copy = Number(machine.copyBytesPerSecond);
   console.log(`\none training step: ${total.toFixed(1)} ms in`);
   console.log(
-    "  " + "operation".padEnd(40) + "algorithm".padEnd(30) +
+    "  " + "operation".padEnd(48) + "algorithm".padEnd(36) +
       "ms".padStart(9) + "GFLOP/s".padStart(10) + "share".padStart(8) +
       "x bytes".padStart(9),
   );
@@ -89,8 +94,8 @@ function printOperations(
     const milliseconds = perRun(step);
     const least = step.bytes / copy * 1000;
     console.log(
-      "  " + labelOf(step).slice(0, 39).padEnd(40) +
-        step.algorithm.slice(0, 29).padEnd(30) +
+      "  " + labelOf(step).padEnd(48) +
+        step.algorithm.padEnd(36) +
         milliseconds.toFixed(2).padStart(9) +
         (step.flops > 0 ? step.flops / milliseconds / 1e6 : 0).toFixed(1)
           .padStart(10) +

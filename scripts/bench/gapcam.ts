@@ -12,6 +12,7 @@ import {
   type Batch,
   BatchLoader,
   classActivationMap,
+  GapcamError,
   type InferenceProgram,
   Network,
   normaliseMap,
@@ -60,6 +61,9 @@ export interface MeasureRequest {
   fed?: boolean;
 }
 
+/** Of one batch; a data set of four such is held as well. */
+const MOST_IMAGE_BYTES = 2 ** 28;
+
 class Bench implements Disposable {
   readonly #stack = new DisposableStack();
   readonly #request: BuildRequest;
@@ -72,6 +76,16 @@ class Bench implements Disposable {
 
   constructor(request: BuildRequest) {
     this.#request = request;
+    const { batch, size } = request;
+    const bytes = batch * size * size * 3;
+    if (bytes > MOST_IMAGE_BYTES) {
+      throw new GapcamError(
+        "out-of-memory",
+        `Cannot time a batch of ${batch} images of ${size} x ${size}: they take ` +
+          `${bytes} bytes, at most ${MOST_IMAGE_BYTES} are held; ask for less ` +
+          "with --batch or --size",
+      );
+    }
     const device = this.#stack.use(
       openDevice(request.device ?? "cpu", {
         threads: request.threads,
@@ -80,7 +94,6 @@ class Bench implements Disposable {
     );
     const model = vgg(request.model, { classes: 10 });
     this.#network = this.#stack.use(new Network(device, model, { seed: 0 }));
-    const { batch, size } = request;
     const random = new Random(1);
     this.#images = Uint8Array.from(
       { length: batch * size * size * 3 },

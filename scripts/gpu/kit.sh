@@ -36,6 +36,8 @@ has_module() {
     "$2" 2>/dev/null
 }
 python=${GAPCAM_PYTHON:-}
+[ -z "$python" ] || command -v "$python" >/dev/null 2>&1 ||
+  { echo "kit: there is no $python; name a Python that has torch with GAPCAM_PYTHON" >&2; exit 1; }
 if [ -z "$python" ]; then
   for one in python3 python /opt/venv/bin/python /opt/conda/bin/python; do
     if command -v "$one" >/dev/null 2>&1 && has_module "$one" torch; then

@@ -26,6 +26,12 @@ export type Precision = "f32" | "tf32" | "bf16";
 /** {@linkcode Precision} in the order of `gapcam_precision`. */
 export const PRECISIONS: readonly Precision[] = ["f32", "tf32", "bf16"];
 
+/**
+ * @ignore The most threads that may be asked for: more than a few for each
+ * processor only wait for each other, for minutes.
+ */
+export const MOST_THREADS = Math.max(64, 4 * navigator.hardwareConcurrency);
+
 /** Options of {@linkcode openDevice}. */
 export interface DeviceOptions {
   /** Which of several devices of the kind, from 0. Default: 0. */
@@ -341,12 +347,13 @@ function assertOptions(options: DeviceOptions): void {
   }
   if (
     threads !== undefined &&
-    (!Number.isSafeInteger(threads) || threads < 1 || threads > 4096)
+    (!Number.isSafeInteger(threads) || threads < 1 ||
+      threads > MOST_THREADS)
   ) {
     throw new GapcamError(
       "invalid-argument",
       `Cannot open a device with ${threads} threads: ` +
-        "expected a whole number from 1 to 4096",
+        `expected a whole number from 1 to ${MOST_THREADS}`,
     );
   }
 }

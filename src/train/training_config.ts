@@ -16,7 +16,8 @@ export const OPTIMISERS: readonly OptimiserName[] = [
 
 /**
  * How to train. Plain data: a checkpoint keeps it, and with the same data,
- * device and thread count it gives the same bytes again.
+ * device, thread count and kept timings of convolutions it gives the same bytes
+ * again.
  */
 export interface TrainingConfig {
   /** Height and width that images are resized to, in pixels. */

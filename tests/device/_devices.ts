@@ -3,7 +3,13 @@ import { type Device, openDevice } from "../../src/device/device.ts";
 const BACKENDS = ["cpu", "cuda"] as const;
 
 /** Backends that must open, from GAPCAM_REQUIRE=cuda or cpu,cuda. */
-const required = (Deno.env.get("GAPCAM_REQUIRE") ?? "").split(",");
+const required = (Deno.env.get("GAPCAM_REQUIRE") ?? "").split(",")
+  .filter((name) => name !== "");
+for (const name of required) {
+  // A slip of the pen would turn a missing device into a skipped test.
+  if (BACKENDS.some((backend) => backend === name)) continue;
+  throw new Error(`GAPCAM_REQUIRE names ${name}, expected cpu or cuda`);
+}
 
 /** Why a backend cannot be opened here; empty if it can. */
 const reasons = new Map<string, string>(BACKENDS.map((backend) => {

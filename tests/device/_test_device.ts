@@ -8,6 +8,9 @@ import { openLibrary } from "../../src/device/_library.ts";
 // The same tests hold every backend to account: GAPCAM_TEST_DEVICE=cuda, or cudasim over stand-ins
 // for NVIDIA's libraries.
 const wanted = Deno.env.get("GAPCAM_TEST_DEVICE") ?? "cpu";
+if (!["cpu", "cuda", "cudasim"].includes(wanted)) {
+  throw new Error(`GAPCAM_TEST_DEVICE is ${wanted}, expected cpu or cuda`);
+}
 const backend = wanted === "cpu" ? "cpu" : "cuda";
 
 /** Whether the device is a stand-in, which computes by plain loops. */

@@ -25,6 +25,8 @@ export function commandOf(
       "--allow-write",
       "--allow-env",
       "--allow-sys=systemMemoryInfo",
+      // Its competitors are processes of their own.
+      ...(name === "bench" ? ["--allow-run"] : []),
       new URL(`scripts/${name}.ts`, ROOT).pathname,
       ...args,
     ],

@@ -102,6 +102,63 @@ Deno.test("train refuses --device cuda without its library", () =>
     );
   }));
 
+const BENCH: [string, string[], RegExp, Record<string, string>][] = [
+  [
+    "a library that is missing",
+    [],
+    /Cannot open the CPU device: .*libgapcam_cpu.so does not exist/,
+    { GAPCAM_LIBRARY_FOLDER: "/nowhere" },
+  ],
+  [
+    "a precision that the device lacks",
+    ["--precision=tf32"],
+    /Cannot open the CPU with precision tf32: .*; use f32/,
+    {},
+  ],
+  [
+    "a batch that would take the machine's memory",
+    ["--batch=65536"],
+    /Cannot time a batch of 65536 images of 224 x 224: .* ask for less/,
+    {},
+  ],
+  [
+    "a Python that is missing",
+    ["--against=torch", "--python=/nowhere"],
+    /Cannot time PyTorch: \/nowhere did not start or has no torch/,
+    {},
+  ],
+  [
+    "competitors and none",
+    ["--against=none,torch"],
+    /Cannot run the benchmark against none,torch: none stands alone/,
+    {},
+  ],
+  [
+    "to scale from one thread to one",
+    ["--threads=1", "--scaling"],
+    /Cannot compare one thread with all: there is one/,
+    {},
+  ],
+  [
+    "kernels that do not exist",
+    [],
+    /GAPCAM_INSTRUCTION_SET is "avx", expected avx512, avx2 or generic/,
+    { GAPCAM_INSTRUCTION_SET: "avx" },
+  ],
+  [
+    "convolutions that do not exist",
+    [],
+    /GAPCAM_CONVOLUTION is "fast", expected direct or winograd/,
+    { GAPCAM_CONVOLUTION: "fast" },
+  ],
+];
+
+for (const [what, flags, sentence, env] of BENCH) {
+  Deno.test(`bench refuses ${what}`, async () => {
+    await assertRefused("bench", flags, sentence, { env });
+  });
+}
+
 Deno.test("train refuses to run without the CPU's library", () =>
   withFolder(async (folder) => {
     await assertRefused(
