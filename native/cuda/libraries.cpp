@@ -57,6 +57,14 @@ const char *fill(void *library, cudnn::Functions &table) {
 class Opener {
  public:
   OpenedLibraries open() {
+    // A folder that was named and is not there is not made up for by others.
+    if (const std::string own = environment("GAPCAM_NVIDIA_FOLDER");
+        !own.empty() && !is_folder(own)) {
+      opened_.problem = format(
+          "Cannot open the CUDA device: GAPCAM_NVIDIA_FOLDER is %s, where there is no folder; "
+          "name one that holds NVIDIA's libraries, or none",
+          own.c_str());
+    }
     folders_ = library_folders();
     // cuDNN is opened first, since it says which CUDA it was built for. It finds the others by
     // their names once they are open, wherever they lie.

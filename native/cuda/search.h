@@ -21,6 +21,8 @@ struct FoundFile {
 };
 std::vector<FoundFile> find_files(const std::vector<std::string> &folders, const std::string &stem);
 
+bool is_folder(const std::string &path);
+
 // $VARIABLE, or "".
 std::string environment(const char *variable);
 

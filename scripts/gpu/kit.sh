@@ -14,7 +14,7 @@
 #   KIT_SECONDS=N               what all steps may take together (525)
 #   KIT_SMALL=1                 tiny sizes and PyTorch on the CPU: tries the kit, not a GPU
 set -eu
-[ $# = 1 ] || { echo "usage: sh scripts/gpu/kit.sh OUT" >&2; exit 2; }
+[ $# = 1 ] || { echo "kit: name the folder of the report: sh scripts/gpu/kit.sh OUT" >&2; exit 1; }
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 mkdir -p "$1"
 out=$(CDPATH='' cd -- "$1" && pwd)

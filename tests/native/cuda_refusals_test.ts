@@ -119,6 +119,13 @@ Deno.test("the CUDA backend says what is wrong", async (t) => {
     });
   }
 
+  await t.step("a folder of libraries that is not there", async () => {
+    assertMatch(
+      await attempt({}, { GAPCAM_NVIDIA_FOLDER: "/nowhere" }),
+      /^device-unavailable: Cannot open the CUDA device: GAPCAM_NVIDIA_FOLDER is \/nowhere, where there is no folder; name one/,
+    );
+  });
+
   await t.step(
     "libraries of another CUDA version are passed over",
     async () => {
