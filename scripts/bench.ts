@@ -156,7 +156,7 @@ await runCommand({
   }
   const before = await machinePeak(build.threads);
   const workers = new Set(competitors.map(({ worker }) => worker));
-  for (const worker of workers) await built(worker, build);
+  for (const worker of workers) await worker.ask(build);
 
   const results: Record<string, Record<string, Rates[string]>> = {};
   let operations: { steps: ProgramStep[] } | undefined;
@@ -211,20 +211,25 @@ async function timeRounds(
   options: { measure: string; rounds: number; steps: number },
 ): Promise<Rates> {
   const { measure, rounds, steps } = options;
+  const ours = competitors[0]!.worker;
   const rates: Rates = {};
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < competitors.length; i++) {
       const { name, worker, options } =
         competitors[(i + round) % competitors.length]!;
-      const answer = await worker.ask({
+      const request = {
         measure,
         steps,
         // The others ran meanwhile, and a worker that holds one variant at a
         // time has to build it.
         warmUp: true,
         ...options,
-      });
-      if (typeof answer.seconds !== "number") throw refused(name, answer);
+      };
+      // What others cannot do is left out: TensorFlow.js does not train.
+      const answer = worker === ours
+        ? await worker.ask(request)
+        : await worker.attempt(request);
+      if (typeof answer.seconds !== "number") continue;
       (rates[name] ??= []).push(Number(answer.images) / answer.seconds);
     }
   }
@@ -242,7 +247,7 @@ async function timeScaling(
   await using stack = new AsyncDisposableStack();
   async function start(threads: number): Promise<Worker> {
     const worker = stack.use(await startGapcam(threads));
-    await built(worker, { ...build, threads });
+    await worker.ask({ ...build, threads });
     return worker;
   }
   const { steps } = options;
@@ -282,7 +287,7 @@ async function peakMemory(
     options: Record<string, unknown>,
   ): Promise<void> {
     await using worker = await started;
-    await built(worker, build);
+    await worker.ask(build);
     await worker.ask({ measure: "train", steps: 2, ...options });
     peaks[name] = Number((await worker.ask({ measure: "memory" })).peakBytes);
   }
@@ -292,29 +297,6 @@ async function peakMemory(
     await measure("torch f32", startTorch(python, build.threads), options);
   }
   return peaks;
-}
-
-/** Has a worker build its network. */
-async function built(
-  worker: Worker,
-  build: Record<string, unknown>,
-): Promise<void> {
-  const answer = await worker.ask(build);
-  if ("error" in answer) throw refused("a competitor", answer);
-}
-
-/** What a worker said it cannot do, which is a sentence where it is ours. */
-function refused(
-  name: string,
-  { error }: Record<string, unknown>,
-): GapcamError {
-  const message = String(error);
-  return new GapcamError(
-    "unsupported",
-    message.startsWith("Cannot ")
-      ? message
-      : `Cannot time ${name}: it reports ${message}`,
-  );
 }
 
 function startGapcam(threads: number): Promise<Worker> {

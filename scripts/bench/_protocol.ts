@@ -64,8 +64,21 @@ export class Worker implements AsyncDisposable {
     return new Worker(process, lines, JSON.parse(value));
   }
 
-  /** Sends one request and waits for its answer. */
+  /**
+   * Sends one request and waits for its answer.
+   *
+   * @throws {GapcamError} If the worker says that it cannot be done.
+   */
   async ask(
+    request: Record<string, unknown>,
+  ): Promise<Record<string, unknown>> {
+    const answer = await this.attempt(request);
+    if (answer.error === undefined) return answer;
+    throw new GapcamError("unsupported", String(answer.error));
+  }
+
+  /** As {@linkcode ask}, where `{"error": text}` is an answer too. */
+  async attempt(
     request: Record<string, unknown>,
   ): Promise<Record<string, unknown>> {
     const text = new TextEncoder().encode(JSON.stringify(request) + "\n");

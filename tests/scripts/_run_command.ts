@@ -24,9 +24,10 @@ export function commandOf(
       "--allow-read",
       "--allow-write",
       "--allow-env",
-      "--allow-sys=systemMemoryInfo",
-      // Its competitors are processes of their own.
-      ...(name === "bench" ? ["--allow-run"] : []),
+      // The benchmark's competitors are processes of their own.
+      ...(name === "bench"
+        ? ["--allow-run", "--allow-sys=systemMemoryInfo,cpus"]
+        : ["--allow-sys=systemMemoryInfo"]),
       new URL(`scripts/${name}.ts`, ROOT).pathname,
       ...args,
     ],

@@ -153,6 +153,40 @@ const BENCH: [string, string[], RegExp, Record<string, string>][] = [
   ],
 ];
 
+Deno.test("bench goes on without what a competitor cannot do", () =>
+  withFolder(async (folder) => {
+    const python = `${folder}/python`;
+    await Deno.writeTextFile(
+      python,
+      `#!/bin/sh
+echo '{"version": "0"}'
+while read -r request; do
+  case $request in
+    *'"model"'*) echo '{"ready": true}' ;;
+    *'"channelsLast":true'*) echo '{"error": "OutOfMemoryError: none left"}' ;;
+    *) echo '{"unavailable": "it has no gradient"}' ;;
+  esac
+done
+`,
+      { mode: 0o755 },
+    );
+    const { code, stdout, stderr } = await runCommand("bench", [
+      "--json",
+      "--against=torch",
+      `--python=${python}`,
+      "--model=8",
+      "--size=32",
+      "--batch=1",
+      "--rounds=1",
+      "--measure=infer",
+      "--threads=1",
+    ]);
+    assertEquals(code, 0, stderr);
+    assertEquals(Object.keys(JSON.parse(stdout).imagesPerSecond.infer), [
+      "gapcam",
+    ]);
+  }));
+
 for (const [what, flags, sentence, env] of BENCH) {
   Deno.test(`bench refuses ${what}`, async () => {
     await assertRefused("bench", flags, sentence, { env });

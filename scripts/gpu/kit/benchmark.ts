@@ -73,7 +73,7 @@ async function time(
   worker: Worker,
   request: Record<string, unknown>,
 ): Promise<{ rate: number; seconds: number } | { error: string }> {
-  const answer = await worker.ask(request);
+  const answer = await worker.attempt(request);
   const seconds = Number(answer.seconds);
   return answer.error === undefined
     ? { rate: Number(answer.images) / seconds, seconds }
@@ -120,7 +120,7 @@ async function compare(
 }
 
 async function measureMatrixRate(torch: Worker): Promise<void> {
-  const { flopsPerSecond } = await torch.ask({
+  const { flopsPerSecond } = await torch.attempt({
     measure: "matmul",
     size: setting.matrix,
     steps: flags.small ? 2 : 50,
