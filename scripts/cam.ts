@@ -111,7 +111,7 @@ async function main(flags: Flags): Promise<void> {
     ? undefined
     : parseClass(flags.class, classes);
   const given = [...flags.image, ...flags.positional];
-  assertOneSource(flags, given);
+  assertSources(flags, given);
   const size = flags.size ?? Math.max(224, run.checkpoint.training.imageSize);
   const options = { flags, classIndex, size };
   const subjects = flags.image.length > 0
@@ -181,7 +181,7 @@ function print(result: Result): void {
   for (const file of result.files) console.log(shownPath(file));
 }
 
-function assertOneSource(flags: Flags, given: readonly string[]): void {
+function assertSources(flags: Flags, given: readonly string[]): void {
   const sources = [
     ["--index", flags.index !== undefined],
     ["--indices", flags.indices !== undefined],

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "files.h"
+
 namespace gapcam {
 
 namespace {
@@ -31,8 +33,7 @@ std::string cache_folder() {
     mkdir(folder.substr(0, end).c_str(), 0777);
   }
   mkdir(folder.c_str(), 0777);
-  struct stat status;
-  return stat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode) ? folder : "";
+  return is_folder(folder) ? folder : "";
 }
 
 }  // namespace gapcam

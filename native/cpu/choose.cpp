@@ -266,7 +266,7 @@ std::string key_of(const ConvolutionRequest &r) {
 std::string convolution_wish() {
   const char *value = std::getenv("GAPCAM_CONVOLUTION");
   const std::string wish = value ? value : "";
-  if (wish.empty() || wish == "direct" || wish == winograd) return wish;
+  if (wish.empty() || wish == direct || wish == winograd) return wish;
   throw Error(GAPCAM_INVALID_ARGUMENT,
               format("Cannot choose convolutions: GAPCAM_CONVOLUTION is \"%s\", expected direct or "
                      "winograd",

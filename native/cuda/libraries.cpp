@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include "error.h"
+#include "files.h"
 #include "search.h"
 
 namespace gapcam::cuda {

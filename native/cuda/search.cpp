@@ -10,18 +10,13 @@
 
 namespace gapcam::cuda {
 
-bool is_folder(const std::string &path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 namespace {
 
 class Folders {
  public:
   void add(const std::string &folder) {
     struct stat status;
-    if (stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return;
+    if (folder.empty() || stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return;
     if (seen_.insert({status.st_dev, status.st_ino}).second) folders_.push_back(folder);
   }
 

@@ -21,8 +21,6 @@ struct FoundFile {
 };
 std::vector<FoundFile> find_files(const std::vector<std::string> &folders, const std::string &stem);
 
-bool is_folder(const std::string &path);
-
 // $VARIABLE, or "".
 std::string environment(const char *variable);
 

@@ -41,7 +41,10 @@ export interface DeviceOptions {
    * master weights, accumulation and loss). Default: `f32`.
    */
   precision?: Precision;
-  /** CPU threads, from 1; all that the process may run on if left out. */
+  /**
+   * CPU threads, from 1 to 64 or four for each processor, whichever is more; all
+   * that the process may run on if left out.
+   */
   threads?: number;
   /** Waits after each step, so that an error names it. Default: false. */
   synchronous?: boolean;
