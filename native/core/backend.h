@@ -1,4 +1,4 @@
-// What a backend implements. The C interface in abi.cpp checks handles, arguments and shapes,
+// What a backend implements. The C interface in abi/ checks handles, arguments and shapes,
 // records graphs and serialises calls; a backend only ever sees graphs that are valid.
 #pragma once
 

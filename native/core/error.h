@@ -1,4 +1,4 @@
-// How code behind the C interface fails: it throws Error; abi.cpp turns that into a status.
+// How code behind the C interface fails: it throws Error; abi/guard.h turns that into a status.
 #pragma once
 
 #include <cstdarg>

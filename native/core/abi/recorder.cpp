@@ -1,0 +1,119 @@
+#include "recorder.h"
+
+namespace gapcam {
+
+namespace {
+
+const char *to_string(DataType type) {
+  return type == DataType::f32 ? "f32" : type == DataType::u8 ? "u8" : "i32";
+}
+
+}  // namespace
+
+Recorder::Recorder(gapcam_handle program, const char *operation)
+    : program_(find_program(program)), operation_(operation) {
+  lock_ = std::unique_lock(program_->device->mutex);
+  require(!program_->executable,
+          format("Cannot add %s: the program is already compiled", operation));
+}
+
+void Recorder::check(bool condition, const std::string &reason, gapcam_status status) {
+  require(condition, format("Cannot add %s: %s", operation_, reason.c_str()), status);
+}
+
+ValueId Recorder::use(gapcam_handle handle, const char *role, DataType type) {
+  const auto tensor = find_tensor(handle);
+  check(tensor->type == type,
+        format("its %s must be %s, found %s", role, to_string(type), to_string(tensor->type)),
+        GAPCAM_INVALID_ARGUMENT);
+  if (!tensor->storage) {
+    check(tensor->program.lock() == program_, format("its %s belongs to another program", role),
+          GAPCAM_INVALID_ARGUMENT);
+    return tensor->value;
+  }
+  check(tensor->device == program_->device, format("its %s is on another device", role),
+        GAPCAM_INVALID_ARGUMENT);
+  const auto seen = program_->external.find(tensor->storage.get());
+  if (seen != program_->external.end()) return seen->second;
+  Value value;
+  value.type = tensor->type;
+  value.shape = tensor->shape;
+  value.storage = tensor->storage;
+  value.readable = true;
+  const ValueId id = add_value(std::move(value));
+  program_->external.emplace(tensor->storage.get(), id);
+  return id;
+}
+
+ValueId Recorder::use_optional(gapcam_handle handle, const char *role) {
+  return handle ? use(handle, role) : no_value;
+}
+
+void Recorder::expect_rank(ValueId id, size_t rank, const char *role) {
+  check(shape(id).size() == rank, format("its %s must have %zu dimensions, found %s", role, rank,
+                                         gapcam::to_string(shape(id)).c_str()));
+}
+
+void Recorder::expect_shape(ValueId id, const Shape &expected, const char *role) {
+  if (id == no_value) return;
+  check(shape(id) == expected,
+        format("its %s must have the shape %s, found %s", role, gapcam::to_string(expected).c_str(),
+               gapcam::to_string(shape(id)).c_str()));
+}
+
+void Recorder::check_slope(float slope) {
+  check(slope >= 0.0f && slope <= 1.0f,
+        format("the negative slope must be between 0 and 1, found %g", slope),
+        GAPCAM_INVALID_ARGUMENT);
+}
+
+int64_t Recorder::window_count(int64_t size, int kernel, int stride, int padding,
+                               const char *direction) {
+  check(kernel >= 1 && stride >= 1 && padding >= 0 && kernel <= 4096 && stride <= 4096 &&
+            padding <= 4096,
+        format("kernel, stride and padding must be positive and at most 4096 (padding may be 0), "
+               "found %d, %d and %d",
+               kernel, stride, padding),
+        GAPCAM_INVALID_ARGUMENT);
+  check(size + 2 * padding >= kernel,
+        format("a kernel of %d does not fit an input %s of %lld with padding %d", kernel, direction,
+               static_cast<long long>(size), padding));
+  return (size + 2 * padding - kernel) / stride + 1;
+}
+
+gapcam_handle Recorder::finish(Operation operation, Shape output) {
+  check(element_count(output) < (int64_t{1} << 40), "its output is too large",
+        GAPCAM_INVALID_ARGUMENT);
+  Value value;
+  value.shape = std::move(output);
+  value.producer = static_cast<int>(graph().operations.size());
+  operation.output = add_value(std::move(value));
+  operation.needs_gradient.assign(operation.inputs.size(), false);
+  const ValueId id = operation.output;
+  graph().operations.push_back(std::move(operation));
+  return handle_of(id);
+}
+
+ValueId Recorder::add_value(Value value) {
+  graph().values.push_back(std::move(value));
+  return static_cast<ValueId>(graph().values.size()) - 1;
+}
+
+std::function<void()> Recorder::checkpoint() {
+  return [this, graph = *program_->graph, external = program_->external] {
+    *program_->graph = graph;
+    program_->external = external;
+  };
+}
+
+gapcam_handle Recorder::handle_of(ValueId id) {
+  auto tensor = std::make_shared<TensorObject>();
+  tensor->device = program_->device;
+  tensor->type = graph().value(id).type;
+  tensor->shape = graph().value(id).shape;
+  tensor->program = program_;
+  tensor->value = id;
+  return registry().add(std::move(tensor));
+}
+
+}  // namespace gapcam
