@@ -6,6 +6,7 @@
 
 import { GapcamError } from "../src/error.ts";
 import type { Dataset } from "../src/data/dataset.ts";
+import { DATASET_NAMES } from "../src/data/open_dataset.ts";
 import {
   type Device,
   type DeviceKind,
@@ -24,23 +25,28 @@ import { openSplit } from "./_train_job.ts";
 export const NETWORK_FLAGS = {
   checkpoint: {
     type: "string",
-    help: "a checkpoint, a run's folder or name; the newest run if left out",
+    help: "a checkpoint, a run's folder or name",
+    default: "the newest run",
     placeholder: "RUN",
   },
   dataset: {
     type: "string",
-    help: "the data set; that of the run if left out",
+    choices: DATASET_NAMES,
+    help: "the data set",
+    default: "the run's",
     placeholder: "NAME",
   },
   "data-dir": {
     type: "string",
     help: "folder of the data set",
+    default: "the run's, or data/NAME",
     placeholder: "FOLDER",
   },
   split: {
     type: "string",
     choices: ["train", "test"],
-    help: "which images; test if left out",
+    help: "which images",
+    default: "test",
     placeholder: "SPLIT",
   },
   ...DEVICE_FLAGS,

@@ -10,25 +10,29 @@ export const DEVICE_FLAGS = {
     type: "string",
     choices: ["auto", "cpu", "cuda"],
     help: "where to compute; auto takes CUDA where it works",
+    default: "auto",
     placeholder: "DEVICE",
   },
   "device-index": {
     type: "integer",
     min: 0,
     max: 1023,
-    help: "which of several GPUs; the first, 0, if left out",
+    help: "which of several GPUs",
+    default: "0",
   },
   precision: {
     type: "string",
     choices: ["f32", "tf32", "bf16"],
     help: "how to multiply",
+    default: "f32",
     placeholder: "TYPE",
   },
   threads: {
     type: "integer",
     min: 1,
     max: MOST_THREADS,
-    help: "CPU threads; all if left out",
+    help: "CPU threads",
+    default: "all",
   },
 } as const satisfies Record<string, Flag>;
 
@@ -49,6 +53,7 @@ export const TRAIN_FLAGS = {
   "data-dir": {
     type: "string",
     help: "folder of the data set",
+    default: "data/NAME",
     placeholder: "FOLDER",
   },
   model: {
@@ -121,12 +126,14 @@ export const TRAIN_FLAGS = {
     type: "integer",
     min: 1,
     help: "use only the first N training images",
+    default: "all",
   },
   "test-fraction": {
     type: "number",
     above: 0,
     max: 0.99,
-    help: "part of a folder without a test split that is for testing (0.2)",
+    help: "part of a folder without a test split that is for testing",
+    default: "0.2",
   },
   "strict": {
     type: "boolean",
@@ -136,16 +143,19 @@ export const TRAIN_FLAGS = {
     type: "integer",
     min: 1,
     help: "use only the first N test images",
+    default: "all",
   },
   seed: {
     type: "integer",
     min: 0,
     help: "drives initialisation, order and augmentation",
+    default: "0",
   },
   ...DEVICE_FLAGS,
   out: {
     type: "string",
-    help: "the run's folder; runs/TIME if left out",
+    help: "the run's folder",
+    default: "runs/TIME",
     placeholder: "FOLDER",
   },
   resume: {

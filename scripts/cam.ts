@@ -28,7 +28,12 @@ import { writeFile } from "./_pictures.ts";
 import { shownPath } from "./_runs.ts";
 
 const FLAGS = {
-  index: { type: "integer", min: 0, help: "one image of the data set; 3" },
+  index: {
+    type: "integer",
+    min: 0,
+    help: "one image of the data set",
+    default: "3",
+  },
   indices: {
     type: "string",
     help: "several images, such as 0-63 or 1,5,8-10",
@@ -43,7 +48,8 @@ const FLAGS = {
   fit: {
     type: "string",
     choices: ["crop", "stretch"],
-    help: "how a photograph becomes a square; crop if left out",
+    help: "how a photograph becomes a square",
+    default: "crop",
     placeholder: "HOW",
   },
   "full-size": {
@@ -52,33 +58,37 @@ const FLAGS = {
   },
   class: {
     type: "string",
-    help:
-      "the class to explain, by name or number; the predicted one if left out",
+    help: "the class to explain, by name or number",
+    default: "the predicted one",
     placeholder: "CLASS",
   },
   ...NETWORK_FLAGS,
   out: {
     type: "string",
-    help: "folder of the pictures; cam in the run's folder",
+    help: "folder of the pictures",
+    default: "cam in the run's folder",
     placeholder: "FOLDER",
   },
   size: {
     type: "integer",
     min: 8,
     max: 4096,
-    help: "height and width of a picture; the network's, at least 224",
+    help: "height and width of a picture",
+    default: "the network's, at least 224",
     placeholder: "PIXELS",
   },
   alpha: {
     type: "number",
     min: 0,
     max: 1,
-    help: "share of the colours in the overlay; 0.4",
+    help: "share of the colours in the overlay",
+    default: "0.4",
   },
   colormap: {
     type: "string",
     choices: COLORMAP_NAMES,
-    help: "which colours; jet",
+    help: "which colours",
+    default: "jet",
     placeholder: "NAME",
   },
   json: { type: "boolean", help: "print one JSON object" },

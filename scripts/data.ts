@@ -23,7 +23,8 @@ await runCommand({
     "data-dir": {
       type: "string",
       placeholder: "FOLDER",
-      help: "folder for the files (default: data/NAME)",
+      help: "folder for the files",
+      default: "data/NAME",
     },
     "url": {
       type: "string",
@@ -42,12 +43,14 @@ await runCommand({
       type: "number",
       above: 0,
       placeholder: "SECONDS",
-      help: "give a silent connection up after this long (default: 30)",
+      help: "give a silent connection up after this long",
+      default: "30",
     },
     "retries": {
       type: "integer",
       min: 0,
-      help: "attempts in a row that may bring nothing new (default: 5)",
+      help: "attempts in a row that may bring nothing new",
+      default: "5",
     },
   },
 }, async (flags) => {

@@ -15,8 +15,19 @@ import { listUnreadable } from "./_unreadable.ts";
 
 const FLAGS = {
   ...NETWORK_FLAGS,
-  limit: { type: "integer", min: 1, help: "use only the first N images" },
-  "batch-size": { type: "integer", min: 1, max: 65536, help: "images at once" },
+  limit: {
+    type: "integer",
+    min: 1,
+    help: "use only the first N images",
+    default: "all",
+  },
+  "batch-size": {
+    type: "integer",
+    min: 1,
+    max: 65536,
+    help: "images at once",
+    default: "the run's",
+  },
   json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
 

@@ -23,12 +23,14 @@ const FLAGS = {
   format: {
     type: "string",
     choices: ["onnx", "pt", "safetensors"],
-    help: "what to write; goes by the name of --out if left out",
+    help: "what to write",
+    default: "what the name of --out says",
     placeholder: "FORMAT",
   },
   checkpoint: {
     type: "string",
-    help: "a checkpoint, a run's folder or name; the newest run if left out",
+    help: "a checkpoint, a run's folder or name",
+    default: "the newest run",
     placeholder: "RUN",
   },
   names: {
@@ -36,6 +38,7 @@ const FLAGS = {
     choices: ["gapcam", "notebook"],
     help: "names of the trunk's tensors: features.N as torchvision's, or " +
       "conv.N as the notebook's",
+    default: "gapcam",
     placeholder: "NAMES",
   },
   out: { type: "string", help: "the file to write", placeholder: "FILE" },

@@ -5,7 +5,11 @@
  */
 
 import { GapcamError } from "../src/error.ts";
-import { type DatasetName, openDataset } from "../src/data/open_dataset.ts";
+import {
+  DATASET_NAMES,
+  type DatasetName,
+  openDataset,
+} from "../src/data/open_dataset.ts";
 import { VGG_CONFIGURATIONS } from "../src/nn/vgg.ts";
 import { importWeights } from "../src/train/imported_weights.ts";
 import { parseModel } from "../src/train/model_config.ts";
@@ -23,8 +27,9 @@ import {
 import { shownPath } from "./_runs.ts";
 
 const FLAGS = {
-  arch: {
+  model: {
     type: "string",
+    formerly: ["arch"],
     help:
       "vgg11, vgg13, vgg16, vgg19, each with _bn for batch normalisation; " +
       "or a list as 32,32,M,64",
@@ -33,8 +38,8 @@ const FLAGS = {
   head: {
     type: "string",
     choices: ["keep", "new"],
-    help: "keep the linear layer that decides, or start a fresh one; " +
-      "keep if left out",
+    help: "keep the linear layer that decides, or start a fresh one",
+    default: "keep",
     placeholder: "HEAD",
   },
   classes: {
@@ -44,6 +49,7 @@ const FLAGS = {
   },
   dataset: {
     type: "string",
+    choices: DATASET_NAMES,
     help: "the data set of the classes; names them too where it is there",
     placeholder: "NAME",
   },
@@ -51,27 +57,30 @@ const FLAGS = {
     type: "integer",
     min: 1,
     max: 8192,
-    help: "height and width that images are resized to; 224 if left out",
+    help: "height and width that images are resized to",
+    default: "224",
     placeholder: "PIXELS",
   },
   slope: {
     type: "number",
     min: 0,
     max: 1,
-    help: "slope of the leaky ReLU; 0 for torchvision's names, else 0.2",
+    help: "slope of the leaky ReLU",
+    default: "0 for torchvision's names, else 0.2",
   },
   mean: {
     type: "string",
-    help: "mean of each channel of the images in [0, 1]; ImageNet's for " +
-      "torchvision's names, else 0.5",
+    help: "mean of each channel of the images in [0, 1]",
+    default: "ImageNet's for torchvision's names, else 0.5",
     placeholder: "LIST",
   },
   deviation: {
     type: "string",
-    help: "standard deviation of each channel, likewise",
+    help: "standard deviation of each channel",
+    default: "likewise",
     placeholder: "LIST",
   },
-  seed: { type: "integer", min: 0, help: "of a fresh head" },
+  seed: { type: "integer", min: 0, help: "of a fresh head", default: "0" },
   out: {
     type: "string",
     help: "the safetensors file to write",
@@ -84,8 +93,8 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
   if (source === undefined || rest.length > 0) {
     fail(`Cannot import ${flags.positional.length} files: name one`);
   }
-  const { arch, out } = flags;
-  if (!arch) fail("Cannot import weights without --arch, such as vgg16");
+  const { model: arch, out } = flags;
+  if (!arch) fail("Cannot import weights without --model, such as vgg16");
   if (!out) fail("Cannot import weights without --out FILE.safetensors");
   const { tensors, notes } = await open(userPath(source));
   const classes = chosenClasses(flags);
@@ -164,7 +173,7 @@ await runCommand({
   name: "import",
   summary: "Makes a checkpoint of weights that were trained elsewhere: " +
     "PyTorch state dicts and safetensors.",
-  usage: "FILE --arch NAME --out FILE.safetensors [FLAGS]",
+  usage: "FILE --model NAME --out FILE.safetensors [FLAGS]",
   positional: true,
   flags: FLAGS,
 }, main);

@@ -26,32 +26,44 @@ const FLAGS = {
   dataset: {
     type: "string",
     choices: DATASET_NAMES,
-    help: "what to show; stl10 where it is there, else fashion-mnist",
+    help: "what to show",
+    default: "stl10 where it is there, else fashion-mnist",
     placeholder: "NAME",
   },
   "data-dir": {
     type: "string",
     help: "folder of the data set",
+    default: "data/NAME",
     placeholder: "FOLDER",
   },
   split: {
     type: "string",
     choices: ["train", "test"],
-    help: "which images; train if left out",
+    help: "which images",
+    default: "train",
     placeholder: "SPLIT",
   },
-  count: { type: "integer", min: 1, max: 1024, help: "how many; 64" },
+  limit: {
+    type: "integer",
+    min: 1,
+    max: 1024,
+    help: "how many images",
+    default: "64",
+    formerly: ["count"],
+  },
   size: {
     type: "integer",
     min: 8,
     max: 1024,
-    help: "height and width of an image; 96",
+    help: "height and width of an image",
+    default: "96",
     placeholder: "PIXELS",
   },
-  seed: { type: "integer", min: 0, help: "which ones; 0" },
+  seed: { type: "integer", min: 0, help: "which ones", default: "0" },
   out: {
     type: "string",
-    help: "the picture; samples.png",
+    help: "the picture",
+    default: "samples.png",
     placeholder: "FILE",
   },
 } as const satisfies Record<string, Flag>;
@@ -64,7 +76,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
     ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
   }, (flags.split ?? "train") as "train" | "test");
   const loader = new BatchLoader(dataset, {
-    batchSize: flags.count ?? 64,
+    batchSize: flags.limit ?? 64,
     shuffle: true,
     seed: flags.seed ?? 0,
   });

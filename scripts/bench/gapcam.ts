@@ -83,7 +83,7 @@ class Bench implements Disposable {
         "out-of-memory",
         `Cannot time a batch of ${batch} images of ${size} x ${size}: they take ` +
           `${bytes} bytes, at most ${MOST_IMAGE_BYTES} are held; ask for less ` +
-          "with --batch or --size",
+          "with --batch-size or --image-size",
       );
     }
     const device = this.#stack.use(

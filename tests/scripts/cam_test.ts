@@ -173,7 +173,7 @@ Deno.test("samples writes a grid of a batch, the same for one seed", () =>
     for (const out of ["a.png", "b.png", "c.png"]) {
       const { code, stdout, stderr } = await runCommand("samples", [
         "--dataset=shapes",
-        "--count=6",
+        "--limit=6",
         "--size=32",
         `--seed=${out === "c.png" ? 2 : 1}`,
         `--out=${out}`,

@@ -135,7 +135,7 @@ Deno.test("export and import carry a network through PyTorch's format and back",
       assertEquals([exported.code, exported.stderr], [0, ""]);
       const imported = await runCommand("import", [
         file,
-        "--arch=8,M,16",
+        "--model=8,M,16",
         `--classes=${checkpoint.classes.join()}`,
         "--image-size=16",
         "--out=back.safetensors",
@@ -166,7 +166,7 @@ Deno.test("import --head new keeps the trunk, which train --init takes with its 
     await writePytorch(`${folder}/foreign.pth`, weights);
     const imported = await runCommand("import", [
       "foreign.pth",
-      "--arch=8,M,16",
+      "--model=8,M,16",
       "--head=new",
       "--out=trunk.safetensors",
     ], { folder });
@@ -209,31 +209,31 @@ Deno.test("import refuses files that call functions, and says what it lacks", ()
     const out = "--out=x.safetensors";
     await assertRefused(
       "import",
-      [`${FIXTURES}attack2.pt`, "--arch=vgg16", out],
+      [`${FIXTURES}attack2.pt`, "--model=vgg16", out],
       /it calls posix\.system, and reading weights runs no code/,
       { folder },
     );
     await assertRefused(
       "import",
       [`${FIXTURES}protocol2.pt`, out],
-      /without --arch, such as vgg16/,
+      /without --model, such as vgg16/,
       { folder },
     );
     await assertRefused(
       "import",
-      [`${FIXTURES}protocol2.pt`, "--arch=vgg16"],
+      [`${FIXTURES}protocol2.pt`, "--model=vgg16"],
       /without --out/,
       { folder },
     );
     await assertRefused(
       "import",
-      [`${FIXTURES}protocol2.pt`, "--arch=vgg16", out],
+      [`${FIXTURES}protocol2.pt`, "--model=vgg16", out],
       /no name begins with "features\." or "conv\."/,
       { folder },
     );
     await assertRefused(
       "import",
-      ["none.pth", "--arch=vgg16", out],
+      ["none.pth", "--model=vgg16", out],
       /no such/,
       {
         folder,
