@@ -8,6 +8,12 @@ export const COLORMAP_NAMES = [
   "hot",
   "viridis",
   "inferno",
+  "magma",
+  "plasma",
+  "cividis",
+  "turbo",
+  "bwr",
+  "RdBu_r",
 ] as const;
 
 /** A name that {@linkcode colormap} knows. */
@@ -33,6 +39,16 @@ const SEGMENTED: Partial<Record<ColormapName, readonly Corners[]>> = {
     [[0, 0], [0.365079, 0], [0.746032, 1], [1, 1]],
     [[0, 0], [0.746032, 0], [1, 1]],
   ],
+  bwr: [
+    [[0, 0], [0.5, 1], [1, 1]],
+    [[0, 0], [0.5, 1], [1, 0]],
+    [[0, 1], [0.5, 1], [1, 0]],
+  ],
+  RdBu_r: reversedLevels([
+    [103, 178, 214, 244, 253, 247, 209, 146, 67, 33, 5],
+    [0, 24, 96, 165, 219, 247, 229, 197, 147, 102, 48],
+    [31, 43, 77, 130, 199, 247, 240, 222, 195, 172, 97],
+  ]),
 };
 
 const tables = new Map<ColormapName, Float64Array>();
@@ -41,7 +57,9 @@ const tables = new Map<ColormapName, Float64Array>();
  * The 256 colours of a colour map, bit for bit those of matplotlib's map of
  * that name (`"grey"` is its `"gray"`).
  *
- * @param name `"jet"`, `"grey"`, `"hot"`, `"viridis"` or `"inferno"`.
+ * `"bwr"` and `"RdBu_r"` diverge: blue, white in the middle, red.
+ *
+ * @param name One of {@linkcode COLORMAP_NAMES}.
  * @returns 256 rows of red, green and blue in `[0, 1]`; shared, not to be
  * written to. A value `v` in `[0, 1]` has row `min(floor(256 * v), 255)`.
  * @throws {GapcamError} If there is no map of that name.
@@ -56,10 +74,10 @@ const tables = new Map<ColormapName, Float64Array>();
 export function colormap(name: ColormapName): Float64Array {
   let table = tables.get(name);
   if (!table) {
-    const segments = SEGMENTED[name];
+    const segments = Object.hasOwn(SEGMENTED, name) && SEGMENTED[name];
     if (segments) table = fromCorners(segments);
-    else if (name === "viridis" || name === "inferno") {
-      table = fromMillionths(LISTED[name]);
+    else if (Object.hasOwn(LISTED, name)) {
+      table = fromMillionths(LISTED[name as keyof typeof LISTED]);
     } else {
       throw new GapcamError(
         "invalid-argument",
@@ -91,6 +109,17 @@ function fromCorners(channels: readonly Corners[]): Float64Array {
     }
   });
   return table;
+}
+
+/** Corners of evenly spaced 8-bit levels of each channel, last level first. */
+function reversedLevels(channels: readonly number[][]): Corners[] {
+  return channels.map((levels) =>
+    levels.map((level, i) => {
+      // matplotlib's way to the corner, which decides the last bit.
+      const place = i === levels.length - 1 ? 1 : i * (1 / (levels.length - 1));
+      return [1 - place, level / 255] as const;
+    }).reverse()
+  );
 }
 
 /** Unpacks base 64 of 24-bit big-endian numbers, each a colour in millionths. */

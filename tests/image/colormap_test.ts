@@ -19,8 +19,8 @@ COLORMAP_NAMES.forEach((name, i) => {
 
 Deno.test("colormap() names the maps that there are", () => {
   assertThrows(
-    () => colormap("turbo" as ColormapName),
+    () => colormap("rainbow" as ColormapName),
     GapcamError,
-    'Cannot colour map: found colormap "turbo", expected jet, grey, hot, viridis, inferno',
+    'Cannot colour map: found colormap "rainbow", expected jet, grey, hot, viridis, inferno, magma, plasma, cividis, turbo, bwr, RdBu_r',
   );
 });
