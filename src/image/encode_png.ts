@@ -41,7 +41,10 @@ const LARGEST = 2 ** 31 - 1;
  * if (bytes[1] !== "P".charCodeAt(0)) throw new Error();
  * ```
  */
-export function encodePng(image: Image, options: PngOptions = {}): Uint8Array {
+export function encodePng(
+  image: Image,
+  options: PngOptions = {},
+): Uint8Array<ArrayBuffer> {
   checkImage(image, "encode PNG");
   const { width, height, channels, data } = image;
   const level = options.compressionLevel ?? 6;

@@ -148,3 +148,10 @@ function chunkOf(bytes: Uint8Array, type: string): [number, number] {
   }
   throw new Error(`no ${type} chunk`);
 }
+
+Deno.test("encodePng()'s bytes are a response's body, a blob's part and a file's, without a cast", async () => {
+  const bytes = encodePng(testImage(2, 2, 3));
+  const body: BodyInit = bytes;
+  assertEquals(await new Response(body).bytes(), bytes);
+  assertEquals(new Blob([bytes]).size, bytes.length);
+});
