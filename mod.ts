@@ -33,6 +33,7 @@ export {
 } from "./src/cam/class_activation_map.ts";
 export { type NormalisedMap, normaliseMap } from "./src/cam/normalise_map.ts";
 export { overlayCam } from "./src/cam/overlay_cam.ts";
+export { probabilitiesOf } from "./src/cam/probabilities_of.ts";
 export { type MapProof, proveMap } from "./src/cam/prove_map.ts";
 export { rawMap } from "./src/cam/raw_map.ts";
 

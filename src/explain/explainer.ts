@@ -3,6 +3,7 @@ import {
   type ClassActivationMap,
   classActivationMap,
 } from "../cam/class_activation_map.ts";
+import { probabilitiesOf } from "../cam/probabilities_of.ts";
 import { flatten } from "../nn/layers.ts";
 import type { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
@@ -14,6 +15,10 @@ export interface Explanation extends ClassActivationMap {
   readonly logits: Float32Array;
   /** The class with the greatest logit; the map may explain another. */
   readonly predicted: number;
+  /** The softmax of the logits: a probability in `[0, 1]` for each class. */
+  readonly probabilities: Float32Array;
+  /** The probability of the class that the map explains. */
+  readonly probability: number;
 }
 
 /** Options of {@linkcode Explainer.explain}. */
@@ -135,7 +140,14 @@ export class Explainer implements Disposable {
         bias: this.#bias,
         logits,
       }, rest);
-      return { ...map, logits, predicted: firstGreatest(logits) };
+      const probabilities = probabilitiesOf(logits);
+      return {
+        ...map,
+        logits,
+        predicted: firstGreatest(logits),
+        probabilities,
+        probability: probabilities[map.classIndex]!,
+      };
     });
   }
 

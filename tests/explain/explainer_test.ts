@@ -13,6 +13,7 @@ import {
   Network,
   openDevice,
   openShapes,
+  probabilitiesOf,
   relu,
   sequential,
   vgg,
@@ -64,6 +65,10 @@ Deno.test("Explainer explains any class, with a head without bias too", async ()
     assertEquals(explanation!.classIndex, classIndex);
     assertEquals(explanation!.proof.logit, explanation!.logits[classIndex]);
     assertLess(explanation!.proof.residual, 1e-5);
+    const { probabilities, probability } = explanation!;
+    assertEquals(probability, probabilities[classIndex]);
+    assertEquals(probabilities, probabilitiesOf(explanation!.logits));
+    assertAlmostEquals(probabilities.reduce((a, b) => a + b), 1, 1e-6);
   }
   await assertRejects(
     () => explainer.explain(pixels, { classIndex: 4 }),
