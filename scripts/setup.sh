@@ -126,8 +126,37 @@ if [ -e build/CMakeCache.txt ] &&
 fi
 # A configuration that failed leaves a cache, but nothing to build with.
 if { [ ! -e build/Makefile ] && [ ! -e build/build.ninja ]; } || [ -n "${DNNL_ROOT:-}" ]; then
-  say "building the native libraries"
+  building=yes
+  say "building the native libraries, which takes some minutes"
   quietly cmake -S native -B build -DCMAKE_BUILD_TYPE=Release ${DNNL_ROOT:+"-DDNNL_ROOT=$DNNL_ROOT"}
 fi
-quietly cmake --build build --parallel "$(nproc 2>/dev/null || echo 2)"
+# Make and Ninja begin their lines with how far they are: a line for each fifth.
+show_progress() {
+  shown=0
+  while IFS= read -r line; do
+    case "$line" in
+    "["*%"]"*) share=${line%%\%*} && share=${share#"["} ;;
+    "["*/*"]"*) done=${line%%/*} && all=${line#*/} && share=$((100 * ${done#"["} / ${all%%"]"*})) ;;
+    *) continue ;;
+    esac
+    share=$((share / 20 * 20))
+    [ "$share" -le "$shown" ] || [ "$share" -ge 100 ] || say "$share % built"
+    [ "$share" -le "$shown" ] || shown=$share
+  done
+}
+built=$(mktemp)
+{ cmake --build build --parallel "$(nproc 2>/dev/null || echo 2)" 2>&1 || echo failed >"$built"; } |
+  tee "$log_build" | if [ -n "${building:-}" ]; then show_progress; else cat >/dev/null; fi
+if [ -s "$built" ]; then
+  cat "$log_build" >&2
+  rm -f "$built"
+  say "this failed: cmake --build build"
+  exit 1
+fi
+rm -f "$built"
+
+# ---- npm packages --------------------------------------------------------------------------------
+
+# So that nothing is fetched in the middle of a job, and everything works without a network later.
+quietly deno install --frozen --quiet --entrypoint mod.ts scripts/*.ts tests/*/*_test.ts
 say "ready: $(deno --version | sed -n '1s/ (.*//p'), native libraries in build/"

@@ -20,37 +20,40 @@ export const OPTIMISERS: readonly OptimiserName[] = [
  * again.
  */
 export interface TrainingConfig {
-  /** Height and width that images are resized to, in pixels. */
+  /** Height and width that images are resized to, in pixels. Default: 224. */
   imageSize: number;
-  /** Mean of each channel, of pixels scaled to [0, 1]. */
+  /** Mean of each channel, of pixels scaled to [0, 1]. Default: 0.5 each. */
   mean: number[];
-  /** Standard deviation of each channel. */
+  /** Standard deviation of each channel. Default: 0.5 each. */
   deviation: number[];
-  /** Images a step. */
+  /** Images a step. Default: 64. */
   batchSize: number;
-  /** How often every training image is shown. */
+  /** How often every training image is shown. Default: 100. */
   epochs: number;
-  /** Greatest learning rate. */
+  /** Greatest learning rate. Default: 1e-5. */
   learningRate: number;
-  /** How it changes. */
+  /** How it changes. Default: `constant`. */
   schedule: ScheduleName;
-  /** What updates the parameters. */
+  /** What updates the parameters. Default: `adam`. */
   optimiser: OptimiserName;
-  /** Weight decay, as the optimiser applies it. */
+  /**
+   * Weight decay, as the optimiser applies it. Default: 0.01 for `adamw`, as
+   * PyTorch has it, else 0.
+   */
   weightDecay: number;
-  /** Momentum of `sgd` and `nesterov`. */
+  /** Momentum of `sgd` and `nesterov`. Default: 0.9. */
   momentum: number;
-  /** Share of the target that is spread over all classes, in [0, 1). */
+  /** Share of the target that is spread over all classes, in [0, 1). Default: 0. */
   labelSmoothing: number;
-  /** Whether training images are mirrored at random. */
+  /** Whether training images are mirrored at random. Default: false. */
   flip: boolean;
-  /** Pixels by which training images are shifted at random, at most. */
+  /** Pixels by which training images are shifted at random, at most. Default: 0. */
   crop: number;
-  /** Parameters whose name starts with one of these are not trained. */
+  /** Parameters whose name starts with one of these are not trained. Default: none. */
   freeze: string[];
-  /** Drives initialisation, order and augmentation. */
+  /** Drives initialisation, order and augmentation. Default: 0. */
   seed: number;
-  /** Steps from one reported loss to the next. */
+  /** Steps from one reported loss to the next. Default: 50. */
   logEvery: number;
 }
 
@@ -73,6 +76,7 @@ export interface TrainingConfig {
 export function trainingConfig(
   overrides: Partial<TrainingConfig> = {},
 ): TrainingConfig {
+  const given = definedOf(overrides);
   const config: TrainingConfig = {
     imageSize: 224,
     mean: [0.5, 0.5, 0.5],
@@ -82,7 +86,7 @@ export function trainingConfig(
     learningRate: 1e-5,
     schedule: "constant",
     optimiser: "adam",
-    weightDecay: 0,
+    weightDecay: given.optimiser === "adamw" ? adamW().weightDecay : 0,
     momentum: 0.9,
     labelSmoothing: 0,
     flip: false,
@@ -90,7 +94,7 @@ export function trainingConfig(
     freeze: [],
     seed: 0,
     logEvery: 50,
-    ...definedOf(overrides),
+    ...given,
   };
   for (
     const [name, least, greatest] of [

@@ -9,28 +9,23 @@ export interface Outcome {
   stderr: string;
 }
 
-/** A command as `deno task NAME` runs it, with no terminal and no network. */
+const { tasks } = JSON.parse(
+  Deno.readTextFileSync(new URL("deno.json", ROOT)),
+) as { tasks: Record<string, { command: string }> };
+
+/**
+ * A command as `deno task NAME` runs it, with that task's permissions, no
+ * terminal and no network.
+ */
 export function commandOf(
   name: string,
   args: readonly string[],
   options: { env?: Record<string, string>; folder?: string } = {},
 ): Deno.Command {
+  const [deno, ...task] = tasks[name]!.command.split(" ");
+  assertEquals(deno, "deno");
   return new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      "--quiet",
-      "--allow-ffi",
-      "--allow-read",
-      "--allow-write",
-      "--allow-env",
-      // The benchmark's competitors are processes of their own.
-      ...(name === "bench"
-        ? ["--allow-run", "--allow-sys=systemMemoryInfo,cpus"]
-        : ["--allow-sys=systemMemoryInfo"]),
-      new URL(`scripts/${name}.ts`, ROOT).pathname,
-      ...args,
-    ],
+    args: [...task, ...args],
     cwd: ROOT,
     env: {
       NO_COLOR: "1",

@@ -117,7 +117,7 @@ const BENCH: [string, string[], RegExp, Record<string, string>][] = [
   ],
   [
     "a batch that would take the machine's memory",
-    ["--batch=65536"],
+    ["--batch-size=65536"],
     /Cannot time a batch of 65536 images of 224 x 224: .* ask for less/,
     {},
   ],
@@ -176,7 +176,7 @@ done
       `--python=${python}`,
       "--model=8",
       "--size=32",
-      "--batch=1",
+      "--batch-size=1",
       "--rounds=1",
       "--measure=infer",
       "--threads=1",

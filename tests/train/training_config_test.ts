@@ -127,3 +127,11 @@ Deno.test("initialWeights() takes what fits and names the rest", () => {
     "Cannot start from these weights: none of their 7 tensors",
   );
 });
+
+Deno.test("trainingConfig() decays weights by 0.01 with adamw alone, as PyTorch does", () => {
+  const { weightDecay } = trainingConfig({ optimiser: "adamw" });
+  assertEquals(weightDecay, 0.01);
+  assertEquals(trainingConfig({ optimiser: "adam" }).weightDecay, 0);
+  const none = trainingConfig({ optimiser: "adamw", weightDecay: 0 });
+  assertEquals(none.weightDecay, 0);
+});
