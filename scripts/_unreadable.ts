@@ -4,7 +4,8 @@ const MOST_LISTED = 20;
 
 /** Lists on stderr the files of data sets that turned out to be unreadable. */
 export function listUnreadable(...datasets: readonly Dataset[]): void {
-  const files = datasets.flatMap((dataset) => dataset.unreadable ?? []);
+  const all = datasets.flatMap((dataset) => dataset.unreadable ?? []);
+  const files = [...new Map(all.map((file) => [file.path, file])).values()];
   if (files.length === 0) return;
   console.error(
     `\n${files.length} ${files.length === 1 ? "file" : "files"} could not be ` +

@@ -208,6 +208,7 @@ function describe(
     `Data: ${trainSet.name}, ${trainSet.length} images to train and ` +
       `${testSet.length} to test, ${trainSet.classes.length} classes`,
   );
+  for (const note of trainSet.notes ?? []) print(`  ${note}`);
   const count = parametersOf(job.model)
     .filter(({ trainable }) => trainable)
     .map(({ shape }) => shape.reduce((product, size) => product * size, 1))

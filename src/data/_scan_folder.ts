@@ -1,6 +1,7 @@
-import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import { Random } from "../random.ts";
+import { type ClassFolder, fail, folderLayout } from "./_folder_layout.ts";
+import { compare, filesBelow, PICTURE } from "./_list_folder.ts";
 import type { UnreadableFile } from "./dataset.ts";
 
 /** The images of one split. */
@@ -10,9 +11,10 @@ export interface FolderScan {
   files: { path: string; label: number }[];
   /** Images of kinds that are not read. */
   refused: UnreadableFile[];
+  /** What was taken for what. */
+  notes: string[];
 }
 
-const READ = /\.(jpe?g|jpe|jfif|png)$/i;
 // Left out aloud: somebody put these here as images.
 const NOT_READ = /\.(gif|webp|bmp|tiff?|heic|heif|avif|jxl)$/i;
 
@@ -22,33 +24,12 @@ export function scanFolder(
   folder: string,
   options: { testFraction?: number; seed: number },
 ): FolderScan {
-  const top = subfolders(folder);
-  const has = { train: top.includes("train"), test: top.includes("test") };
-  const { testFraction } = options;
-  if (has.train && has.test) {
-    if (testFraction !== undefined) {
-      fail(folder, "it has a test split of its own", "none with a fraction");
-    }
-    const classes = classesOf(`${folder}/train`);
-    if (split === "train") return scan(`${folder}/train`, classes);
-    const extra = subfolders(`${folder}/test`).find((name) =>
-      !classes.includes(name)
-    );
-    if (extra !== undefined) {
-      fail(
-        `${folder}/test`,
-        `the class ${JSON.stringify(extra)} is not in ${folder}/train`,
-        "the same classes",
-      );
-    }
-    return scan(`${folder}/test`, classes, { mayLack: true });
+  const { testFraction: fraction = 0.2, seed } = options;
+  const { root, classes, test, notes } = folderLayout(folder, options);
+  if (test) {
+    const found = split === "train" ? classes : test;
+    return { ...scan(root, found, { mayLack: split === "test" }), notes };
   }
-  if (has.test) fail(folder, "a folder test but no train", "both");
-  if (has.train && testFraction === undefined) {
-    fail(folder, "a folder train but no test", "both, or a test fraction");
-  }
-  const root = has.train ? `${folder}/train` : folder;
-  const fraction = testFraction ?? 0.2;
   if (!(fraction > 0 && fraction < 1)) {
     throw new GapcamError(
       "invalid-argument",
@@ -56,49 +37,50 @@ export function scanFolder(
         "a number between 0 and 1",
     );
   }
-  return scan(root, classesOf(root), {
-    pick: (names) => pick(names, split, { fraction, seed: options.seed }),
+  const drawn = scan(root, classes, {
+    pick: (names) => pick(names, split, { fraction, seed }),
   });
-}
-
-function classesOf(folder: string): string[] {
-  const classes = subfolders(folder);
-  if (classes.length === 0) {
-    fail(folder, "no folders", "one for each class, with PNG and JPEG files");
-  }
-  return classes;
+  return { ...drawn, notes };
 }
 
 function scan(
   root: string,
-  classes: string[],
-  options: {
-    mayLack?: boolean;
-    pick?: (names: string[]) => string[];
-  } = {},
-): FolderScan {
+  classes: readonly ClassFolder[],
+  options: { mayLack?: boolean; pick?: (names: string[]) => string[] },
+): Omit<FolderScan, "notes"> {
+  const { mayLack, pick = (names) => names } = options;
   const refused: UnreadableFile[] = [];
-  const found = classes.map((name) => {
-    const all = filesBelow(`${root}/${name}`, {
-      missing: options.mayLack ?? false,
-    });
-    const images = all.filter((path) => READ.test(path));
-    for (const path of all.filter((path) => NOT_READ.test(path))) {
+  const found = classes.map(({ name, folders }) => {
+    const paths = new Map<string, string>();
+    for (const folder of folders) {
+      for (const below of filesBelow(folder)) {
+        paths.set(
+          distinct(below.normalize("NFC"), paths),
+          `${folder}/${below}`,
+        );
+      }
+    }
+    const names = [...paths.keys()];
+    const images = names.filter((path) => PICTURE.test(path));
+    const others = names.filter((path) => NOT_READ.test(path));
+    for (const other of pick(others)) {
+      const path = paths.get(other)!;
       refused.push({
-        path: `${root}/${name}/${path}`,
-        reason: `Cannot read ${root}/${name}/${path}: expected a PNG or JPEG ` +
-          "file",
+        path,
+        reason: `Cannot read ${path}: expected a PNG or JPEG file`,
       });
     }
-    if (images.length === 0 && !options.mayLack) {
+    if (images.length === 0 && !mayLack) {
+      const files = others.length > 0
+        ? `no picture of a kind that is read (${others[0]})`
+        : "no picture";
       fail(
-        `${root}/${name}`,
-        "no PNG or JPEG file",
+        folders[0] ?? `${root}/${name}`,
+        `${files} for the class ${JSON.stringify(name)}`,
         "some, or no such folder",
       );
     }
-    return (options.pick?.(images) ?? images)
-      .map((path) => `${root}/${name}/${path}`);
+    return pick(images).map((image) => paths.get(image)!);
   });
   const files: FolderScan["files"] = [];
   const longest = Math.max(...found.map((paths) => paths.length));
@@ -110,7 +92,13 @@ function scan(
   if (files.length === 0) {
     fail(root, "no images for this split", "more, or another test fraction");
   }
-  return { classes, files, refused };
+  return { classes: classes.map(({ name }) => name), files, refused };
+}
+
+/** A name that is not taken: two folders of one class may hold the same. */
+function distinct(name: string, taken: ReadonlyMap<string, string>): string {
+  while (taken.has(name)) name = `_/${name}`;
+  return name;
 }
 
 /** Draws the test images of one class by a hash of their names. */
@@ -136,68 +124,4 @@ function rankOf(name: string, seed: number): number {
     hash = Math.imul(hash ^ byte, 0x01000193);
   }
   return new Random(seed, hash >>> 0).nextUint32();
-}
-
-/** Names of the folders in a folder, hidden ones left out, sorted. */
-function subfolders(folder: string): string[] {
-  return entries(folder)
-    .filter((entry) => isFolder(`${folder}/${entry.name}`, entry))
-    .map((entry) => entry.name);
-}
-
-/** Paths of all files below a folder, sorted; links are followed. */
-function filesBelow(
-  folder: string,
-  options: { missing: boolean },
-): string[] {
-  if (options.missing && !isFolder(folder)) return [];
-  const paths: string[] = [];
-  function visit(below: string, parents: readonly string[]) {
-    const here = below === "" ? folder : `${folder}/${below}`;
-    const real = Deno.realPathSync(here);
-    // A link to a folder around it would never end.
-    if (parents.includes(real)) return;
-    for (const entry of entries(here)) {
-      const path = below === "" ? entry.name : `${below}/${entry.name}`;
-      if (isFolder(`${folder}/${path}`, entry)) visit(path, [...parents, real]);
-      else paths.push(path);
-    }
-  }
-  visit("", []);
-  return paths;
-}
-
-function entries(folder: string) {
-  try {
-    return [...Deno.readDirSync(folder)]
-      .filter(({ name }) => !name.startsWith("."))
-      .sort((a, b) => compare(a.name, b.name));
-  } catch (error) {
-    throw new GapcamError("io", `Cannot read ${folder}: ${osReason(error)}`, {
-      cause: error,
-    });
-  }
-}
-
-function isFolder(path: string, entry?: Deno.DirEntry): boolean {
-  if (entry && !entry.isSymlink) return entry.isDirectory;
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    // A link to nothing or to itself: reading it says so.
-    return false;
-  }
-}
-
-/** By code units: the same on every machine, whatever its language. */
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function fail(folder: string, found: string, expected: string): never {
-  throw new GapcamError(
-    "bad-data",
-    `Cannot open the image folder ${folder}: found ${found}, expected ` +
-      expected,
-  );
 }

@@ -35,6 +35,11 @@ export interface Dataset {
   /** Files found unreadable so far, if images are files. */
   readonly unreadable?: readonly UnreadableFile[];
   /**
+   * What was taken for what when it was opened, where a user might have meant
+   * something else; sentences to show.
+   */
+  readonly notes?: readonly string[];
+  /**
    * Reads images, in the order of `indices`, as 8-bit interleaved rows (NHWC).
    *
    * @param indices Image numbers in `[0, length)`.

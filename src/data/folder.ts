@@ -44,6 +44,8 @@ export class FolderDataset implements Dataset, Disposable {
   readonly labels: Int32Array;
   /** The file of each image. */
   readonly paths: readonly string[];
+  /** Which folders were taken for splits and classes, where it is not plain. */
+  readonly notes: readonly string[];
   readonly #unreadable: UnreadableFile[];
   readonly #strict: boolean;
   readonly #pool: DecodePool;
@@ -68,6 +70,7 @@ export class FolderDataset implements Dataset, Disposable {
     this.height = this.width = size;
     this.labels = Int32Array.from(scan.files, (file) => file.label);
     this.paths = scan.files.map((file) => file.path);
+    this.notes = scan.notes;
     this.#unreadable = [...scan.refused];
     this.#strict = strict;
     this.#pool = new DecodePool(size, workers);
@@ -140,6 +143,14 @@ export class FolderDataset implements Dataset, Disposable {
  * `CLASS/FILE` alone, of which a part of each class, chosen by a hash of the
  * files' names and the seed, is for testing.
  *
+ * Splits are known by their names in any case, such as `Train`, `training_set`
+ * or `seg_train`, `Test` or `testing`; without a split to test on, `val`,
+ * `valid`, `validation` or `dev` is taken, without any a part of `train`. A
+ * split to test on that has no folders of classes is left out.
+ * {@linkcode FolderDataset.notes} says what was taken for what. Names of
+ * classes are in Unicode's composed form (NFC); what systems put beside
+ * pictures, such as `__MACOSX` or `Thumbs.db`, is left out.
+ *
  * PNG and JPEG files are found at any depth below their class, links are
  * followed, hidden files and other kinds left out (other kinds of images are
  * listed as unreadable). Images are numbered going round the classes, so that
@@ -156,9 +167,9 @@ export class FolderDataset implements Dataset, Disposable {
  * @param folder Where they are.
  * @param options Size, split, threads, strictness, memory.
  * @returns The data set; dispose of it to end its threads early.
- * @throws {GapcamError} If there is no such folder, it holds no classes, a
- * class has no images, a class is for testing only, or a number is out of
- * range.
+ * @throws {GapcamError} If there is no such folder, it holds no classes, folders
+ * of splits hold none, a class has no images, a class is for testing only, or a
+ * number is out of range.
  *
  * @example
  * ```ts

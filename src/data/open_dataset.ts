@@ -159,6 +159,7 @@ function limited(dataset: Dataset, limit: number | undefined): Dataset {
     length: limit,
     // A view: labels of unreadable images change.
     labels: dataset.labels.subarray(0, limit),
+    notes: dataset.notes ?? [],
     get unreadable() {
       return dataset.unreadable ?? [];
     },

@@ -227,19 +227,23 @@ Deno.test("openFolder() reads in any order, twice over, on several threads", asy
 Deno.test("openFolder() says what is wrong with a folder", () => {
   const cases: [string[], "train" | "test", object, string][] = [
     [[], "train", {}, "found no folders, expected one for each class"],
-    [["train/a/1.png"], "train", {}, "found a folder train but no test"],
-    [["test/a/1.png"], "train", {}, "found a folder test but no train"],
+    [
+      ["test/a/1.png"],
+      "train",
+      {},
+      'found the folder "test" without folders of classes to train on',
+    ],
     [
       ["train/a/1.png", "test/b/1.png"],
       "test",
       {},
-      'the class "b" is not in',
+      'the class "b", which is not in',
     ],
     [
       ["train/a/1.png", "test/a/1.png"],
       "train",
       { testFraction: 0.5 },
-      "it has a test split of its own",
+      "found a split of its own to test on (test), expected none",
     ],
     [["a/1.png"], "test", {}, "found no images for this split"],
     [["a/1.png"], "train", { size: 0 }, "size is 0"],
@@ -260,7 +264,7 @@ Deno.test("openFolder() says what is wrong with a folder", () => {
   assertThrows(
     () => openFolder("train", folder.path),
     GapcamError,
-    "train/empty: found no PNG or JPEG file",
+    'train/empty: found no picture for the class "empty"',
   );
   assertThrows(
     () => openFolder("train", `${folder.path}/none`),

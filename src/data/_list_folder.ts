@@ -1,0 +1,83 @@
+import { osReason } from "../_files.ts";
+import { GapcamError } from "../error.ts";
+
+/** Names of the images that are read. */
+export const PICTURE = /\.(jpe?g|jpe|jfif|png)$/i;
+
+/**
+ * What file managers, archivers and storage devices leave beside pictures;
+ * hidden names are left out anyway.
+ */
+const LEFT_BEHIND = new Set([
+  "__macosx",
+  "@eadir",
+  "#recycle",
+  "$recycle.bin",
+  "system volume information",
+  "lost+found",
+  "__pycache__",
+  "thumbs.db",
+  "desktop.ini",
+  "icon\r",
+]);
+
+/** Names of the folders in a folder, sorted; what nobody put there is left out. */
+export function subfolders(folder: string): string[] {
+  return entries(folder)
+    .filter((entry) => isFolder(`${folder}/${entry.name}`, entry))
+    .map((entry) => entry.name);
+}
+
+/** Names of the other entries of a folder, sorted. */
+export function filesIn(folder: string): string[] {
+  return entries(folder)
+    .filter((entry) => !isFolder(`${folder}/${entry.name}`, entry))
+    .map((entry) => entry.name);
+}
+
+/** Paths of all files below a folder, sorted; links are followed. */
+export function filesBelow(folder: string): string[] {
+  const paths: string[] = [];
+  function visit(below: string, parents: readonly string[]) {
+    const here = below === "" ? folder : `${folder}/${below}`;
+    const real = Deno.realPathSync(here);
+    // A link to a folder around it would never end.
+    if (parents.includes(real)) return;
+    for (const entry of entries(here)) {
+      const path = below === "" ? entry.name : `${below}/${entry.name}`;
+      if (isFolder(`${folder}/${path}`, entry)) visit(path, [...parents, real]);
+      else paths.push(path);
+    }
+  }
+  visit("", []);
+  return paths;
+}
+
+function entries(folder: string) {
+  try {
+    return [...Deno.readDirSync(folder)]
+      .filter(({ name }) =>
+        !name.startsWith(".") && !LEFT_BEHIND.has(name.toLowerCase())
+      )
+      .sort((a, b) => compare(a.name, b.name));
+  } catch (error) {
+    throw new GapcamError("io", `Cannot read ${folder}: ${osReason(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function isFolder(path: string, entry: Deno.DirEntry): boolean {
+  if (!entry.isSymlink) return entry.isDirectory;
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    // A link to nothing or to itself: reading it says so.
+    return false;
+  }
+}
+
+/** By code units: the same on every machine, whatever its language. */
+export function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
