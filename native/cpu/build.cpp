@@ -24,61 +24,37 @@ Layout preferred_layout() {
 
 // ---- Steps and buffers ------------------------------------------------------------------------
 
-CpuExecutable::Step &CpuExecutable::begin_step(uint32_t phase, const Node *node,
-                                               const char *operation) {
-  steps_.emplace_back();
-  Step &step = steps_.back();
-  step.phase = phase;
-  step.operation = operation;
-  step.name = operation;
+Step &CpuExecutable::begin_step(uint32_t phase, const Node *node, const char *operation) {
+  std::string name = operation;
   if (node) {
     const Operation &o = node->operation;
-    step.name = format("%s %d %s -> %s", to_string(o.kind), node->index,
-                       to_string(shape(o.inputs[0])).c_str(), to_string(shape(o.output)).c_str());
+    name = format("%s %d %s -> %s", to_string(o.kind), node->index,
+                  to_string(shape(o.inputs[0])).c_str(), to_string(shape(o.output)).c_str());
   }
+  Step &step = schedule_.begin(phase, operation, name);
   step.algorithm = kernels().name;
   return step;
 }
 
-Reference CpuExecutable::new_buffer(size_t bytes) {
-  Buffer buffer;
-  buffer.bytes = bytes;
-  buffers_.push_back(buffer);
-  Reference reference;
-  reference.buffer = static_cast<int>(buffers_.size()) - 1;
-  return reference;
-}
-
-Reference CpuExecutable::new_map(ValueId value) {
+View CpuExecutable::new_map(ValueId value) {
   const int64_t elements = map_elements(shape(value), layout(value));
-  return new_buffer(static_cast<size_t>(elements) * sizeof(float));
+  return schedule_.make(static_cast<size_t>(elements) * sizeof(float));
 }
 
-void CpuExecutable::use(const Reference &reference) {
-  Step &step = steps_.back();
-  if (reference.buffer < 0) return;
-  Buffer &buffer = buffers_[static_cast<size_t>(reference.buffer)];
-  const int now = static_cast<int>(steps_.size()) - 1;
-  if (buffer.first < 0) buffer.first = now;
-  buffer.last = now;
-  (step.phase == GAPCAM_FORWARD ? buffer.forward : buffer.backward) = true;
-  step.bytes += static_cast<double>(buffer.bytes);
-}
-
-Reference CpuExecutable::input(ValueId value) {
+View CpuExecutable::input(ValueId value) {
   if (value == no_value) return {};
-  const Reference reference = values_[at(value)];
+  const View reference = values_[at(value)];
   if (!reference) throw Error(GAPCAM_INTERNAL, "A value is read before it is made");
-  use(reference);
+  schedule_.use(reference);
   return reference;
 }
 
-Reference CpuExecutable::output(ValueId value) {
+View CpuExecutable::output(ValueId value) {
   if (!values_[at(value)]) {
     values_[at(value)] = new_map(value);
-    if (fused_.kept[at(value)]) buffers_.back().forever = true;
+    if (fused_.kept[at(value)]) schedule_.keep(values_[at(value)]);
   }
-  use(values_[at(value)]);
+  schedule_.use(values_[at(value)]);
   return values_[at(value)];
 }
 
@@ -244,9 +220,9 @@ void CpuExecutable::build_prepare_images(const Node &node) {
   PrepareShape prepare{
       from[0], from[3], rows->table(), columns->table(), layout(o.output).block, table->data()};
   begin_step(GAPCAM_FORWARD, &node, "prepare_images");
-  const Reference images = input(o.inputs[0]), made = output(o.output);
-  use_scratch(prepare_scratch(prepare));
-  steps_.back().body = [=] {
+  const View images = input(o.inputs[0]), made = output(o.output);
+  schedule_.reserve_scratch(prepare_scratch(prepare));
+  schedule_.current().body = [=] {
     (void)rows, (void)columns, (void)table;  // kept alive
     kernels().prepare_images(prepare, static_cast<const uint8_t *>(data(images)), f32(made),
                              static_cast<uint8_t *>(scratch()));
@@ -289,7 +265,7 @@ ConvolutionRequest CpuExecutable::convolution_request(const Node &node) const {
 }
 
 void CpuExecutable::transform(Weight &weight, Convolution &convolution) {
-  const CpuStorage *storage = weight.plain.storage;
+  const auto *storage = static_cast<CpuStorage *>(weight.plain.storage);
   if (storage && weight.version == storage->version()) return;
   convolution.transform_weight(f32(weight.plain), data(weight.transformed), scratch());
   if (storage) weight.version = storage->version();
@@ -306,33 +282,31 @@ void CpuExecutable::build_conv2d(const Node &node) {
   step.flops = request.shape.flops();
   const auto weight = std::make_shared<Weight>();
   weight->plain = input(o.inputs[1]);
-  weight->transformed = new_buffer(convolution->weight_bytes());
-  buffers_.back().forever = true;
-  use(weight->transformed);
-  Reference bias = input(o.inputs[2]);
-  use_scratch(convolution->scratch_bytes());
-  const Reference source = input(o.inputs[0]);
+  weight->transformed = schedule_.make_forever(convolution->weight_bytes());
+  schedule_.use(weight->transformed);
+  View bias = input(o.inputs[2]);
+  schedule_.reserve_scratch(convolution->scratch_bytes());
+  const View source = input(o.inputs[0]);
 
   std::function<void()> fold = [] {};
   if (node.has_norm) {
     // weight * gamma / deviation and (bias - mean) * gamma / deviation + beta, made anew when one
     // of them has changed.
     const auto folded = std::make_shared<Folded>();
-    const Reference plain = weight->plain, plain_bias = bias;
-    folded->weight = new_buffer(static_cast<size_t>(element_count(shape(o.inputs[1]))) * 4);
-    buffers_.back().forever = true;
-    folded->bias = new_buffer(static_cast<size_t>(shape(o.output)[1]) * 4);
-    buffers_.back().forever = true;
-    std::vector<Reference> norm;
+    const View plain = weight->plain, plain_bias = bias;
+    folded->weight =
+        schedule_.make_forever(static_cast<size_t>(element_count(shape(o.inputs[1]))) * 4);
+    folded->bias = schedule_.make_forever(static_cast<size_t>(shape(o.output)[1]) * 4);
+    std::vector<View> norm;
     for (size_t i = 1; i < 5; i++) norm.push_back(input(node.norm.inputs[i]));
     bool known = true;  // whether every source tells its version
-    for (const Reference &one : {plain, norm[0], norm[1], norm[2], norm[3]}) {
+    for (const View &one : {plain, norm[0], norm[1], norm[2], norm[3]}) {
       known = known && one.storage;
-      folded->sources.push_back(one.storage);
+      folded->sources.push_back(static_cast<CpuStorage *>(one.storage));
     }
     if (plain_bias) {
       known = known && plain_bias.storage;
-      folded->sources.push_back(plain_bias.storage);
+      folded->sources.push_back(static_cast<CpuStorage *>(plain_bias.storage));
     }
     const int64_t outputs = shape(o.output)[1];
     const int64_t each = element_count(shape(o.inputs[1])) / outputs;
@@ -362,21 +336,21 @@ void CpuExecutable::build_conv2d(const Node &node) {
     };
   }
 
-  Reference made, pooled, argmax;
+  View made, pooled, argmax;
   if (pools) {
     const Operation &pool =
         fused_.nodes[static_cast<size_t>(fused_.consumer[at(o.output)])].operation;
     pooled = output(pool.output);
     if (request.keep_argmax) {
-      argmax = new_buffer(static_cast<size_t>(map_shape(pool.output).elements()));
-      use(argmax);
+      argmax = schedule_.make(static_cast<size_t>(map_shape(pool.output).elements()));
+      schedule_.use(argmax);
     }
     pooled_[pool.output] = {pool_shape(pool), argmax, 1};
   } else {
     made = output(o.output);
   }
   const bool folds = node.has_norm;
-  steps_.back().body = [=] {
+  schedule_.current().body = [=] {
     if (folds) {
       fold();
     } else {
@@ -397,10 +371,10 @@ void CpuExecutable::build_conv2d(const Node &node) {
 void CpuExecutable::build_leaky_relu(const Node &node) {
   const Operation &o = node.operation;
   begin_step(GAPCAM_FORWARD, &node, "leaky_relu");
-  const Reference source = input(o.inputs[0]), made = output(o.output);
+  const View source = input(o.inputs[0]), made = output(o.output);
   const int64_t count = map_elements(shape(o.output), layout(o.output));
   const float slope = o.negative_slope;
-  steps_.back().body = [=] { kernels().leaky_relu(f32(source), f32(made), count, slope); };
+  schedule_.current().body = [=] { kernels().leaky_relu(f32(source), f32(made), count, slope); };
 }
 
 void CpuExecutable::build_batch_norm(const Node &node) {
@@ -409,13 +383,13 @@ void CpuExecutable::build_batch_norm(const Node &node) {
   CpuStorage &mean = external(o.inputs[3], "running mean");
   CpuStorage &variance = external(o.inputs[4], "running variance");
   begin_step(GAPCAM_FORWARD, &node, "batch_norm2d");
-  const Reference source = input(o.inputs[0]), weight = input(o.inputs[1]),
-                  bias = input(o.inputs[2]), made = output(o.output);
-  const Reference saved = new_buffer(norm_saved(norm.map) * sizeof(float));
-  use(saved);
+  const View source = input(o.inputs[0]), weight = input(o.inputs[1]), bias = input(o.inputs[2]),
+             made = output(o.output);
+  const View saved = schedule_.make(norm_saved(norm.map) * sizeof(float));
+  schedule_.use(saved);
   norms_[o.output] = saved;
-  use_scratch(norm_scratch(norm.map) * sizeof(double));
-  steps_.back().body = [=, &mean, &variance] {
+  schedule_.reserve_scratch(norm_scratch(norm.map) * sizeof(double));
+  schedule_.current().body = [=, &mean, &variance] {
     kernels().batch_norm(norm, f32(source), f32(weight), f32(bias), mean.f32(), variance.f32(),
                          f32(made), f32(saved), static_cast<double *>(scratch()));
     if (norm.training) {
@@ -430,23 +404,25 @@ void CpuExecutable::build_max_pool(const Node &node) {
   if (pooled_.count(o.output)) return;  // the convolution before does it
   const PoolShape pool = pool_shape(o);
   begin_step(GAPCAM_FORWARD, &node, "max_pool2d");
-  const Reference source = input(o.inputs[0]), made = output(o.output);
-  Reference argmax;
+  const View source = input(o.inputs[0]), made = output(o.output);
+  View argmax;
   const size_t index_bytes = pool.narrow() ? 1 : 4;
   if (o.differentiated) {
-    argmax = new_buffer(static_cast<size_t>(pool.output().elements()) * index_bytes);
-    use(argmax);
+    argmax = schedule_.make(static_cast<size_t>(pool.output().elements()) * index_bytes);
+    schedule_.use(argmax);
   }
   pooled_[o.output] = {pool, argmax, index_bytes};
-  steps_.back().body = [=] { kernels().max_pool(pool, f32(source), f32(made), data(argmax)); };
+  schedule_.current().body = [=] {
+    kernels().max_pool(pool, f32(source), f32(made), data(argmax));
+  };
 }
 
 void CpuExecutable::build_average_pool(const Node &node) {
   const Operation &o = node.operation;
   const MapShape map = map_shape(o.inputs[0]);
   begin_step(GAPCAM_FORWARD, &node, "global_average_pool");
-  const Reference source = input(o.inputs[0]), made = output(o.output);
-  steps_.back().body = [=] { kernels().average_pool(map, f32(source), f32(made)); };
+  const View source = input(o.inputs[0]), made = output(o.output);
+  schedule_.current().body = [=] { kernels().average_pool(map, f32(source), f32(made)); };
 }
 
 void CpuExecutable::build_linear(const Node &node) {
@@ -455,9 +431,9 @@ void CpuExecutable::build_linear(const Node &node) {
                 outputs = shape(o.output)[1];
   Step &step = begin_step(GAPCAM_FORWARD, &node, "linear");
   step.flops = 2.0 * static_cast<double>(batch * inputs * outputs);
-  const Reference source = input(o.inputs[0]), weight = input(o.inputs[1]),
-                  bias = input(o.inputs[2]), made = output(o.output);
-  steps_.back().body = [=] {
+  const View source = input(o.inputs[0]), weight = input(o.inputs[1]), bias = input(o.inputs[2]),
+             made = output(o.output);
+  schedule_.current().body = [=] {
     kernels().linear(batch, inputs, outputs, f32(source), f32(weight), f32(bias), f32(made));
   };
 }
@@ -467,10 +443,10 @@ void CpuExecutable::build_cross_entropy(const Node &node) {
   const int64_t batch = shape(o.inputs[0])[0], classes = shape(o.inputs[0])[1];
   const float smoothing = o.label_smoothing;
   begin_step(GAPCAM_FORWARD, &node, "cross_entropy");
-  const Reference logits = input(o.inputs[0]), labels = input(o.inputs[1]),
-                  metrics = input(o.inputs[2]), made = output(o.output);
+  const View logits = input(o.inputs[0]), labels = input(o.inputs[1]), metrics = input(o.inputs[2]),
+             made = output(o.output);
   CpuStorage *counted = metrics ? &external(o.inputs[2], "metrics") : nullptr;
-  steps_.back().body = [=] {
+  schedule_.current().body = [=] {
     double sum = 0.0;
     int64_t counted_labels = 0, correct = 0;
     bool valid = true;

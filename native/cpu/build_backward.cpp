@@ -11,18 +11,18 @@ size_t at(ValueId value) { return static_cast<size_t>(value); }
 
 }  // namespace
 
-Reference CpuExecutable::gradient_output(ValueId value) {
+View CpuExecutable::gradient_output(ValueId value) {
   if (!gradients_[at(value)]) gradients_[at(value)] = new_map(value);
-  use(gradients_[at(value)]);
+  schedule_.use(gradients_[at(value)]);
   return gradients_[at(value)];
 }
 
-Reference CpuExecutable::gradient_input(ValueId value) {
-  use(gradients_[at(value)]);
+View CpuExecutable::gradient_input(ValueId value) {
+  schedule_.use(gradients_[at(value)]);
   return gradients_[at(value)];
 }
 
-Reference CpuExecutable::gradient_in_place(ValueId value, const Reference &arriving) {
+View CpuExecutable::gradient_in_place(ValueId value, const View &arriving) {
   if (!gradients_[at(value)]) gradients_[at(value)] = arriving;
   return gradient_output(value);
 }
@@ -30,8 +30,8 @@ Reference CpuExecutable::gradient_in_place(ValueId value, const Reference &arriv
 void CpuExecutable::build_backward() {
   const Backward &backward = graph_->backward;
   for (size_t i = 0; i < backward.targets.size(); i++) {
-    const Reference reference = new_map(backward.gradients[i]);
-    buffers_.back().forever = true;
+    const View reference = new_map(backward.gradients[i]);
+    schedule_.keep(reference);
     gradients_[at(backward.targets[i])] = reference;
     values_[at(backward.gradients[i])] = reference;
   }
@@ -73,12 +73,12 @@ void CpuExecutable::seed_gradient() {
   const ValueId given = graph_->backward.output_gradient;
   Step &step = begin_step(GAPCAM_BACKWARD, nullptr, "output_gradient");
   step.name = format("output_gradient %s", to_string(shape(output)).c_str());
-  const Reference seed = gradient_output(output);
-  const Reference source = given == no_value ? Reference{} : input(given);
+  const View seed = gradient_output(output);
+  const View source = given == no_value ? View{} : input(given);
   MapShape from = map_shape(output);
   const int64_t block = from.block;
   from.block = given == no_value ? 1 : map_shape(given).block;
-  steps_.back().body = [=] {
+  schedule_.current().body = [=] {
     const float one = 1.0f;
     kernels().reorder(from, block, source ? f32(source) : &one, f32(seed));
   };
@@ -105,28 +105,28 @@ void CpuExecutable::build_conv2d_backward(const Node &node) {
   const auto unpooled = unpooled_.find(o.output);
   const ValueId arriving = unpooled == unpooled_.end() ? o.output : unpooled->second;
   const float slope = o.negative_slope;
-  Reference gradient = gradients_[at(arriving)], sign, argmax;
+  View gradient = gradients_[at(arriving)], sign, argmax;
   if (fused && (unpooled == unpooled_.end() || request.pool)) {
     if (slope != 1.0f) sign = values_[at(arriving)];
     if (unpooled != unpooled_.end()) argmax = pooled_[arriving].argmax;
   } else {
     if (slope != 1.0f) {
       begin_step(GAPCAM_BACKWARD, &node, "leaky_relu backward");
-      const Reference d = gradient_input(arriving), y = input(arriving);
+      const View d = gradient_input(arriving), y = input(arriving);
       const int64_t count = map_elements(shape(arriving), layout(arriving));
-      steps_.back().body = [=] {
+      schedule_.current().body = [=] {
         kernels().leaky_relu_backward(f32(y), f32(d), f32(d), count, slope);
       };
     }
     if (unpooled != unpooled_.end()) {
       begin_step(GAPCAM_BACKWARD, &node, "max_pool2d backward");
       const Pooled &pooled = pooled_[arriving];
-      const Reference d = gradient_input(arriving), indices = pooled.argmax;
-      use(indices);
+      const View d = gradient_input(arriving), indices = pooled.argmax;
+      schedule_.use(indices);
       gradient = gradient_output(o.output);
       const PoolShape pool = pooled.shape;
-      const Reference full = gradient;
-      steps_.back().body = [=] {
+      const View full = gradient;
+      schedule_.current().body = [=] {
         kernels().max_pool_backward(pool, f32(d), data(indices), f32(full));
       };
     }
@@ -136,21 +136,21 @@ void CpuExecutable::build_conv2d_backward(const Node &node) {
     Step &step = begin_step(GAPCAM_BACKWARD, &node, "conv2d backward filter");
     step.algorithm = filter_convolution->algorithm();
     step.flops = request.shape.flops();
-    use(gradient);
-    use(sign);
-    use(argmax);
-    use_scratch(filter_convolution->scratch_bytes());
-    const Reference source = input(o.inputs[0]);
+    schedule_.use(gradient);
+    schedule_.use(sign);
+    schedule_.use(argmax);
+    schedule_.reserve_scratch(filter_convolution->scratch_bytes());
+    const View source = input(o.inputs[0]);
     // Both are computed where one is wanted; the other goes to a buffer of its own.
     const auto wanted = [&](size_t i) {
       if (o.needs_gradient[i]) return gradient_output(o.inputs[i]);
-      const Reference unused = new_map(o.inputs[i]);
-      use(unused);
+      const View unused = new_map(o.inputs[i]);
+      schedule_.use(unused);
       return unused;
     };
-    const Reference d_weight = wanted(1);
-    const Reference d_bias = o.inputs[2] == no_value ? Reference{} : wanted(2);
-    steps_.back().body = [=] {
+    const View d_weight = wanted(1);
+    const View d_bias = o.inputs[2] == no_value ? View{} : wanted(2);
+    schedule_.current().body = [=] {
       ConvolutionArguments a;
       a.input = f32(source);
       a.d_weight = f32(d_weight);
@@ -166,16 +166,15 @@ void CpuExecutable::build_conv2d_backward(const Node &node) {
     Step &step = begin_step(GAPCAM_BACKWARD, &node, "conv2d backward data");
     step.algorithm = data_convolution->algorithm();
     step.flops = request.shape.flops();
-    use(gradient);
-    use(sign);
-    use(argmax);
-    use_scratch(data_convolution->scratch_bytes());
+    schedule_.use(gradient);
+    schedule_.use(sign);
+    schedule_.use(argmax);
+    schedule_.reserve_scratch(data_convolution->scratch_bytes());
     const auto weight = std::make_shared<Weight>();
     weight->plain = input(o.inputs[1]);
-    weight->transformed = new_buffer(data_convolution->weight_bytes());
-    buffers_.back().forever = true;
-    const Reference d_input = gradient_output(o.inputs[0]);
-    steps_.back().body = [=] {
+    weight->transformed = schedule_.make_forever(data_convolution->weight_bytes());
+    const View d_input = gradient_output(o.inputs[0]);
+    schedule_.current().body = [=] {
       transform(*weight, *data_convolution);
       ConvolutionArguments a;
       a.weight = data(weight->transformed);
@@ -192,11 +191,11 @@ void CpuExecutable::build_conv2d_backward(const Node &node) {
 void CpuExecutable::build_leaky_relu_backward(const Node &node) {
   const Operation &o = node.operation;
   begin_step(GAPCAM_BACKWARD, &node, "leaky_relu backward");
-  const Reference d_y = gradient_input(o.output), y = input(o.output);
+  const View d_y = gradient_input(o.output), y = input(o.output);
   const int64_t count = map_elements(shape(o.output), layout(o.output));
   const float slope = o.negative_slope;
-  const Reference d_x = gradient_in_place(o.inputs[0], d_y);
-  steps_.back().body = [=] {
+  const View d_x = gradient_in_place(o.inputs[0], d_y);
+  schedule_.current().body = [=] {
     kernels().leaky_relu_backward(f32(y), f32(d_y), f32(d_x), count, slope);
   };
 }
@@ -206,15 +205,15 @@ void CpuExecutable::build_batch_norm_backward(const Node &node) {
   const NormShape norm{map_shape(o.inputs[0]), o.epsilon, o.momentum, o.negative_slope,
                        graph_->training};
   begin_step(GAPCAM_BACKWARD, &node, "batch_norm2d backward");
-  const Reference d_y = gradient_input(o.output), x = input(o.inputs[0]),
-                  weight = input(o.inputs[1]), bias = input(o.inputs[2]), saved = norms_[o.output];
-  use(saved);
-  use_scratch(norm_scratch(norm.map) * sizeof(double));
-  Reference d_x, d_weight, d_bias;
+  const View d_y = gradient_input(o.output), x = input(o.inputs[0]), weight = input(o.inputs[1]),
+             bias = input(o.inputs[2]), saved = norms_[o.output];
+  schedule_.use(saved);
+  schedule_.reserve_scratch(norm_scratch(norm.map) * sizeof(double));
+  View d_x, d_weight, d_bias;
   if (o.needs_gradient[0]) d_x = gradient_in_place(o.inputs[0], d_y);
   if (o.needs_gradient[1]) d_weight = gradient_output(o.inputs[1]);
   if (o.needs_gradient[2]) d_bias = gradient_output(o.inputs[2]);
-  steps_.back().body = [=] {
+  schedule_.current().body = [=] {
     kernels().batch_norm_backward(norm, f32(x), f32(weight), f32(bias), f32(saved), f32(d_y),
                                   f32(d_x), f32(d_weight), f32(d_bias),
                                   static_cast<double *>(scratch()));
@@ -230,19 +229,21 @@ void CpuExecutable::build_max_pool_backward(const Node &node) {
     return;
   }
   begin_step(GAPCAM_BACKWARD, &node, "max_pool2d backward");
-  const Reference d_y = gradient_input(o.output), argmax = pooled_[o.output].argmax;
-  use(argmax);
-  const Reference d_x = gradient_output(o.inputs[0]);
+  const View d_y = gradient_input(o.output), argmax = pooled_[o.output].argmax;
+  schedule_.use(argmax);
+  const View d_x = gradient_output(o.inputs[0]);
   const PoolShape pool = pooled_[o.output].shape;
-  steps_.back().body = [=] { kernels().max_pool_backward(pool, f32(d_y), data(argmax), f32(d_x)); };
+  schedule_.current().body = [=] {
+    kernels().max_pool_backward(pool, f32(d_y), data(argmax), f32(d_x));
+  };
 }
 
 void CpuExecutable::build_average_pool_backward(const Node &node) {
   const Operation &o = node.operation;
   begin_step(GAPCAM_BACKWARD, &node, "global_average_pool backward");
-  const Reference d_y = gradient_input(o.output), d_x = gradient_output(o.inputs[0]);
+  const View d_y = gradient_input(o.output), d_x = gradient_output(o.inputs[0]);
   const MapShape map = map_shape(o.inputs[0]);
-  steps_.back().body = [=] { kernels().average_pool_backward(map, f32(d_y), f32(d_x)); };
+  schedule_.current().body = [=] { kernels().average_pool_backward(map, f32(d_y), f32(d_x)); };
 }
 
 void CpuExecutable::build_linear_backward(const Node &node) {
@@ -251,13 +252,12 @@ void CpuExecutable::build_linear_backward(const Node &node) {
                 outputs = shape(o.output)[1];
   Step &step = begin_step(GAPCAM_BACKWARD, &node, "linear backward");
   step.flops = 4.0 * static_cast<double>(batch * inputs * outputs);
-  const Reference d_y = gradient_input(o.output), x = input(o.inputs[0]),
-                  weight = input(o.inputs[1]);
-  Reference d_x, d_weight, d_bias;
+  const View d_y = gradient_input(o.output), x = input(o.inputs[0]), weight = input(o.inputs[1]);
+  View d_x, d_weight, d_bias;
   if (o.needs_gradient[0]) d_x = gradient_output(o.inputs[0]);
   if (o.needs_gradient[1]) d_weight = gradient_output(o.inputs[1]);
   if (o.inputs[2] != no_value && o.needs_gradient[2]) d_bias = gradient_output(o.inputs[2]);
-  steps_.back().body = [=] {
+  schedule_.current().body = [=] {
     if (d_weight || d_bias) {
       kernels().linear_backward_filter(batch, inputs, outputs, f32(x), f32(d_y), f32(d_weight),
                                        f32(d_bias));
@@ -273,9 +273,9 @@ void CpuExecutable::build_cross_entropy_backward(const Node &node) {
   const int64_t batch = shape(o.inputs[0])[0], classes = shape(o.inputs[0])[1];
   const float smoothing = o.label_smoothing;
   begin_step(GAPCAM_BACKWARD, &node, "cross_entropy backward");
-  const Reference d_loss = gradient_input(o.output), logits = input(o.inputs[0]),
-                  labels = input(o.inputs[1]), d_logits = gradient_output(o.inputs[0]);
-  steps_.back().body = [=] {
+  const View d_loss = gradient_input(o.output), logits = input(o.inputs[0]),
+             labels = input(o.inputs[1]), d_logits = gradient_output(o.inputs[0]);
+  schedule_.current().body = [=] {
     const auto *label = static_cast<const int32_t *>(data(labels));
     const auto counts = [=](int64_t n) { return label[n] >= 0 && label[n] < classes; };
     int64_t counted = 0;
@@ -302,7 +302,7 @@ void CpuExecutable::build_update(const Update &update) {
   Step &step = begin_step(GAPCAM_UPDATE, nullptr, adam ? "adam" : "sgd");
   struct Parameter {
     CpuStorage *value, *first, *second;
-    Reference gradient;
+    View gradient;
     int64_t count;
   };
   std::vector<Parameter> parameters;
@@ -314,7 +314,7 @@ void CpuExecutable::build_update(const Update &update) {
     p.first = &external(update.first_moments[i], "moment");
     p.second = adam ? &external(update.second_moments[i], "second moment") : nullptr;
     p.gradient = values_[at(update.gradients[i])];
-    use(p.gradient);
+    schedule_.use(p.gradient);
     p.count = element_count(shape(update.parameters[i]));
     chunk_count += static_cast<size_t>((p.count + update_chunk - 1) / update_chunk);
     elements += static_cast<double>(p.count);
@@ -324,7 +324,7 @@ void CpuExecutable::build_update(const Update &update) {
   step.bytes = elements * sizeof(float) * (adam ? 7 : 5);
   CpuStorage &settings = external(update.settings, "settings");
   const auto chunks = std::make_shared<std::vector<UpdateChunk>>(chunk_count);
-  steps_.back().body = [=, &settings, parameters = std::move(parameters)] {
+  schedule_.current().body = [=, &settings, parameters = std::move(parameters)] {
     size_t filled = 0;
     for (const Parameter &p : parameters) {
       for (int64_t start = 0; start < p.count; start += update_chunk) {

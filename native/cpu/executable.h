@@ -11,6 +11,7 @@
 #include "convolution.h"
 #include "fusion.h"
 #include "kernels.h"
+#include "schedule.h"
 #include "storage.h"
 #include "worker.h"
 
@@ -22,13 +23,6 @@ std::unique_ptr<Executable> compile_program(std::shared_ptr<const Graph> graph,
                                             const CpuDevice &device,
                                             std::shared_ptr<Worker> worker);
 
-// Where an operand lives: a tensor of the device, or a buffer of the arena.
-struct Reference {
-  CpuStorage *storage = nullptr;
-  int buffer = -1;
-  explicit operator bool() const { return storage || buffer >= 0; }
-};
-
 class CpuExecutable : public Executable {
  public:
   CpuExecutable(std::shared_ptr<const Graph> graph, const CpuDevice &device,
@@ -39,33 +33,15 @@ class CpuExecutable : public Executable {
   std::string describe() const override;
 
  private:
-  // One action of the program.
-  struct Step {
-    uint32_t phase = 0;
-    std::string operation, name, algorithm;
-    double flops = 0, bytes = 0;
-    std::function<void()> body;
-    uint64_t runs = 0;
-    double milliseconds = 0;
-  };
-
-  // A piece of the arena, alive from step `first` to step `last`.
-  struct Buffer {
-    size_t bytes = 0, offset = 0;
-    int first = -1, last = -1;
-    bool forward = false, backward = false;  // phases that use it
-    bool forever = false;
-  };
-
   // A weight in the form that a convolution takes, and the version that it was made from.
   struct Weight {
-    Reference plain, transformed;
+    View plain, transformed;
     uint64_t version = 0;
   };
 
   // A convolution whose batch normalisation is folded into its weight and bias.
   struct Folded {
-    Reference weight, bias;
+    View weight, bias;
     std::vector<CpuStorage *> sources;
     uint64_t version = 0;
   };
@@ -73,7 +49,7 @@ class CpuExecutable : public Executable {
   // A max pool's argmax and shape, for its backward.
   struct Pooled {
     PoolShape shape;
-    Reference argmax;
+    View argmax;
     size_t index_bytes = 1;
   };
 
@@ -102,22 +78,18 @@ class CpuExecutable : public Executable {
 
   // Starts a step; what is used until its body is set belongs to it.
   Step &begin_step(uint32_t phase, const Node *node, const char *operation);
-  Reference new_buffer(size_t bytes);
-  Reference new_map(ValueId value);
-  void use(const Reference &reference);
-  void use_scratch(size_t bytes) { scratch_bytes_ = std::max(scratch_bytes_, bytes); }
+  View new_map(ValueId value);
   // Memory of a value that an operation reads.
-  Reference input(ValueId value);
+  View input(ValueId value);
   // Memory of a value that an operation writes.
-  Reference output(ValueId value);
+  View output(ValueId value);
   // Where the gradient of `value` goes.
-  Reference gradient_output(ValueId value);
-  Reference gradient_input(ValueId value);
+  View gradient_output(ValueId value);
+  View gradient_input(ValueId value);
   // As gradient_output, in the memory of the gradient that arrives where that is allowed.
-  Reference gradient_in_place(ValueId value, const Reference &arriving);
+  View gradient_in_place(ValueId value, const View &arriving);
   CpuStorage &external(ValueId value, const char *role) const;
   void transform(Weight &weight, Convolution &convolution);
-  void allocate();
 
   MapShape map_shape(ValueId value) const;
   ConvolutionRequest convolution_request(const Node &node) const;
@@ -126,14 +98,13 @@ class CpuExecutable : public Executable {
   const Shape &shape(ValueId value) const { return graph_->shape(value); }
   bool fused_into_pool(ValueId value) const;
 
-  void *data(const Reference &reference) const {
-    if (reference.storage) return reference.storage->data<void>();
-    if (reference.buffer < 0) return nullptr;
-    return static_cast<char *>(arena_.data()) +
-           buffers_[static_cast<size_t>(reference.buffer)].offset;
+  void *data(const View &view) const {
+    if (view.storage) return static_cast<CpuStorage *>(view.storage)->data<void>();
+    if (view.buffer < 0) return nullptr;
+    return static_cast<char *>(arena_.data()) + schedule_.offset(view);
   }
-  float *f32(const Reference &reference) const { return static_cast<float *>(data(reference)); }
-  void *scratch() const { return data(scratch_); }
+  float *f32(const View &view) const { return static_cast<float *>(data(view)); }
+  void *scratch() const { return data(schedule_.scratch()); }
 
   std::shared_ptr<const Graph> graph_;
   std::shared_ptr<Worker> worker_;
@@ -142,18 +113,15 @@ class CpuExecutable : public Executable {
   bool bf16_;
   FusedGraph fused_;
   std::vector<Layout> layouts_;                    // by value
-  std::vector<Reference> values_;                  // by value
-  std::vector<Reference> gradients_;               // by value: its gradient
+  std::vector<View> values_;                       // by value
+  std::vector<View> gradients_;                    // by value: its gradient
   std::unordered_map<ValueId, Pooled> pooled_;     // by the pool's output
-  std::unordered_map<ValueId, Reference> norms_;   // by the norm's output: saved statistics
+  std::unordered_map<ValueId, View> norms_;        // by the norm's output: saved statistics
   std::unordered_map<ValueId, ValueId> unpooled_;  // convolution's output: the pool's, whose
                                                    // backward is left to the convolution
   std::vector<std::shared_ptr<CpuStorage>> staged_;
-  std::vector<Step> steps_;
-  std::vector<Buffer> buffers_;
+  Schedule schedule_{64};
   Block arena_;
-  Reference scratch_;
-  size_t scratch_bytes_ = 0;
 };
 
 }  // namespace gapcam::cpu

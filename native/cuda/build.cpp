@@ -77,12 +77,11 @@ void Program::build_prepare_images(const Node &node) {
           normalise_pixel(static_cast<unsigned char>(level), o.mean[c], o.deviation[c]));
     }
   }
-  const Reference table =
-      new_constant(levels.size() * sizeof(float), [=] { return bytes_of(levels); });
+  const View table = new_constant(levels.size() * sizeof(float), [=] { return bytes_of(levels); });
   // A direction's table and where its parts lie.
   struct Direction {
     ResizeTable table{};
-    Reference first, count, weights;
+    View first, count, weights;
   };
   const auto direction = [&](int64_t input_size, int64_t output_size) {
     Direction made;
@@ -108,14 +107,14 @@ void Program::build_prepare_images(const Node &node) {
     return made;
   };
   begin_step(GAPCAM_FORWARD, &node, "prepare_images");
-  const Reference images = input(o.inputs[0]), made = output(o.output);
-  Reference narrowed;
+  const View images = input(o.inputs[0]), made = output(o.output);
+  View narrowed;
   if (columns.first) {
-    narrowed = new_buffer(static_cast<size_t>(batch * from[1] * to[3] * channels));
-    use(narrowed);
+    narrowed = schedule_.make(static_cast<size_t>(batch * from[1] * to[3] * channels));
+    schedule_.use(narrowed);
   }
   const int64_t all_channels = stored_channels(o.output);
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     driver::Pointer source = address(images);
     if (narrowed) {
       gpu.launch_over(gpu.kernels().resize_columns, batch * from[1] * to[3] * channels, source,
@@ -128,7 +127,7 @@ void Program::build_prepare_images(const Node &node) {
                       all_channels, resolve(rows));
     };
     bf16_ ? run(gpu.kernels().prepare_images_bf16) : run(gpu.kernels().prepare_images_f32);
-  };
+  });
 }
 
 GraphRequest Program::request(const Node &node, GraphKind kind) const {
@@ -168,15 +167,17 @@ Program::Weight Program::prepare_weight(const Node &node) {
   const Shape &s = shape(o.inputs[1]);
   const int64_t outputs = s[0], inputs = s[1], kernel = s[2] * s[3];
   const int64_t all_outputs = stored(outputs), all_inputs = stored(inputs);
-  Weight made{{weight, -1}, {bias, -1}};
+  Weight made{{weight}, {bias}};
   const auto depends = [&](CudaStorage *one) {
     if (one) prepared_.push_back(one);
   };
-  Reference factor;
+  View factor;
   if (node.has_norm) {
     const Operation &n = node.norm;
-    const Reference folded_factor = new_forever(static_cast<size_t>(all_outputs) * sizeof(float));
-    const Reference folded_bias = new_forever(static_cast<size_t>(all_outputs) * sizeof(float));
+    const View folded_factor =
+        schedule_.make_forever(static_cast<size_t>(all_outputs) * sizeof(float));
+    const View folded_bias =
+        schedule_.make_forever(static_cast<size_t>(all_outputs) * sizeof(float));
     factor = folded_factor;
     made.bias = folded_bias;
     CudaStorage *norm[4];
@@ -186,25 +187,22 @@ Program::Weight Program::prepare_weight(const Node &node) {
     }
     depends(bias);
     const float epsilon = n.epsilon;
-    Step step;
-    step.operation = step.name = "fold batch_norm2d";
-    step.body = [=, gamma = norm[0], beta = norm[1], mean = norm[2],
-                 variance = norm[3]](const Gpu &gpu) {
+    prepare("fold batch_norm2d", [=, gamma = norm[0], beta = norm[1], mean = norm[2],
+                                  variance = norm[3]](const Gpu &gpu) {
       gpu.launch_over(gpu.kernels().fold_norm, all_outputs, gamma->address(), beta->address(),
                       mean->address(), variance->address(), bias ? bias->address() : 0,
                       address(folded_factor), address(folded_bias), outputs, all_outputs, epsilon);
-    };
-    preparation_.push_back(std::move(step));
+    });
   } else if (bias && all_outputs != outputs) {
-    made.bias = new_forever(static_cast<size_t>(all_outputs) * sizeof(float));
-    add_repack(repacks_, {bias, -1}, made.bias, {}, 1, 1, 1, all_outputs, outputs, false, false);
+    made.bias = schedule_.make_forever(static_cast<size_t>(all_outputs) * sizeof(float));
+    add_repack(repacks_, {bias}, made.bias, {}, 1, 1, 1, all_outputs, outputs, false, false);
     depends(bias);
   }
   if (bf16_ || factor || all_outputs != outputs || all_inputs != inputs) {
-    made.weight =
-        new_forever(static_cast<size_t>(all_outputs * kernel * all_inputs) * element_bytes());
-    add_repack(repacks_, {weight, -1}, made.weight, factor, all_outputs, outputs, kernel,
-               all_inputs, inputs, false, bf16_);
+    made.weight = schedule_.make_forever(static_cast<size_t>(all_outputs * kernel * all_inputs) *
+                                         element_bytes());
+    add_repack(repacks_, {weight}, made.weight, factor, all_outputs, outputs, kernel, all_inputs,
+               inputs, false, bf16_);
     depends(weight);
   }
   return made;
@@ -226,13 +224,11 @@ void Program::build_conv2d(const Node &node) {
   Step &step = begin_step(GAPCAM_FORWARD, &node, "conv2d");
   step.algorithm = choice.describe();
   step.flops = convolution_flops(o);
-  const Reference source = input(o.inputs[0]), made = output(o.output);
+  const View source = input(o.inputs[0]), made = output(o.output);
   use_workspace(choice.plan->workspace);
   const int64_t group_count = groups(o.output), channel_groups = stored_channels(o.output) / lanes_;
-  steps_.back().body = [=, plan = choice.plan, slope = o.negative_slope](const Gpu &gpu) {
-    const auto pointer = [&](const Reference &one) {
-      return reinterpret_cast<void *>(address(one));
-    };
+  run([=, plan = choice.plan, slope = o.negative_slope](const Gpu &gpu) {
+    const auto pointer = [&](const View &one) { return reinterpret_cast<void *>(address(one)); };
     std::vector<int64_t> ids = {id_x, id_w, id_y};
     std::vector<void *> pointers = {pointer(source), pointer(weight.weight), pointer(made)};
     if (is_fused && has_bias) {
@@ -240,7 +236,7 @@ void Program::build_conv2d(const Node &node) {
       pointers.push_back(pointer(weight.bias));
     }
     gpu.check_cudnn(
-        execute(gpu.libraries(), gpu.cudnn(), *plan, ids, pointers, pointer(workspace_)),
+        execute(gpu.libraries(), gpu.cudnn(), *plan, ids, pointers, pointer(schedule_.scratch())),
         "run a convolution");
     if (is_fused) return;
     const auto run = [&](const auto &kernel) {
@@ -248,21 +244,21 @@ void Program::build_conv2d(const Node &node) {
                       group_count, channel_groups, slope);
     };
     bf16_ ? run(gpu.kernels().bias_leaky_relu_bf16) : run(gpu.kernels().bias_leaky_relu_f32);
-  };
+  });
 }
 
 void Program::build_leaky_relu(const Node &node) {
   const Operation &o = node.operation;
   begin_step(GAPCAM_FORWARD, &node, "leaky_relu");
-  const Reference source = input(o.inputs[0]), made = output(o.output);
+  const View source = input(o.inputs[0]), made = output(o.output);
   const int64_t count = groups(o.output);
   const bool narrow = bf16_ && is_map(o.output);
-  steps_.back().body = [=, slope = o.negative_slope](const Gpu &gpu) {
+  run([=, slope = o.negative_slope](const Gpu &gpu) {
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, address(source), address(made), count, slope);
     };
     narrow ? run(gpu.kernels().leaky_relu_bf16) : run(gpu.kernels().leaky_relu_f32);
-  };
+  });
 }
 
 NormShape Program::norm_shape(const Operation &o) const {
@@ -281,22 +277,21 @@ void Program::build_batch_norm(const Node &node) {
   const Operation &o = node.operation;
   const NormShape norm = norm_shape(o);
   begin_step(GAPCAM_FORWARD, &node, "batch_norm2d");
-  const Reference source = input(o.inputs[0]), weight = input(o.inputs[1]),
-                  bias = input(o.inputs[2]), mean = input(o.inputs[3]),
-                  variance = input(o.inputs[4]), made = output(o.output);
-  const Reference saved = new_buffer(static_cast<size_t>(2 * norm.stored_channels) * sizeof(float));
-  use(saved);
+  const View source = input(o.inputs[0]), weight = input(o.inputs[1]), bias = input(o.inputs[2]),
+             mean = input(o.inputs[3]), variance = input(o.inputs[4]), made = output(o.output);
+  const View saved = schedule_.make(static_cast<size_t>(2 * norm.stored_channels) * sizeof(float));
+  schedule_.use(saved);
   norms_[o.output] = saved;
   const SumShape sum = sum_shape(norm.positions, norm.stored_channels, 1);
-  const Reference partial = new_buffer(sum.partial_bytes);
-  use(partial);
+  const View partial = schedule_.make(sum.partial_bytes);
+  schedule_.use(partial);
   if (norm.training) {
     for (const size_t i : {3, 4}) {
       changed_.push_back({GAPCAM_FORWARD, required_storage(o.inputs[i], "running statistic")});
     }
   }
   const int64_t count = groups(o.output);
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     const Kernels &k = gpu.kernels();
     const auto apply = [&](const auto &sum_channels, const auto &sum_deviations,
                            const auto &normalise) {
@@ -321,7 +316,7 @@ void Program::build_batch_norm(const Node &node) {
     } else {
       apply(k.sum_channels_f32, k.sum_deviations_f32, k.norm_f32);
     }
-  };
+  });
 }
 
 PoolShape Program::pool_shape(const Operation &o) const {
@@ -347,15 +342,15 @@ void Program::build_max_pool(const Node &node) {
   const PoolShape pool = pool_shape(o);
   const bool narrow = pool.kernel_height * pool.kernel_width <= 256;
   begin_step(GAPCAM_FORWARD, &node, "max_pool2d");
-  const Reference source = input(o.inputs[0]), made = output(o.output);
+  const View source = input(o.inputs[0]), made = output(o.output);
   const int64_t count = groups(o.output);
-  Reference argmax;
+  View argmax;
   if (o.differentiated) {
-    argmax = new_buffer(static_cast<size_t>(count * lanes_) * (narrow ? 1 : 4));
-    use(argmax);
+    argmax = schedule_.make(static_cast<size_t>(count * lanes_) * (narrow ? 1 : 4));
+    schedule_.use(argmax);
   }
   pooled_[o.output] = {pool, argmax};
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     const Kernels &k = gpu.kernels();
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, address(source), address(made), address(argmax), pool);
@@ -365,7 +360,7 @@ void Program::build_max_pool(const Node &node) {
     } else {
       bf16_ ? run(k.max_pool_bf16_i32) : run(k.max_pool_f32_i32);
     }
-  };
+  });
 }
 
 void Program::build_average_pool(const Node &node) {
@@ -374,14 +369,14 @@ void Program::build_average_pool(const Node &node) {
   const int64_t all_channels = stored_channels(o.inputs[0]), count = pixels(o.inputs[0]);
   const SumShape sum = sum_shape(count, all_channels, 1);
   begin_step(GAPCAM_FORWARD, &node, "global_average_pool");
-  const Reference source = input(o.inputs[0]), made = output(o.output);
-  steps_.back().body = [=](const Gpu &gpu) {
+  const View source = input(o.inputs[0]), made = output(o.output);
+  run([=](const Gpu &gpu) {
     const auto run = [&](const auto &kernel) {
       gpu.launch(kernel, sum.blocks, batch, address(source), address(made), count, channels,
                  all_channels, sum.columns);
     };
     bf16_ ? run(gpu.kernels().average_pool_bf16) : run(gpu.kernels().average_pool_f32);
-  };
+  });
 }
 
 // Row-major y [rows, columns] = a * b, where `transpose` says which of a and b lies transposed.
@@ -407,16 +402,16 @@ void Program::build_linear(const Node &node) {
   Step &step = begin_step(GAPCAM_FORWARD, &node, "linear");
   step.algorithm = "cuBLAS";
   step.flops = 2.0 * static_cast<double>(batch * inputs * outputs);
-  const Reference source = input(o.inputs[0]), weight = input(o.inputs[1]),
-                  bias = input(o.inputs[2]), made = output(o.output);
-  steps_.back().body = [=](const Gpu &gpu) {
+  const View source = input(o.inputs[0]), weight = input(o.inputs[1]), bias = input(o.inputs[2]),
+             made = output(o.output);
+  run([=](const Gpu &gpu) {
     multiply(gpu, {batch, outputs, inputs, false, true}, address(source), address(weight),
              address(made));
     if (bias) {
       gpu.launch_over(gpu.kernels().add_bias, batch * outputs, address(made), address(bias),
                       batch * outputs, outputs);
     }
-  };
+  });
 }
 
 void Program::build_cross_entropy(const Node &node) {
@@ -424,15 +419,15 @@ void Program::build_cross_entropy(const Node &node) {
   const LossShape loss{static_cast<int>(shape(o.inputs[0])[0]),
                        static_cast<int>(shape(o.inputs[0])[1]), o.label_smoothing};
   begin_step(GAPCAM_FORWARD, &node, "cross_entropy");
-  const Reference logits = input(o.inputs[0]), labels = input(o.inputs[1]),
-                  metrics = input(o.inputs[2]), made = output(o.output);
+  const View logits = input(o.inputs[0]), labels = input(o.inputs[1]), metrics = input(o.inputs[2]),
+             made = output(o.output);
   if (metrics) {
     changed_.push_back({GAPCAM_FORWARD, required_storage(o.inputs[2], "metrics tensor")});
   }
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     gpu.launch(gpu.kernels().cross_entropy, 1, 1, address(logits), address(labels), address(made),
                address(metrics), loss);
-  };
+  });
 }
 
 }  // namespace gapcam::cuda

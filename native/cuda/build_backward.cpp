@@ -13,21 +13,21 @@ size_t at(ValueId value) { return static_cast<size_t>(value); }
 
 // A target's gradient lies as the target does. Where that is not how maps lie, it is made as a map
 // and copied by finish_gradient.
-Reference Program::gradient_output(ValueId value) {
+View Program::gradient_output(ValueId value) {
   if (!gradients_[at(value)]) {
     const bool direct = targets_[at(value)] && !imported_[at(value)];
     gradients_[at(value)] = direct ? targets_[at(value)] : new_value(value);
   }
-  use(gradients_[at(value)]);
+  schedule_.use(gradients_[at(value)]);
   return gradients_[at(value)];
 }
 
-Reference Program::gradient_input(ValueId value) {
-  use(gradients_[at(value)]);
+View Program::gradient_input(ValueId value) {
+  schedule_.use(gradients_[at(value)]);
   return gradients_[at(value)];
 }
 
-Reference Program::gradient_in_place(ValueId value, const Reference &arriving) {
+View Program::gradient_in_place(ValueId value, const View &arriving) {
   if (!gradients_[at(value)] && !targets_[at(value)]) gradients_[at(value)] = arriving;
   return gradient_output(value);
 }
@@ -35,16 +35,16 @@ Reference Program::gradient_in_place(ValueId value, const Reference &arriving) {
 void Program::finish_gradient(ValueId value) {
   if (!targets_[at(value)] || !imported_[at(value)]) return;
   begin_step(GAPCAM_BACKWARD, nullptr, "export").name = "export " + to_string(shape(value));
-  const Reference source = gradient_input(value), made = targets_[at(value)];
-  use(made);
+  const View source = gradient_input(value), made = targets_[at(value)];
+  schedule_.use(made);
   const MapCopy copy = map_copy(shape(value), false);
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     const int64_t count = copy.batch * copy.pixels * copy.channels;
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, address(source), address(made), copy);
     };
     bf16_ ? run(gpu.kernels().copy_bf16_to_f32) : run(gpu.kernels().copy_f32_to_f32);
-  };
+  });
 }
 
 float Program::pending_slope(ValueId value) const {
@@ -63,8 +63,8 @@ void Program::build_backward() {
   const Backward &backward = graph_->backward;
   for (size_t i = 0; i < backward.targets.size(); i++) {
     const ValueId gradient = backward.gradients[i];
-    const Reference reference =
-        new_forever(static_cast<size_t>(element_count(shape(gradient))) * sizeof(float));
+    const View reference =
+        schedule_.make_forever(static_cast<size_t>(element_count(shape(gradient))) * sizeof(float));
     targets_[at(backward.targets[i])] = reference;
     values_[at(gradient)] = reference;
   }
@@ -106,7 +106,7 @@ void Program::seed_gradient() {
   const ValueId given = graph_->backward.output_gradient;
   begin_step(GAPCAM_BACKWARD, nullptr, "output_gradient").name =
       "output_gradient " + to_string(shape(output));
-  const Reference seed = gradient_output(output);
+  const View seed = gradient_output(output);
   if (given == no_value) {
     const int64_t count = groups(output) * 16 / static_cast<int64_t>(sizeof(float));
     if (bf16_ && is_map(output)) {
@@ -114,9 +114,9 @@ void Program::seed_gradient() {
                   "Cannot differentiate a feature map of one element without an output gradient in "
                   "bf16");
     }
-    steps_.back().body = [=](const Gpu &gpu) {
+    run([=](const Gpu &gpu) {
       gpu.launch_over(gpu.kernels().fill_f32, count, address(seed), 1.0f, count);
-    };
+    });
     return;
   }
   CudaStorage *source = required_storage(given, "output gradient");
@@ -130,30 +130,30 @@ void Program::seed_gradient() {
     copy.channels_innermost = 1;
   }
   const bool narrow = bf16_ && is_map(output);
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     const int64_t count = copy.batch * copy.pixels * copy.channels;
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, source->address(), address(seed), copy);
     };
     narrow ? run(gpu.kernels().copy_f32_to_bf16) : run(gpu.kernels().copy_f32_to_f32);
-  };
+  });
 }
 
 void Program::build_conv2d_backward(const Node &node) {
   const Operation &o = node.operation;
   if (const float slope = remaining_slope(o); slope != 1.0f) {
     begin_step(GAPCAM_BACKWARD, &node, "leaky_relu backward");
-    const Reference d = gradient_input(o.output), y = input(o.output);
+    const View d = gradient_input(o.output), y = input(o.output);
     const int64_t count = groups(o.output);
-    steps_.back().body = [=](const Gpu &gpu) {
+    run([=](const Gpu &gpu) {
       const auto run = [&](const auto &kernel) {
         gpu.launch_over(kernel, count, address(y), address(d), address(d), count, slope);
       };
       bf16_ ? run(gpu.kernels().leaky_relu_backward_bf16)
             : run(gpu.kernels().leaky_relu_backward_f32);
-    };
+    });
   }
-  const Reference gradient = gradients_[at(o.output)];
+  const View gradient = gradients_[at(o.output)];
   if (o.inputs[2] != no_value && o.needs_gradient[2]) add_bias_gradient(node, gradient);
   if (o.needs_gradient[1]) add_weight_gradient(node, gradient);
   if (!o.needs_gradient[0]) return;
@@ -168,17 +168,15 @@ void Program::build_conv2d_backward(const Node &node) {
   Step &step = begin_step(GAPCAM_BACKWARD, &node, "conv2d backward data");
   step.algorithm = choice.describe();
   step.flops = convolution_flops(o);
-  use(gradient);
-  const Reference weight = weights_[node.index].weight;
-  const Reference made = fused.fused() ? input(source) : Reference{};
-  const Reference d_input = gradient_output(source);
+  schedule_.use(gradient);
+  const View weight = weights_[node.index].weight;
+  const View made = fused.fused() ? input(source) : View{};
+  const View d_input = gradient_output(source);
   if (fused.fused()) take_slope(source);
   use_workspace(choice.plan->workspace);
   const int64_t count = groups(source);
-  steps_.back().body = [=, plan = choice.plan, slope = fused.slope](const Gpu &gpu) {
-    const auto pointer = [&](const Reference &one) {
-      return reinterpret_cast<void *>(address(one));
-    };
+  run([=, plan = choice.plan, slope = fused.slope](const Gpu &gpu) {
+    const auto pointer = [&](const View &one) { return reinterpret_cast<void *>(address(one)); };
     std::vector<int64_t> ids = {id_w, id_y, id_x};
     std::vector<void *> pointers = {pointer(weight), pointer(gradient), pointer(d_input)};
     if (made && is_fused) {
@@ -186,7 +184,7 @@ void Program::build_conv2d_backward(const Node &node) {
       pointers.push_back(pointer(made));
     }
     gpu.check_cudnn(
-        execute(gpu.libraries(), gpu.cudnn(), *plan, ids, pointers, pointer(workspace_)),
+        execute(gpu.libraries(), gpu.cudnn(), *plan, ids, pointers, pointer(schedule_.scratch())),
         "run a convolution's backward");
     if (!made || is_fused) return;
     const auto run = [&](const auto &kernel) {
@@ -195,21 +193,21 @@ void Program::build_conv2d_backward(const Node &node) {
     };
     bf16_ ? run(gpu.kernels().leaky_relu_backward_bf16)
           : run(gpu.kernels().leaky_relu_backward_f32);
-  };
+  });
   finish_gradient(source);
 }
 
-void Program::add_bias_gradient(const Node &node, const Reference &gradient) {
+void Program::add_bias_gradient(const Node &node, const View &gradient) {
   const Operation &o = node.operation;
   const int64_t positions = shape(o.output)[0] * pixels(o.output);
   const int64_t channels = shape(o.output)[1], all_channels = stored_channels(o.output);
   const SumShape sum = sum_shape(positions, all_channels, 1);
   begin_step(GAPCAM_BACKWARD, &node, "conv2d backward bias");
-  use(gradient);
-  const Reference partial = new_buffer(sum.partial_bytes);
-  use(partial);
-  const Reference d_bias = gradient_output(o.inputs[2]);
-  steps_.back().body = [=](const Gpu &gpu) {
+  schedule_.use(gradient);
+  const View partial = schedule_.make(sum.partial_bytes);
+  schedule_.use(partial);
+  const View d_bias = gradient_output(o.inputs[2]);
+  run([=](const Gpu &gpu) {
     const Kernels &k = gpu.kernels();
     const auto run = [&](const auto &kernel) {
       gpu.launch(kernel, sum.blocks, sum.slices, address(gradient), address(partial), positions,
@@ -218,10 +216,10 @@ void Program::add_bias_gradient(const Node &node, const Reference &gradient) {
     bf16_ ? run(k.sum_channels_bf16) : run(k.sum_channels_f32);
     gpu.launch(k.finish_sum_channels, sum.finish_blocks, 1, address(partial), address(d_bias),
                sum.slices, channels, all_channels);
-  };
+  });
 }
 
-void Program::add_weight_gradient(const Node &node, const Reference &gradient) {
+void Program::add_weight_gradient(const Node &node, const View &gradient) {
   const Operation &o = node.operation;
   const GraphRequest exact = request(node, GraphKind::backward_filter);
   std::vector<GraphRequest> variants = {exact};
@@ -237,15 +235,15 @@ void Program::add_weight_gradient(const Node &node, const Reference &gradient) {
   Step &step = begin_step(GAPCAM_BACKWARD, &node, "conv2d backward filter");
   step.algorithm = choice.describe();
   step.flops = convolution_flops(o);
-  use(gradient);
-  const Reference source = input(o.inputs[0]), d_weight = gradient_output(o.inputs[1]);
+  schedule_.use(gradient);
+  const View source = input(o.inputs[0]), d_weight = gradient_output(o.inputs[1]);
   use_workspace(choice.plan->workspace);
-  Reference made = d_weight, list;
+  View made = d_weight, list;
   int64_t chunk_count = 0;
   if (!same) {
-    made = new_buffer(static_cast<size_t>(exact.outputs * s[2] * s[3] * exact.inputs) *
-                      (narrow ? 2 : 4));
-    use(made);
+    made = schedule_.make(static_cast<size_t>(exact.outputs * s[2] * s[3] * exact.inputs) *
+                          (narrow ? 2 : 4));
+    schedule_.use(made);
     std::vector<std::function<RepackChunk()>> chunks;
     add_repack(chunks, made, d_weight, {}, s[0], exact.outputs, s[2] * s[3], s[1], exact.inputs,
                narrow, false);
@@ -259,33 +257,31 @@ void Program::add_weight_gradient(const Node &node, const Reference &gradient) {
       return content;
     });
   }
-  steps_.back().body = [=, plan = choice.plan](const Gpu &gpu) {
-    const auto pointer = [&](const Reference &one) {
-      return reinterpret_cast<void *>(address(one));
-    };
+  run([=, plan = choice.plan](const Gpu &gpu) {
+    const auto pointer = [&](const View &one) { return reinterpret_cast<void *>(address(one)); };
     gpu.check_cudnn(
         execute(gpu.libraries(), gpu.cudnn(), *plan, {id_x, id_y, id_w},
-                {pointer(source), pointer(gradient), pointer(made)}, pointer(workspace_)),
+                {pointer(source), pointer(gradient), pointer(made)}, pointer(schedule_.scratch())),
         "run a convolution's backward");
     if (chunk_count > 0) gpu.launch(gpu.kernels().repack, chunk_count, 1, address(list));
-  };
+  });
 }
 
 void Program::build_leaky_relu_backward(const Node &node) {
   const Operation &o = node.operation;
   const float slope = remaining_slope(o);
   begin_step(GAPCAM_BACKWARD, &node, "leaky_relu backward");
-  const Reference d_y = gradient_input(o.output), y = input(o.output);
-  const Reference d_x = gradient_in_place(o.inputs[0], d_y);
+  const View d_y = gradient_input(o.output), y = input(o.output);
+  const View d_x = gradient_in_place(o.inputs[0], d_y);
   const int64_t count = groups(o.output);
   const bool narrow = bf16_ && is_map(o.output);
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, address(y), address(d_y), address(d_x), count, slope);
     };
     narrow ? run(gpu.kernels().leaky_relu_backward_bf16)
            : run(gpu.kernels().leaky_relu_backward_f32);
-  };
+  });
   finish_gradient(o.inputs[0]);
 }
 
@@ -294,19 +290,19 @@ void Program::build_batch_norm_backward(const Node &node) {
   const NormShape norm = norm_shape(o);
   const SumShape sum = sum_shape(norm.positions, norm.stored_channels, 2);
   begin_step(GAPCAM_BACKWARD, &node, "batch_norm2d backward");
-  const Reference d_y = gradient_input(o.output), x = input(o.inputs[0]),
-                  weight = input(o.inputs[1]), bias = input(o.inputs[2]), saved = norms_[o.output];
-  use(saved);
-  const Reference partial = new_buffer(sum.partial_bytes);
-  use(partial);
-  const Reference sums = new_buffer(static_cast<size_t>(2 * norm.stored_channels) * sizeof(float));
-  use(sums);
-  Reference d_x, d_weight, d_bias;
+  const View d_y = gradient_input(o.output), x = input(o.inputs[0]), weight = input(o.inputs[1]),
+             bias = input(o.inputs[2]), saved = norms_[o.output];
+  schedule_.use(saved);
+  const View partial = schedule_.make(sum.partial_bytes);
+  schedule_.use(partial);
+  const View sums = schedule_.make(static_cast<size_t>(2 * norm.stored_channels) * sizeof(float));
+  schedule_.use(sums);
+  View d_x, d_weight, d_bias;
   if (o.needs_gradient[0]) d_x = gradient_in_place(o.inputs[0], d_y);
   if (o.needs_gradient[1]) d_weight = gradient_output(o.inputs[1]);
   if (o.needs_gradient[2]) d_bias = gradient_output(o.inputs[2]);
   const int64_t count = groups(o.output);
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     const Kernels &k = gpu.kernels();
     const auto run = [&](const auto &sum_gradients, const auto &backward) {
       gpu.launch(sum_gradients, sum.blocks, sum.slices, address(x), address(d_y), address(weight),
@@ -319,7 +315,7 @@ void Program::build_batch_norm_backward(const Node &node) {
     };
     bf16_ ? run(k.sum_norm_gradients_bf16, k.norm_backward_bf16)
           : run(k.sum_norm_gradients_f32, k.norm_backward_f32);
-  };
+  });
   if (o.needs_gradient[0]) finish_gradient(o.inputs[0]);
 }
 
@@ -329,14 +325,14 @@ void Program::build_max_pool_backward(const Node &node) {
   const PoolShape pool = pooled.shape;
   const bool narrow = pool.kernel_height * pool.kernel_width <= 256;
   begin_step(GAPCAM_BACKWARD, &node, "max_pool2d backward");
-  const Reference d_y = gradient_input(o.output), argmax = pooled.argmax;
-  use(argmax);
+  const View d_y = gradient_input(o.output), argmax = pooled.argmax;
+  schedule_.use(argmax);
   const float slope = pending_slope(o.inputs[0]);
-  const Reference y = slope != 1.0f ? input(o.output) : Reference{};
+  const View y = slope != 1.0f ? input(o.output) : View{};
   take_slope(o.inputs[0]);
-  const Reference d_x = gradient_output(o.inputs[0]);
+  const View d_x = gradient_output(o.inputs[0]);
   const int64_t count = groups(o.inputs[0]);
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     const Kernels &k = gpu.kernels();
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, address(d_y), address(argmax), address(y), address(d_x), pool,
@@ -347,7 +343,7 @@ void Program::build_max_pool_backward(const Node &node) {
     } else {
       bf16_ ? run(k.max_pool_backward_bf16_i32) : run(k.max_pool_backward_f32_i32);
     }
-  };
+  });
   finish_gradient(o.inputs[0]);
 }
 
@@ -356,19 +352,19 @@ void Program::build_average_pool_backward(const Node &node) {
   const int64_t channels = shape(o.output)[1], all_channels = stored_channels(o.inputs[0]);
   const int64_t pixel_count = pixels(o.inputs[0]), count = groups(o.inputs[0]);
   begin_step(GAPCAM_BACKWARD, &node, "global_average_pool backward");
-  const Reference d_y = gradient_input(o.output);
+  const View d_y = gradient_input(o.output);
   const float slope = pending_slope(o.inputs[0]);
-  const Reference x = slope != 1.0f ? input(o.inputs[0]) : Reference{};
+  const View x = slope != 1.0f ? input(o.inputs[0]) : View{};
   take_slope(o.inputs[0]);
-  const Reference d_x = gradient_output(o.inputs[0]);
-  steps_.back().body = [=](const Gpu &gpu) {
+  const View d_x = gradient_output(o.inputs[0]);
+  run([=](const Gpu &gpu) {
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, address(d_y), address(x), address(d_x), count, pixel_count,
                       channels, all_channels, slope);
     };
     bf16_ ? run(gpu.kernels().average_pool_backward_bf16)
           : run(gpu.kernels().average_pool_backward_f32);
-  };
+  });
   finish_gradient(o.inputs[0]);
 }
 
@@ -379,13 +375,12 @@ void Program::build_linear_backward(const Node &node) {
   Step &step = begin_step(GAPCAM_BACKWARD, &node, "linear backward");
   step.algorithm = "cuBLAS";
   step.flops = 4.0 * static_cast<double>(batch * inputs * outputs);
-  const Reference d_y = gradient_input(o.output), x = input(o.inputs[0]),
-                  weight = input(o.inputs[1]);
-  Reference d_x, d_weight, d_bias;
+  const View d_y = gradient_input(o.output), x = input(o.inputs[0]), weight = input(o.inputs[1]);
+  View d_x, d_weight, d_bias;
   if (o.needs_gradient[0]) d_x = gradient_output(o.inputs[0]);
   if (o.needs_gradient[1]) d_weight = gradient_output(o.inputs[1]);
   if (o.inputs[2] != no_value && o.needs_gradient[2]) d_bias = gradient_output(o.inputs[2]);
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     if (d_weight) {
       multiply(gpu, {outputs, inputs, batch, true, false}, address(d_y), address(x),
                address(d_weight));
@@ -398,7 +393,7 @@ void Program::build_linear_backward(const Node &node) {
       multiply(gpu, {batch, inputs, outputs, false, false}, address(d_y), address(weight),
                address(d_x));
     }
-  };
+  });
 }
 
 void Program::build_cross_entropy_backward(const Node &node) {
@@ -406,19 +401,19 @@ void Program::build_cross_entropy_backward(const Node &node) {
   const LossShape loss{static_cast<int>(shape(o.inputs[0])[0]),
                        static_cast<int>(shape(o.inputs[0])[1]), o.label_smoothing};
   begin_step(GAPCAM_BACKWARD, &node, "cross_entropy backward");
-  const Reference d_loss = gradient_input(o.output), logits = input(o.inputs[0]),
-                  labels = input(o.inputs[1]), d_logits = gradient_output(o.inputs[0]);
-  steps_.back().body = [=](const Gpu &gpu) {
+  const View d_loss = gradient_input(o.output), logits = input(o.inputs[0]),
+             labels = input(o.inputs[1]), d_logits = gradient_output(o.inputs[0]);
+  run([=](const Gpu &gpu) {
     gpu.launch_over(gpu.kernels().cross_entropy_backward, loss.batch, address(logits),
                     address(labels), address(d_loss), address(d_logits), loss);
-  };
+  });
 }
 
 void Program::build_update(const Update &update) {
   const bool adam = update.kind == UpdateKind::adam;
   struct Parameter {
     CudaStorage *value, *first, *second;
-    Reference gradient;
+    View gradient;
     int64_t count;
   };
   std::vector<Parameter> parameters;
@@ -430,7 +425,7 @@ void Program::build_update(const Update &update) {
     p.first = required_storage(update.first_moments[i], "moment");
     if (adam) p.second = required_storage(update.second_moments[i], "second moment");
     p.gradient = values_[at(update.gradients[i])];
-    use(p.gradient);
+    schedule_.use(p.gradient);
     p.count = element_count(shape(update.parameters[i]));
     chunk_count += (p.count + update_chunk - 1) / update_chunk;
     elements += p.count;
@@ -441,7 +436,7 @@ void Program::build_update(const Update &update) {
   }
   step.name = format("%s over %zu parameters", step.operation.c_str(), parameters.size());
   step.bytes = static_cast<double>(elements) * sizeof(float) * (adam ? 7 : 5);
-  const Reference list =
+  const View list =
       new_constant(static_cast<size_t>(chunk_count) * sizeof(UpdateChunk), [this, parameters] {
         std::string content;
         for (const Parameter &p : parameters) {
@@ -461,12 +456,12 @@ void Program::build_update(const Update &update) {
         return content;
       });
   CudaStorage *settings = required_storage(update.settings, "settings");
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     const auto run = [&](const auto &kernel) {
       gpu.launch(kernel, chunk_count, 1, address(list), settings->address());
     };
     adam ? run(gpu.kernels().adam) : run(gpu.kernels().sgd);
-  };
+  });
 }
 
 }  // namespace gapcam::cuda

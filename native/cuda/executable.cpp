@@ -8,10 +8,6 @@ namespace gapcam::cuda {
 
 namespace {
 
-const char *phase_name(uint32_t phase) {
-  return phase == GAPCAM_FORWARD ? "forward" : phase == GAPCAM_BACKWARD ? "backward" : "update";
-}
-
 // Images in a batch, 0 if the program takes none.
 int64_t batch_of(const Graph &graph) {
   for (const Operation &operation : graph.operations) {
@@ -47,7 +43,7 @@ CudaExecutable::~CudaExecutable() {
 void CudaExecutable::allocate() {
   try {
     arena_ = Block(gpu_, program_.arena_bytes(),
-                   format("a program of %zu steps", program_.steps().size()));
+                   format("a program of %zu steps", program_.schedule().steps().size()));
     gpu_->reserve_conversion(program_.conversion_bytes());
   } catch (const Error &error) {
     arena_ = Block();
@@ -72,7 +68,7 @@ void CudaExecutable::run(uint32_t phases) {
   if (phases & (GAPCAM_FORWARD | GAPCAM_BACKWARD)) {
     const uint64_t version = program_.preparation_version();
     if (version != prepared_version_) {
-      for (Step &step : program_.preparation()) step.body(*gpu_);
+      for (Step &step : program_.preparation()) step.body();
       prepared_version_ = version;
     }
   }
@@ -96,14 +92,14 @@ void CudaExecutable::run(uint32_t phases) {
 
 void CudaExecutable::run_steps(uint32_t phases, bool captured) {
   const bool wait = gpu_->options().synchronous && !captured;
-  for (const Step &step : program_.steps()) {
+  for (const Step &step : program_.schedule().steps()) {
     if (!(step.phase & phases)) continue;
     if (!wait) {
-      step.body(*gpu_);
+      step.body();
       continue;
     }
     try {
-      step.body(*gpu_);
+      step.body();
       gpu_->synchronise("finish it");
     } catch (const Error &error) {
       throw Error(error.status(),
@@ -113,10 +109,10 @@ void CudaExecutable::run_steps(uint32_t phases, bool captured) {
 }
 
 void CudaExecutable::run_profiled(uint32_t phases) {
-  for (Step &step : program_.steps()) {
+  for (Step &step : program_.schedule().steps()) {
     if (!(step.phase & phases)) continue;
     start_->record(gpu_->stream());
-    step.body(*gpu_);
+    step.body();
     end_->record(gpu_->stream());
     end_->wait();
     float taken = 0.0f;
@@ -151,7 +147,7 @@ void CudaExecutable::capture(uint32_t phases, Recording &recording) {
 }
 
 void CudaExecutable::count_runs(uint32_t phases) {
-  for (Step &step : program_.steps()) {
+  for (Step &step : program_.schedule().steps()) {
     if (step.phase & phases) step.runs++;
   }
 }
@@ -172,18 +168,7 @@ std::string CudaExecutable::describe() const {
   std::string json =
       format("{\"bytes\": %zu, \"recorded\": %s, ", arena_.bytes(), recorded ? "true" : "false");
   if (!refusal.empty()) json += "\"notRecorded\": " + quoted(refusal) + ", ";
-  json += "\"steps\": [";
-  const std::vector<Step> &steps = program_.steps();
-  for (size_t i = 0; i < steps.size(); i++) {
-    const Step &step = steps[i];
-    json += format(
-        "%s{\"phase\": \"%s\", \"operation\": %s, \"name\": %s, \"algorithm\": %s, "
-        "\"flops\": %.0f, \"bytes\": %.0f, \"runs\": %llu, \"milliseconds\": %.6f}",
-        i ? ", " : "", phase_name(step.phase), quoted(step.operation).c_str(),
-        quoted(step.name).c_str(), quoted(step.algorithm).c_str(), step.flops, step.bytes,
-        static_cast<unsigned long long>(step.runs), step.milliseconds);
-  }
-  return json + "]}";
+  return json + "\"steps\": " + program_.schedule().describe() + "}";
 }
 
 }  // namespace gapcam::cuda

@@ -31,9 +31,7 @@ Program::Program(std::shared_ptr<const Graph> graph, gapcam_precision precision,
   }
   for (const Node &node : fused_.nodes) build_forward(node);
   if (!repacks_.empty()) {
-    Step step;
-    step.operation = step.name = "prepare weights";
-    const Reference list = new_constant(repacks_.size() * sizeof(RepackChunk), [this] {
+    const View list = new_constant(repacks_.size() * sizeof(RepackChunk), [this] {
       std::string content;
       for (const auto &one : repacks_) {
         const RepackChunk chunk = one();
@@ -41,10 +39,9 @@ Program::Program(std::shared_ptr<const Graph> graph, gapcam_precision precision,
       }
       return content;
     });
-    step.body = [=](const Gpu &gpu) {
+    prepare("prepare weights", [=](const Gpu &gpu) {
       gpu.launch(gpu.kernels().repack, static_cast<int64_t>(repacks_.size()), 1, address(list));
-    };
-    preparation_.push_back(std::move(step));
+    });
   }
   if (graph_->backward.recorded) build_backward();
   for (const Update &update : graph_->updates) build_update(update);
@@ -54,37 +51,29 @@ Program::Program(std::shared_ptr<const Graph> graph, gapcam_precision precision,
                                    static_cast<size_t>(element_count(graph_->values[i].shape)) * 4);
     }
   }
-  place();
+  schedule_.place();
 }
 
 Step &Program::begin_step(uint32_t phase, const Node *node, const char *operation) {
+  return schedule_.begin(phase, operation,
+                         node ? format("%d %s %s", node->index, operation,
+                                       to_string(shape(node->operation.output)).c_str())
+                              : operation);
+}
+
+void Program::run(std::function<void(const Gpu &)> body) {
+  schedule_.current().body = [this, body = std::move(body)] { body(*gpu_); };
+}
+
+void Program::prepare(const char *name, std::function<void(const Gpu &)> body) {
   Step step;
-  step.phase = phase;
-  step.operation = operation;
-  step.name = operation;
-  if (node) {
-    step.name = format("%d %s %s", node->index, operation,
-                       to_string(shape(node->operation.output)).c_str());
-  }
-  steps_.push_back(std::move(step));
-  return steps_.back();
+  step.operation = step.name = name;
+  step.body = [this, body = std::move(body)] { body(*gpu_); };
+  preparation_.push_back(std::move(step));
 }
 
-Reference Program::new_buffer(size_t bytes) {
-  Buffer buffer;
-  buffer.bytes = bytes;
-  buffers_.push_back(buffer);
-  return {nullptr, static_cast<int>(buffers_.size()) - 1};
-}
-
-Reference Program::new_forever(size_t bytes) {
-  const Reference made = new_buffer(bytes);
-  buffers_.back().forever = true;
-  return made;
-}
-
-Reference Program::new_constant(size_t bytes, std::function<std::string()> content) {
-  const Reference place = new_forever(bytes);
+View Program::new_constant(size_t bytes, std::function<std::string()> content) {
+  const View place = schedule_.make_forever(bytes);
   constants_.push_back({place, std::move(content)});
   return place;
 }
@@ -99,23 +88,11 @@ int64_t Program::groups(ValueId value) const {
   return static_cast<int64_t>((value_bytes(value) + 15) / 16);
 }
 
-Reference Program::new_value(ValueId value) { return new_buffer(value_bytes(value)); }
-
-void Program::use(const Reference &reference) {
-  if (reference.buffer < 0) return;
-  Buffer &buffer = buffers_[static_cast<size_t>(reference.buffer)];
-  const int step = static_cast<int>(steps_.size()) - 1;
-  if (buffer.first < 0) buffer.first = step;
-  buffer.last = step;
-  const uint32_t phase = steps_.back().phase;
-  (phase == GAPCAM_FORWARD ? buffer.forward : buffer.backward) = true;
-}
+View Program::new_value(ValueId value) { return schedule_.make(value_bytes(value)); }
 
 void Program::use_workspace(int64_t bytes) {
   if (bytes <= 0) return;
-  if (!workspace_) workspace_ = new_forever(0);
-  size_t &size = buffers_[static_cast<size_t>(workspace_.buffer)].bytes;
-  size = std::max(size, static_cast<size_t>(bytes));
+  schedule_.reserve_scratch(static_cast<size_t>(bytes));
 }
 
 CudaStorage *Program::storage(ValueId value) const {
@@ -123,15 +100,15 @@ CudaStorage *Program::storage(ValueId value) const {
                            : static_cast<CudaStorage *>(graph_->value(value).storage.get());
 }
 
-Reference Program::input(ValueId value) {
+View Program::input(ValueId value) {
   if (value == no_value) return {};
   CudaStorage *one = storage(value);
   if (!one) {
-    use(values_[at(value)]);
+    schedule_.use(values_[at(value)]);
     return values_[at(value)];
   }
-  if (!is_map(value) || graph_->value(value).type != DataType::f32) return {one, -1};
-  use(imported_[at(value)]);
+  if (!is_map(value) || graph_->value(value).type != DataType::f32) return {one};
+  schedule_.use(imported_[at(value)]);
   return imported_[at(value)];
 }
 
@@ -144,24 +121,24 @@ void Program::import_map(ValueId value) {
   }
   imported_[at(value)] = new_value(value);
   begin_step(GAPCAM_FORWARD, nullptr, "import").name = "import " + to_string(shape(value));
-  use(imported_[at(value)]);
-  const Reference made = imported_[at(value)];
+  schedule_.use(imported_[at(value)]);
+  const View made = imported_[at(value)];
   const MapCopy copy = map_copy(shape(value), true);
-  steps_.back().body = [=](const Gpu &gpu) {
+  run([=](const Gpu &gpu) {
     const int64_t count = copy.batch * copy.pixels * copy.channels;
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, one->address(), address(made), copy);
     };
     bf16_ ? run(gpu.kernels().copy_f32_to_bf16) : run(gpu.kernels().copy_f32_to_f32);
-  };
+  });
 }
 
-Reference Program::output(ValueId value) {
+View Program::output(ValueId value) {
   if (!values_[at(value)]) {
     values_[at(value)] = new_value(value);
-    if (graph_->value(value).readable) buffers_.back().forever = true;
+    if (graph_->value(value).readable) schedule_.keep(values_[at(value)]);
   }
-  use(values_[at(value)]);
+  schedule_.use(values_[at(value)]);
   return values_[at(value)];
 }
 
@@ -206,10 +183,10 @@ MapCopy Program::map_copy(const Shape &map, bool from_storage) const {
   return copy;
 }
 
-void Program::add_repack(std::vector<std::function<RepackChunk()>> &list, Reference source,
-                         Reference target, Reference factor, int64_t rows, int64_t source_rows,
-                         int64_t pixel_count, int64_t channels, int64_t source_channels,
-                         bool from_bf16, bool to_bf16) const {
+void Program::add_repack(std::vector<std::function<RepackChunk()>> &list, View source, View target,
+                         View factor, int64_t rows, int64_t source_rows, int64_t pixel_count,
+                         int64_t channels, int64_t source_channels, bool from_bf16,
+                         bool to_bf16) const {
   const int64_t total = rows * pixel_count * channels;
   for (int64_t begin = 0; begin < total; begin += update_chunk) {
     list.push_back([=] {
@@ -230,43 +207,9 @@ void Program::add_repack(std::vector<std::function<RepackChunk()>> &list, Refere
   }
 }
 
-// Gives each buffer a place in the arena: the largest first, each at the lowest place where no
-// buffer lies that is alive at the same time.
-void Program::place() {
-  const int end = static_cast<int>(steps_.size());
-  for (Buffer &buffer : buffers_) {
-    if (buffer.forever) {
-      buffer.first = 0;
-      buffer.last = end;
-    } else if (buffer.forward && buffer.backward) {
-      // Backward may run again, on what the same forward left.
-      buffer.last = end;
-    }
-    buffer.bytes = (buffer.bytes + 255) / 256 * 256;
-  }
-  std::vector<Buffer *> order;
-  for (Buffer &buffer : buffers_) order.push_back(&buffer);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Buffer *a, const Buffer *b) { return a->bytes > b->bytes; });
-  std::vector<Buffer *> placed;  // by offset
-  for (Buffer *buffer : order) {
-    size_t offset = 0;
-    for (const Buffer *other : placed) {
-      if (other->last < buffer->first || buffer->last < other->first) continue;
-      if (offset + buffer->bytes <= other->offset) break;
-      offset = std::max(offset, other->offset + other->bytes);
-    }
-    buffer->offset = offset;
-    arena_bytes_ = std::max(arena_bytes_, offset + buffer->bytes);
-    placed.insert(
-        std::upper_bound(placed.begin(), placed.end(), buffer,
-                         [](const Buffer *a, const Buffer *b) { return a->offset < b->offset; }),
-        buffer);
-  }
-}
-
 void Program::bind(const Gpu &gpu, driver::Pointer arena) {
   arena_ = arena;
+  gpu_ = &gpu;
   std::vector<std::string> contents;  // alive until the copies are done
   for (const Constant &constant : constants_) {
     contents.push_back(constant.content());
@@ -290,7 +233,7 @@ void Program::mark_changed(uint32_t phases) const {
 }
 
 void Program::read(const Gpu &gpu, ValueId value, void *data, size_t bytes) const {
-  const Reference reference = values_[at(value)];
+  const View reference = values_[at(value)];
   driver::Pointer source = address(reference);
   if (is_map(value)) {
     // Gradients of the device's tensors lie as those do; the program's own values are maps.

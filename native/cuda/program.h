@@ -14,26 +14,10 @@
 #include "fusion.h"
 #include "gpu.h"
 #include "planner.h"
+#include "schedule.h"
 #include "storage.h"
 
 namespace gapcam::cuda {
-
-// Where an operand lives: a tensor of the device, or a buffer of the arena.
-struct Reference {
-  CudaStorage *storage = nullptr;
-  int buffer = -1;
-  explicit operator bool() const { return storage || buffer >= 0; }
-};
-
-// One action of the program.
-struct Step {
-  uint32_t phase = 0;  // 0: prepares weights
-  std::string operation, name, algorithm;
-  double flops = 0, bytes = 0;
-  std::function<void(const Gpu &)> body;
-  uint64_t runs = 0;
-  double milliseconds = 0;
-};
 
 // How threads are arranged to sum over positions; see kernels.cu.
 struct SumShape {
@@ -56,14 +40,14 @@ class Program {
   Program(const Program &) = delete;
   Program &operator=(const Program &) = delete;
 
-  size_t arena_bytes() const { return arena_bytes_; }
+  size_t arena_bytes() const { return schedule_.bytes(); }
   // The most that a read of one of its values must convert.
   size_t conversion_bytes() const { return conversion_bytes_; }
   // Gives it memory, once, and fills in what is constant.
   void bind(const Gpu &gpu, driver::Pointer arena);
 
-  std::vector<Step> &steps() { return steps_; }
-  const std::vector<Step> &steps() const { return steps_; }
+  Schedule &schedule() { return schedule_; }
+  const Schedule &schedule() const { return schedule_; }
   // Steps that prepare weights, needed when one of these tensors has changed.
   std::vector<Step> &preparation() { return preparation_; }
   uint64_t preparation_version() const;
@@ -75,24 +59,17 @@ class Program {
   void read(const Gpu &gpu, ValueId value, void *data, size_t bytes) const;
 
  private:
-  // A piece of the arena, alive from step `first` to step `last`.
-  struct Buffer {
-    size_t bytes = 0, offset = 0;
-    int first = -1, last = -1;
-    bool forward = false, backward = false;  // phases that use it
-    bool forever = false;
-  };
   struct Constant {
-    Reference place;
+    View place;
     std::function<std::string()> content;  // asked for once addresses are known
   };
   // The weight and bias that a convolution takes.
   struct Weight {
-    Reference weight, bias;
+    View weight, bias;
   };
   struct Pooled {
     PoolShape shape;
-    Reference argmax;
+    View argmax;
   };
 
   // build.cpp
@@ -117,25 +94,26 @@ class Program {
   void build_cross_entropy_backward(const Node &node);
   void build_update(const Update &update);
   void import_map(ValueId value);
-  void add_bias_gradient(const Node &node, const Reference &gradient);
-  void add_weight_gradient(const Node &node, const Reference &gradient);
+  void add_bias_gradient(const Node &node, const View &gradient);
+  void add_weight_gradient(const Node &node, const View &gradient);
 
   // Starts a step; what is used until its body is set belongs to it.
+  // What the step begun last does.
+  void run(std::function<void(const Gpu &)> body);
+  // What prepares weights, when one of the device's tensors that it reads has changed.
+  void prepare(const char *name, std::function<void(const Gpu &)> body);
   Step &begin_step(uint32_t phase, const Node *node, const char *operation);
-  Reference new_buffer(size_t bytes);
-  Reference new_forever(size_t bytes);
   // A buffer for `value`: a map if it has rank 4, else as the host sees it.
-  Reference new_value(ValueId value);
-  Reference new_constant(size_t bytes, std::function<std::string()> content);
-  void use(const Reference &reference);
+  View new_value(ValueId value);
+  View new_constant(size_t bytes, std::function<std::string()> content);
   void use_workspace(int64_t bytes);
-  Reference input(ValueId value);
-  Reference output(ValueId value);
+  View input(ValueId value);
+  View output(ValueId value);
   // Where the gradient of `value` goes.
-  Reference gradient_output(ValueId value);
-  Reference gradient_input(ValueId value);
+  View gradient_output(ValueId value);
+  View gradient_input(ValueId value);
   // As gradient_output, in the memory of the gradient that arrives where that is allowed.
-  Reference gradient_in_place(ValueId value, const Reference &arriving);
+  View gradient_in_place(ValueId value, const View &arriving);
   // After the step that made the gradient of `value`: brings it into a target's form.
   void finish_gradient(ValueId value);
   // The slope of the leaky ReLU whose gradient must still be taken where `value`'s gradient is
@@ -163,17 +141,15 @@ class Program {
   PoolShape pool_shape(const Operation &operation) const;
   NormShape norm_shape(const Operation &operation) const;
   Weight prepare_weight(const Node &node);
-  void add_repack(std::vector<std::function<RepackChunk()>> &list, Reference source,
-                  Reference target, Reference factor, int64_t rows, int64_t source_rows,
-                  int64_t pixels, int64_t channels, int64_t source_channels, bool from_bf16,
-                  bool to_bf16) const;
+  void add_repack(std::vector<std::function<RepackChunk()>> &list, View source, View target,
+                  View factor, int64_t rows, int64_t source_rows, int64_t pixels, int64_t channels,
+                  int64_t source_channels, bool from_bf16, bool to_bf16) const;
   MapCopy map_copy(const Shape &map, bool from_storage) const;
-  void place();
 
-  driver::Pointer address(const Reference &reference) const {
-    if (reference.storage) return reference.storage->address();
-    if (reference.buffer < 0) return 0;
-    return arena_ + buffers_[static_cast<size_t>(reference.buffer)].offset;
+  driver::Pointer address(const View &view) const {
+    if (view.storage) return static_cast<CudaStorage *>(view.storage)->address();
+    if (view.buffer < 0) return 0;
+    return arena_ + schedule_.offset(view);
   }
 
   std::shared_ptr<const Graph> graph_;
@@ -181,22 +157,22 @@ class Program {
   bool bf16_, tf32_;
   int64_t lanes_;
   FusedGraph fused_;
-  std::vector<Reference> values_;                 // by value
-  std::vector<Reference> imported_;               // by value: a device's tensor as a map
-  std::vector<Reference> gradients_;              // by value: its gradient
-  std::vector<Reference> targets_;                // by value: its gradient as the host reads it
-  std::vector<bool> sloped_;                      // by value: see pending_slope
-  std::unordered_map<ValueId, Pooled> pooled_;    // by the pool's output
-  std::unordered_map<ValueId, Reference> norms_;  // by the norm's output: saved statistics
-  std::unordered_map<int, Weight> weights_;       // by node's index
+  std::vector<View> values_;                    // by value
+  std::vector<View> imported_;                  // by value: a device's tensor as a map
+  std::vector<View> gradients_;                 // by value: its gradient
+  std::vector<View> targets_;                   // by value: its gradient as the host reads it
+  std::vector<bool> sloped_;                    // by value: see pending_slope
+  std::unordered_map<ValueId, Pooled> pooled_;  // by the pool's output
+  std::unordered_map<ValueId, View> norms_;     // by the norm's output: saved statistics
+  std::unordered_map<int, Weight> weights_;     // by node's index
   std::vector<CudaStorage *> staged_, prepared_;
   std::vector<std::pair<uint32_t, CudaStorage *>> changed_;
   std::vector<std::function<RepackChunk()>> repacks_;
-  std::vector<Step> steps_, preparation_;
-  std::vector<Buffer> buffers_;
+  Schedule schedule_{256};
+  std::vector<Step> preparation_;
   std::vector<Constant> constants_;
-  Reference workspace_;
-  size_t arena_bytes_ = 0, conversion_bytes_ = 0;
+  size_t conversion_bytes_ = 0;
+  const Gpu *gpu_ = nullptr;  // set by bind()
   driver::Pointer arena_ = 0;
 };
 
