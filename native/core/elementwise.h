@@ -69,6 +69,63 @@ GAPCAM_INLINE float normalise_pixel(unsigned char pixel, float mean, float devia
   return ((float)pixel / 255.0f - mean) / deviation;
 }
 
+// A batch normalisation with fixed statistics as a factor on the weights of the convolution before
+// it and as that convolution's bias.
+GAPCAM_INLINE double fold_factor(float weight, float variance, float epsilon) {
+  return (double)weight / sqrt((double)variance + (double)epsilon);
+}
+GAPCAM_INLINE float fold_bias(double factor, float convolution_bias, float mean, float bias) {
+  return (float)(((double)convolution_bias - (double)mean) * factor + (double)bias);
+}
+
+// Labels that count; -1 is left out, every other one makes the loss NaN.
+GAPCAM_INLINE bool label_counts(int label, int classes) { return label >= 0 && label < classes; }
+
+// The softmax cross-entropy of one row of logits whose label counts, and its first maximum.
+GAPCAM_INLINE double cross_entropy_row(const float *row, int classes, int label, float smoothing,
+                                       int *first_maximum) {
+  int best = 0;
+  for (int c = 1; c < classes; c++) best = row[c] > row[best] ? c : best;
+  double total = 0.0, mean = 0.0;
+  for (int c = 0; c < classes; c++) {
+    total += exp((double)row[c] - (double)row[best]);
+    mean += (double)row[c];
+  }
+  mean /= (double)classes;
+  *first_maximum = best;
+  return log(total) + (double)row[best] - (1.0 - (double)smoothing) * (double)row[label] -
+         (double)smoothing * mean;
+}
+
+// Its gradient, times `scale`.
+GAPCAM_INLINE void cross_entropy_row_gradient(const float *row, int classes, int label,
+                                              float smoothing, double scale, float *gradient) {
+  if (!label_counts(label, classes)) {
+    for (int c = 0; c < classes; c++) gradient[c] = 0.0f;
+    return;
+  }
+  double largest = (double)row[0], total = 0.0;
+  for (int c = 1; c < classes; c++) largest = (double)row[c] > largest ? (double)row[c] : largest;
+  for (int c = 0; c < classes; c++) total += exp((double)row[c] - largest);
+  for (int c = 0; c < classes; c++) {
+    const double target =
+        (double)smoothing / (double)classes + (c == label ? 1.0 - (double)smoothing : 0.0);
+    gradient[c] = (float)(scale * (exp((double)row[c] - largest) / total - target));
+  }
+}
+
+// Adds a run to `metrics`; see gapcam_program_cross_entropy.
+GAPCAM_INLINE void count_loss(float *metrics, float loss, int correct, int counted) {
+  const bool is_nan = loss != loss;
+  metrics[0] += loss;
+  metrics[1] += 1.0f;
+  metrics[2] += (float)correct;
+  metrics[3] += (float)counted;
+  if (loss > metrics[4] || is_nan) metrics[4] = loss;
+  if (is_nan || loss - loss != 0.0f) metrics[5] += 1.0f;
+  metrics[6] = loss;
+}
+
 // settings: see gapcam_program_adam. The order of operations is PyTorch's.
 GAPCAM_INLINE void adam_update(float *parameter, float *first, float *second, float gradient,
                                const float *settings) {

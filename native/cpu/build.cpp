@@ -4,6 +4,7 @@
 
 #include "elementwise.h"
 #include "executable.h"
+#include "resize_coefficients.h"
 
 namespace gapcam::cpu {
 
@@ -169,38 +170,9 @@ void CpuExecutable::build() {
 
 namespace {
 
-// Pillow's coefficients for one direction; owns what a ResizeTable points to.
-struct Coefficients {
-  std::vector<int32_t> first, count, weights;
-  int64_t taps = 1, input, output;
-
-  Coefficients(int64_t from, int64_t to) : input(from), output(to) {
-    if (from == to) return;
-    std::vector<ResizeWindow> windows;
-    for (int64_t i = 0; i < to; i++) {
-      windows.push_back(
-          resize_window(static_cast<int>(i), static_cast<int>(from), static_cast<int>(to)));
-      taps = std::max<int64_t>(taps, windows.back().count);
-    }
-    weights.assign(static_cast<size_t>(to * taps), 0);
-    for (size_t i = 0; i < windows.size(); i++) {
-      const ResizeWindow &window = windows[i];
-      double sum = 0.0;
-      for (int t = 0; t < window.count; t++) sum += resize_weight(window, t);
-      for (int t = 0; t < window.count; t++) {
-        const double weight = resize_weight(window, t);
-        weights[i * static_cast<size_t>(taps) + static_cast<size_t>(t)] =
-            resize_fixed_point(sum != 0.0 ? weight / sum : weight);
-      }
-      first.push_back(window.first);
-      count.push_back(window.count);
-    }
-  }
-
-  ResizeTable table() const {
-    return {first.data(), count.data(), weights.data(), taps, input, output};
-  }
-};
+ResizeTable table_of(const ResizeCoefficients &c) {
+  return {c.first.data(), c.count.data(), c.weights.data(), c.taps, c.input, c.output};
+}
 
 }  // namespace
 
@@ -208,17 +180,11 @@ void CpuExecutable::build_prepare_images(const Node &node) {
   const Operation &o = node.operation;
   const Shape &from = shape(o.inputs[0]);
   const Shape &to = shape(o.output);
-  const auto rows = std::make_shared<Coefficients>(from[1], to[2]);
-  const auto columns = std::make_shared<Coefficients>(from[2], to[3]);
-  const auto table = std::make_shared<std::vector<float>>();
-  for (size_t c = 0; c < o.mean.size(); c++) {
-    for (int level = 0; level < 256; level++) {
-      table->push_back(
-          normalise_pixel(static_cast<unsigned char>(level), o.mean[c], o.deviation[c]));
-    }
-  }
+  const auto rows = std::make_shared<ResizeCoefficients>(from[1], to[2]);
+  const auto columns = std::make_shared<ResizeCoefficients>(from[2], to[3]);
+  const auto table = std::make_shared<std::vector<float>>(normalised_levels(o.mean, o.deviation));
   PrepareShape prepare{
-      from[0], from[3], rows->table(), columns->table(), layout(o.output).block, table->data()};
+      from[0], from[3], table_of(*rows), table_of(*columns), layout(o.output).block, table->data()};
   begin_step(GAPCAM_FORWARD, &node, "prepare_images");
   const View images = input(o.inputs[0]), made = output(o.output);
   schedule_.reserve_scratch(prepare_scratch(prepare));
@@ -323,10 +289,9 @@ void CpuExecutable::build_conv2d(const Node &node) {
       const float *gamma = f32(norm[0]), *beta = f32(norm[1]), *mean = f32(norm[2]),
                   *variance = f32(norm[3]);
       for (int64_t c = 0; c < outputs; c++) {
-        const double factor =
-            gamma[c] / std::sqrt(static_cast<double>(variance[c]) + static_cast<double>(epsilon));
-        const double before = plain_bias ? f32(plain_bias)[c] : 0.0;
-        f32(folded->bias)[c] = static_cast<float>((before - mean[c]) * factor + beta[c]);
+        const double factor = fold_factor(gamma[c], variance[c], epsilon);
+        f32(folded->bias)[c] =
+            fold_bias(factor, plain_bias ? f32(plain_bias)[c] : 0.0f, mean[c], beta[c]);
         for (int64_t i = c * each; i < (c + 1) * each; i++) {
           f32(folded->weight)[i] = static_cast<float>(f32(plain)[i] * factor);
         }
@@ -440,48 +405,34 @@ void CpuExecutable::build_linear(const Node &node) {
 
 void CpuExecutable::build_cross_entropy(const Node &node) {
   const Operation &o = node.operation;
-  const int64_t batch = shape(o.inputs[0])[0], classes = shape(o.inputs[0])[1];
+  const int64_t batch = shape(o.inputs[0])[0];
+  const int classes = static_cast<int>(shape(o.inputs[0])[1]);
   const float smoothing = o.label_smoothing;
   begin_step(GAPCAM_FORWARD, &node, "cross_entropy");
   const View logits = input(o.inputs[0]), labels = input(o.inputs[1]), metrics = input(o.inputs[2]),
              made = output(o.output);
   CpuStorage *counted = metrics ? &external(o.inputs[2], "metrics") : nullptr;
   schedule_.current().body = [=] {
+    const auto *label = static_cast<const int32_t *>(data(labels));
     double sum = 0.0;
-    int64_t counted_labels = 0, correct = 0;
+    int counted_labels = 0, correct = 0;
     bool valid = true;
     for (int64_t n = 0; n < batch; n++) {
-      const int32_t label = static_cast<const int32_t *>(data(labels))[n];
-      if (label == -1) continue;
-      if (label < -1 || label >= classes) {
+      if (label[n] == -1) continue;
+      if (!label_counts(label[n], classes)) {
         valid = false;
         continue;
       }
-      const float *row = f32(logits) + n * classes;
-      int64_t best = 0;
-      for (int64_t c = 1; c < classes; c++) best = row[c] > row[best] ? c : best;
-      double total = 0.0, mean = 0.0;
-      for (int64_t c = 0; c < classes; c++) {
-        total += std::exp(static_cast<double>(row[c]) - row[best]);
-        mean += row[c];
-      }
-      mean /= static_cast<double>(classes);
-      sum += std::log(total) + row[best] - (1.0 - smoothing) * row[label] - smoothing * mean;
+      int best = 0;
+      sum += cross_entropy_row(f32(logits) + n * classes, classes, label[n], smoothing, &best);
       counted_labels++;
-      correct += best == label;
+      correct += best == label[n];
     }
     float loss = counted_labels > 0 ? static_cast<float>(sum / counted_labels) : 0.0f;
     if (!valid) loss = NAN;
     f32(made)[0] = loss;
     if (!counted) return;
-    float *m = f32(metrics);
-    m[0] += loss;
-    m[1] += 1.0f;
-    m[2] += static_cast<float>(correct);
-    m[3] += static_cast<float>(counted_labels);
-    if (loss > m[4] || std::isnan(loss)) m[4] = loss;
-    if (!std::isfinite(loss)) m[5] += 1.0f;
-    m[6] = loss;
+    count_loss(f32(metrics), loss, correct, counted_labels);
     counted->changed();
   };
 }

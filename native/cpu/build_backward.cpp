@@ -1,6 +1,7 @@
 // The backward pass and the optimiser's steps.
-#include <cmath>
+#include <algorithm>
 
+#include "elementwise.h"
 #include "executable.h"
 
 namespace gapcam::cpu {
@@ -270,29 +271,20 @@ void CpuExecutable::build_linear_backward(const Node &node) {
 
 void CpuExecutable::build_cross_entropy_backward(const Node &node) {
   const Operation &o = node.operation;
-  const int64_t batch = shape(o.inputs[0])[0], classes = shape(o.inputs[0])[1];
+  const int64_t batch = shape(o.inputs[0])[0];
+  const int classes = static_cast<int>(shape(o.inputs[0])[1]);
   const float smoothing = o.label_smoothing;
   begin_step(GAPCAM_BACKWARD, &node, "cross_entropy backward");
   const View d_loss = gradient_input(o.output), logits = input(o.inputs[0]),
              labels = input(o.inputs[1]), d_logits = gradient_output(o.inputs[0]);
   schedule_.current().body = [=] {
     const auto *label = static_cast<const int32_t *>(data(labels));
-    const auto counts = [=](int64_t n) { return label[n] >= 0 && label[n] < classes; };
     int64_t counted = 0;
-    for (int64_t n = 0; n < batch; n++) counted += counts(n);
+    for (int64_t n = 0; n < batch; n++) counted += label_counts(label[n], classes);
     const double scale = counted > 0 ? static_cast<double>(*f32(d_loss)) / counted : 0.0;
     for (int64_t n = 0; n < batch; n++) {
-      const float *row = f32(logits) + n * classes;
-      float *gradient = f32(d_logits) + n * classes;
-      double largest = row[0], total = 0.0;
-      for (int64_t c = 1; c < classes; c++) largest = row[c] > largest ? row[c] : largest;
-      for (int64_t c = 0; c < classes; c++) total += std::exp(row[c] - largest);
-      for (int64_t c = 0; c < classes; c++) {
-        const double target = smoothing / static_cast<double>(classes) +
-                              (c == label[n] ? 1.0 - static_cast<double>(smoothing) : 0.0);
-        const double probability = std::exp(row[c] - largest) / total;
-        gradient[c] = counts(n) ? static_cast<float>(scale * (probability - target)) : 0.0f;
-      }
+      cross_entropy_row_gradient(f32(logits) + n * classes, classes, label[n], smoothing, scale,
+                                 f32(d_logits) + n * classes);
     }
   };
 }

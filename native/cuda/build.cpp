@@ -1,8 +1,8 @@
 // The forward pass.
 #include <algorithm>
 
-#include "elementwise.h"
 #include "program.h"
+#include "resize_coefficients.h"
 
 namespace gapcam::cuda {
 
@@ -12,34 +12,6 @@ template <class T>
 std::string bytes_of(const std::vector<T> &values) {
   return {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(T)};
 }
-
-// Pillow's coefficients for one direction; see native/core/elementwise.h.
-struct Coefficients {
-  std::vector<int32_t> first, count, weights;
-  int64_t taps = 1;
-
-  Coefficients(int64_t from, int64_t to) {
-    std::vector<ResizeWindow> windows;
-    for (int64_t i = 0; i < to; i++) {
-      windows.push_back(
-          resize_window(static_cast<int>(i), static_cast<int>(from), static_cast<int>(to)));
-      taps = std::max<int64_t>(taps, windows.back().count);
-    }
-    weights.assign(static_cast<size_t>(to * taps), 0);
-    for (size_t i = 0; i < windows.size(); i++) {
-      const ResizeWindow &window = windows[i];
-      double sum = 0.0;
-      for (int t = 0; t < window.count; t++) sum += resize_weight(window, t);
-      for (int t = 0; t < window.count; t++) {
-        const double weight = resize_weight(window, t);
-        weights[i * static_cast<size_t>(taps) + static_cast<size_t>(t)] =
-            resize_fixed_point(sum != 0.0 ? weight / sum : weight);
-      }
-      first.push_back(window.first);
-      count.push_back(window.count);
-    }
-  }
-};
 
 }  // namespace
 
@@ -70,13 +42,7 @@ void Program::build_prepare_images(const Node &node) {
   const Shape &from = shape(o.inputs[0]);
   const Shape &to = shape(o.output);
   const int64_t batch = from[0], channels = from[3];
-  std::vector<float> levels;
-  for (size_t c = 0; c < o.mean.size(); c++) {
-    for (int level = 0; level < 256; level++) {
-      levels.push_back(
-          normalise_pixel(static_cast<unsigned char>(level), o.mean[c], o.deviation[c]));
-    }
-  }
+  const std::vector<float> levels = normalised_levels(o.mean, o.deviation);
   const View table = new_constant(levels.size() * sizeof(float), [=] { return bytes_of(levels); });
   // A direction's table and where its parts lie.
   struct Direction {
@@ -88,7 +54,7 @@ void Program::build_prepare_images(const Node &node) {
     made.table.input = static_cast<int>(input_size);
     made.table.output = static_cast<int>(output_size);
     if (input_size == output_size) return made;
-    const Coefficients values(input_size, output_size);
+    const ResizeCoefficients values(input_size, output_size);
     made.table.taps = static_cast<int>(values.taps);
     const auto constant = [&](const std::vector<int32_t> &list) {
       return new_constant(list.size() * sizeof(int32_t), [=] { return bytes_of(list); });

@@ -211,9 +211,9 @@ GAPCAM_KERNEL fold_norm(const float *weight, const float *bias, const float *mea
     folded_bias[c] = 0.0f;
     return;
   }
-  const float f = weight[c] * (float)(1.0 / sqrt((double)variance[c] + (double)epsilon));
-  factor[c] = f;
-  folded_bias[c] = bias[c] + ((convolution_bias ? convolution_bias[c] : 0.0f) - mean[c]) * f;
+  const double f = fold_factor(weight[c], variance[c], epsilon);
+  factor[c] = (float)f;
+  folded_bias[c] = fold_bias(f, convolution_bias ? convolution_bias[c] : 0.0f, mean[c], bias[c]);
 }
 
 // ---- Layouts ----------------------------------------------------------------------------------
@@ -702,10 +702,6 @@ GAPCAM_NORM(bf16, Bf16)
 
 // ---- Loss -------------------------------------------------------------------------------------
 
-GAPCAM_DEVICE bool counted(int label, const LossShape &s) {
-  return label >= 0 && label < s.classes;
-}
-
 // One block. metrics may be null; see gapcam_program_cross_entropy.
 GAPCAM_KERNEL cross_entropy(const float *logits, const int32_t *labels, float *loss, float *metrics,
                             LossShape s) {
@@ -717,21 +713,13 @@ GAPCAM_KERNEL cross_entropy(const float *logits, const int32_t *labels, float *l
   for (int n = t; n < s.batch; n += block_threads) {
     const int label = labels[n];
     if (label == -1) continue;
-    if (!counted(label, s)) {
+    if (!label_counts(label, s.classes)) {
       invalid = 1;
       continue;
     }
-    const float *row = logits + (int64_t)n * s.classes;
     int best = 0;
-    for (int c = 1; c < s.classes; c++) best = row[c] > row[best] ? c : best;
-    double total = 0.0, mean = 0.0;
-    for (int c = 0; c < s.classes; c++) {
-      total += exp((double)row[c] - (double)row[best]);
-      mean += (double)row[c];
-    }
-    mean /= s.classes;
-    sum += log(total) + (double)row[best] - (1.0 - (double)s.label_smoothing) * (double)row[label] -
-           (double)s.label_smoothing * mean;
+    sum += cross_entropy_row(logits + (int64_t)n * s.classes, s.classes, label, s.label_smoothing,
+                             &best);
     count++;
     correct += best == label;
   }
@@ -752,16 +740,7 @@ GAPCAM_KERNEL cross_entropy(const float *logits, const int32_t *labels, float *l
   float value = count > 0 ? (float)(sum / count) : 0.0f;
   if (invalid) value = nan.value;
   *loss = value;
-  if (!metrics) return;
-  const bool is_nan = value != value;
-  const bool finite = !is_nan && value - value == 0.0f;
-  metrics[0] += value;
-  metrics[1] += 1.0f;
-  metrics[2] += (float)correct;
-  metrics[3] += (float)count;
-  if (value > metrics[4] || is_nan) metrics[4] = value;
-  if (!finite) metrics[5] += 1.0f;
-  metrics[6] = value;
+  if (metrics) count_loss(metrics, value, correct, count);
 }
 
 // One thread a row; each counts the labels for itself.
@@ -770,19 +749,10 @@ GAPCAM_KERNEL cross_entropy_backward(const float *logits, const int32_t *labels,
   const int n = (int)thread_index();
   if (n >= s.batch) return;
   int count = 0;
-  for (int i = 0; i < s.batch; i++) count += counted(labels[i], s);
+  for (int i = 0; i < s.batch; i++) count += label_counts(labels[i], s.classes);
   const double scale = count > 0 ? (double)*d_loss / count : 0.0;
-  const float *row = logits + (int64_t)n * s.classes;
-  float *gradient = d_logits + (int64_t)n * s.classes;
-  double largest = (double)row[0], total = 0.0;
-  for (int c = 1; c < s.classes; c++) largest = (double)row[c] > largest ? (double)row[c] : largest;
-  for (int c = 0; c < s.classes; c++) total += exp((double)row[c] - largest);
-  for (int c = 0; c < s.classes; c++) {
-    const double target = (double)s.label_smoothing / s.classes +
-                          (c == labels[n] ? 1.0 - (double)s.label_smoothing : 0.0);
-    const double probability = exp((double)row[c] - largest) / total;
-    gradient[c] = counted(labels[n], s) ? (float)(scale * (probability - target)) : 0.0f;
-  }
+  cross_entropy_row_gradient(logits + (int64_t)n * s.classes, s.classes, labels[n],
+                             s.label_smoothing, scale, d_logits + (int64_t)n * s.classes);
 }
 
 // ---- Images -----------------------------------------------------------------------------------
