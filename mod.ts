@@ -27,12 +27,24 @@ export { resizeMap } from "./src/image/resize_map.ts";
 export { toRgb } from "./src/image/to_rgb.ts";
 
 export {
+  camFigure,
+  type CamFigureOptions,
+  type CamFigureSubject,
+} from "./src/cam/cam_figure.ts";
+export {
   type ClassActivationMap,
   classActivationMap,
   type ClassActivationMapInput,
 } from "./src/cam/class_activation_map.ts";
+export { encodeNpy } from "./src/cam/encode_npy.ts";
+export {
+  type EvidenceOptions,
+  evidenceOverlay,
+} from "./src/cam/evidence_overlay.ts";
+export { type EvidenceScale, evidenceScale } from "./src/cam/evidence_scale.ts";
+export type { ImageRegion } from "./src/cam/image_region.ts";
 export { type NormalisedMap, normaliseMap } from "./src/cam/normalise_map.ts";
-export { overlayCam } from "./src/cam/overlay_cam.ts";
+export { overlayCam, type OverlayCamOptions } from "./src/cam/overlay_cam.ts";
 export { probabilitiesOf } from "./src/cam/probabilities_of.ts";
 export { type MapProof, proveMap } from "./src/cam/prove_map.ts";
 export { rawMap } from "./src/cam/raw_map.ts";

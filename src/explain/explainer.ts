@@ -4,6 +4,7 @@ import {
   classActivationMap,
 } from "../cam/class_activation_map.ts";
 import { probabilitiesOf } from "../cam/probabilities_of.ts";
+import { rawMap } from "../cam/raw_map.ts";
 import { flatten } from "../nn/layers.ts";
 import type { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
@@ -19,6 +20,11 @@ export interface Explanation extends ClassActivationMap {
   readonly probabilities: Float32Array;
   /** The probability of the class that the map explains. */
   readonly probability: number;
+  /**
+   * The greatest absolute value of the predicted class's map, in units of the
+   * logit: what the colours of another class's map should be measured by.
+   */
+  readonly peak: number;
 }
 
 /** Options of {@linkcode Explainer.explain}. */
@@ -134,19 +140,28 @@ export class Explainer implements Disposable {
     const features = this.#program.features(this.#features);
     return Array.from({ length: count }, (_, i) => {
       const logits = all.slice(i * classes, (i + 1) * classes);
-      const map = classActivationMap({
-        features: { shape, data: features.subarray(i * size, (i + 1) * size) },
+      const image = {
+        shape,
+        data: features.subarray(i * size, (i + 1) * size),
+      };
+      const explained = classActivationMap({
+        features: image,
         weight: this.#weight,
         bias: this.#bias,
         logits,
       }, rest);
+      const predicted = firstGreatest(logits);
+      const answer = predicted === explained.classIndex
+        ? explained.map
+        : rawMap(image, this.#weight, predicted);
       const probabilities = probabilitiesOf(logits);
       return {
-        ...map,
+        ...explained,
         logits,
-        predicted: firstGreatest(logits),
+        predicted,
         probabilities,
-        probability: probabilities[map.classIndex]!,
+        probability: probabilities[explained.classIndex]!,
+        peak: answer.data.reduce((a, b) => Math.max(a, Math.abs(b)), 0),
       };
     });
   }

@@ -1,5 +1,11 @@
 import { GapcamError } from "../error.ts";
-import { ADVANCE, drawText, LINE_HEIGHT, shorten } from "./_font.ts";
+import {
+  drawText,
+  fontSizeFor,
+  lineHeight,
+  shorten,
+  textWidth,
+} from "./_text.ts";
 import { checkImage, type Image } from "./image.ts";
 import { toRgb } from "./to_rgb.ts";
 
@@ -8,8 +14,9 @@ export interface GridOptions {
   /** Tiles in a row; as near to a square as can be if left out. */
   columns?: number;
   /**
-   * What to write below each tile, one a tile, ASCII; `\n` starts another
-   * line, and what is wider than the tile is cut and ends in "..".
+   * What to write below each tile, one a tile: Latin, Greek or Cyrillic (other
+   * characters become empty boxes); `\n` starts another line, and what is wider
+   * than the tile is cut and ends in "…".
    */
   labels?: readonly string[];
   /** Pixels between tiles and around all; 4 if left out. */
@@ -20,8 +27,7 @@ export interface GridOptions {
  * Puts images onto one white sheet, row by row, each with its label below.
  *
  * All cells are as large as the largest image; a smaller one is centred. The
- * letters are 5 pixels wide, and grow by whole factors with cells of 384
- * pixels and more.
+ * letters are 12 pixels high, and larger in cells of 192 pixels and more.
  *
  * @param images At least one image, of any sizes and channels.
  * @param options Columns, labels and padding.
@@ -50,10 +56,11 @@ export function grid(
   const down = Math.ceil(images.length / across);
   const tileWidth = Math.max(...images.map((image) => image.width));
   const tileHeight = Math.max(...images.map((image) => image.height));
-  const scale = Math.max(1, Math.floor(tileWidth / 192));
+  const size = fontSizeFor(tileWidth);
+  const line = lineHeight(size);
   const lines = Math.max(0, ...labels?.map((label) => label.length) ?? []);
   const stepX = tileWidth + padding;
-  const stepY = tileHeight + lines * LINE_HEIGHT * scale + padding;
+  const stepY = tileHeight + lines * line + padding;
   const width = across * stepX + padding;
   const height = down * stepY + padding;
   const data = new Uint8Array(width * height * 3).fill(255);
@@ -70,13 +77,12 @@ export function grid(
         ((top + row) * width + left) * 3,
       );
     }
-    labels?.[i]?.forEach((line, n) => {
-      const text = shorten(line, tileWidth / scale);
-      const length = (Array.from(text).length * ADVANCE - 1) * scale;
+    labels?.[i]?.forEach((label, n) => {
+      const text = shorten(label, tileWidth, size);
       drawText({ width, height, data }, text, {
-        x: x + Math.max(0, Math.floor((tileWidth - length) / 2)),
-        y: y + tileHeight + (n * LINE_HEIGHT + 2) * scale,
-        scale,
+        x: x + Math.floor((tileWidth - textWidth(text, size)) / 2),
+        y: y + tileHeight + n * line,
+        size,
       });
     });
   });

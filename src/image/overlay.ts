@@ -10,6 +10,12 @@ export interface OverlayOptions {
   alpha?: number;
   /** Which colours; `"jet"` if left out. */
   colormap?: ColormapName;
+  /**
+   * Whether the share grows with the distance from the middle of the colour
+   * map, from 0 at value 0.5 to `alpha` at 0 and 1, so that the middle of a
+   * diverging colour map leaves the image as it is; false if left out.
+   */
+  fade?: boolean;
 }
 
 /**
@@ -40,7 +46,7 @@ export function overlay(
 ): Image {
   checkImage(image, "overlay map");
   checkFloatMap(map, "overlay map");
-  const { alpha = 0.4, colormap: name = "jet" } = options;
+  const { alpha = 0.4, colormap: name = "jet", fade = false } = options;
   if (!(alpha >= 0 && alpha <= 1)) {
     throw new GapcamError(
       "invalid-argument",
@@ -68,9 +74,10 @@ export function overlay(
       );
     }
     const row = Math.min(Math.max(Math.floor(value * 256), 0), 255);
+    const share = fade ? alpha * Math.min(1, Math.abs(2 * value - 1)) : alpha;
     for (let c = 0; c < 3; c++) {
       data[3 * i + c] = Math.round(
-        (1 - alpha) * pixels[3 * i + c]! + alpha * 255 * colours[3 * row + c]!,
+        (1 - share) * pixels[3 * i + c]! + share * 255 * colours[3 * row + c]!,
       );
     }
   }

@@ -1,0 +1,239 @@
+import { canvasOf, outline, paste } from "../image/_canvas.ts";
+import {
+  type Colour,
+  drawText,
+  fontSizeFor,
+  isDrawable,
+  lineHeight,
+  shorten,
+  wrap,
+} from "../image/_text.ts";
+import type { FloatMap } from "../image/float_map.ts";
+import { checkImage, type Image } from "../image/image.ts";
+import { resizeBilinear } from "../image/resize_bilinear.ts";
+import {
+  drawColourBar,
+  drawTopClasses,
+  INK,
+  ticksWidth,
+} from "./_figure_parts.ts";
+import { classLabel, percent, short, verdictOf } from "./_wording.ts";
+import {
+  evidenceColours,
+  type EvidenceOptions,
+  evidenceOverlay,
+} from "./evidence_overlay.ts";
+import { type EvidenceScale, evidenceScale } from "./evidence_scale.ts";
+
+/** What {@linkcode camFigure} shows: an `Explanation`, or the like. */
+export interface CamFigureSubject {
+  /** The raw map, in units of the logit. */
+  readonly map: FloatMap;
+  /** The class that the map explains. */
+  readonly classIndex: number;
+  /** The logits of all classes. */
+  readonly logits: ArrayLike<number>;
+  /** The class with the greatest logit. */
+  readonly predicted: number;
+  /** The probabilities of all classes. */
+  readonly probabilities: ArrayLike<number>;
+  /** The greatest absolute value of the predicted class's map. */
+  readonly peak?: number;
+}
+
+/** How {@linkcode camFigure} draws. */
+export interface CamFigureOptions extends Omit<EvidenceOptions, "peak"> {
+  /** The names of the classes; one that the font cannot draw shows its number. */
+  classes: readonly string[];
+  /** The class that the image's label says; no verdict if left out. */
+  label?: number;
+  /** What the image is called, such as `image 3`. */
+  name?: string;
+  /** What else a person should know, written below. */
+  note?: string;
+  /** The longer side of each picture in pixels; 224 if left out. */
+  size?: number;
+}
+
+const NARROWEST = 160;
+const LOWEST = 132;
+
+/**
+ * Draws what a network made of an image as a picture for a person: the image on
+ * the left, the evidence for a class over it on the right, a colour bar in units
+ * of the logit, the likeliest classes, and in words what the network says,
+ * whether it is wrong, and what the colours mean.
+ *
+ * @param image The image, of any size.
+ * @param subject The map, the class and the answer: an `Explanation`.
+ * @param options Names, label, size, scale and colours.
+ * @returns An RGB image.
+ * @throws {GapcamError} If a value is not finite, or an option is out of range.
+ *
+ * @example A wrong answer is called wrong
+ * ```ts
+ * import { camFigure, probabilitiesOf } from "@gapcam/gapcam";
+ *
+ * const image = { width: 2, height: 2, channels: 1, data: new Uint8Array(4) } as const;
+ * const logits = [3, 1];
+ * const figure = camFigure(image, {
+ *   map: { width: 2, height: 2, data: Float32Array.of(0, 1, 2, 9) },
+ *   classIndex: 0,
+ *   predicted: 0,
+ *   logits,
+ *   probabilities: probabilitiesOf(logits),
+ * }, { classes: ["ship", "frog"], label: 1 });
+ * if (figure.width < 2 * 224) throw new Error();
+ * ```
+ */
+export function camFigure(
+  image: Image,
+  subject: CamFigureSubject,
+  options: CamFigureOptions,
+): Image {
+  checkImage(image, "draw figure");
+  const { classes, name, size = 224 } = options;
+  const side = Math.max(size, NARROWEST);
+  const shown = fitted(image, side);
+  const font = fontSizeFor(side);
+  const line = lineHeight(font);
+  const gap = font;
+  const column = Math.max(shown.width, NARROWEST);
+  const height = Math.max(shown.height, Math.min(LOWEST, side));
+  const peak = subject.peak ?? 0;
+  const scale = evidenceScale(subject.map, { ...options, peak });
+  const barWidth = font;
+  const ticks = ticksWidth(scale.first, scale.last, font);
+  const list = Math.round(0.75 * side);
+  const width = 5 * gap + 2 * column + barWidth + ticks + gap + list;
+  const notes = noteOf(subject, options, scale)
+    .flatMap((one) => wrap(one, width - 2 * gap, font));
+  const top = gap + Math.round(1.25 * line) + line + 4;
+  const bottom = top + height + 4 + line;
+  const canvas = canvasOf(
+    bottom + Math.round(line / 2) + notes.length * line + gap,
+    width,
+  );
+  function write(
+    text: string,
+    place: { x: number; y: number; room: number; colour?: Colour },
+  ): void {
+    drawText(canvas, shorten(text, place.room, font), {
+      colour: INK.text,
+      ...place,
+      size: font,
+    });
+  }
+
+  const verdict = verdictOf(subject, options);
+  write(verdict.text, {
+    x: gap,
+    y: gap,
+    room: width - 2 * gap,
+    colour: verdict.right === undefined
+      ? INK.text
+      : verdict.right
+      ? INK.right
+      : INK.wrong,
+  });
+  const evidence = gap + column + gap;
+  const bar = evidence + column + gap;
+  const listed = bar + barWidth + ticks + 2 * gap;
+  const head = top - line - 4;
+  write(name !== undefined && isDrawable(name) ? name : "image", {
+    x: gap,
+    y: head,
+    room: column,
+    colour: INK.faint,
+  });
+  const explained = classLabel(classes, subject.classIndex);
+  write(`evidence for ${explained}`, {
+    x: evidence,
+    y: head,
+    room: column + gap + barWidth,
+    colour: INK.faint,
+  });
+  write("likeliest", { x: listed, y: head, room: list, colour: INK.faint });
+  const inset = Math.floor((column - shown.width) / 2);
+  const down = Math.floor((height - shown.height) / 2);
+  paste(canvas, shown, { x: gap + inset, y: top + down });
+  paste(
+    canvas,
+    evidenceOverlay(shown, subject.map, { ...options, peak }),
+    { x: evidence + inset, y: top + down },
+  );
+  for (const x of [gap + inset, evidence + inset]) {
+    const box = { x: x - 1, y: top + down - 1 };
+    outline(canvas, {
+      ...box,
+      width: shown.width + 2,
+      height: shown.height + 2,
+    }, INK.track);
+  }
+  drawColourBar(canvas, { x: bar, y: top, width: barWidth, height }, {
+    ...scale,
+    ...evidenceColours(options),
+    size: font,
+  });
+  write("logit", {
+    x: bar,
+    y: top + height + 4,
+    room: width,
+    colour: INK.faint,
+  });
+  drawTopClasses(canvas, { x: listed, y: top, width: list, height }, {
+    probabilities: subject.probabilities,
+    classes,
+    label: options.label,
+    size: font,
+  });
+  notes.forEach((text, i) =>
+    write(text, {
+      x: gap,
+      y: bottom + Math.round(line / 2) + i * line,
+      room: width - 2 * gap,
+      colour: INK.faint,
+    })
+  );
+  return canvas;
+}
+
+/** What the colours mean, and what else is to be known. */
+function noteOf(
+  subject: CamFigureSubject,
+  options: CamFigureOptions,
+  scale: EvidenceScale,
+): string[] {
+  const { classes, note } = options;
+  const { classIndex, logits, probabilities } = subject;
+  const explained = classLabel(classes, classIndex);
+  const { minimum, maximum } = scale;
+  const meaning = scale.flat
+    ? "about the same everywhere, so nothing is coloured"
+    : scale.signed
+    ? `red speaks for ${explained}, blue against`
+    : maximum <= 0
+    ? `no place speaks for ${explained}, nothing glows`
+    : maximum < 0.1 * scale.last
+    ? `hardly any place speaks for ${explained}`
+    : minimum < 0
+    ? "below 0 is drawn as 0"
+    : "";
+  return [
+    `${explained}: logit ${short(logits[classIndex]!)} (${
+      percent(probabilities[classIndex]!)
+    }); its map runs from ${short(minimum)} to ${short(maximum)}` +
+    (meaning ? `: ${meaning}` : ""),
+    ...note ? [note] : [],
+  ];
+}
+
+/** An image whose longer side has a given length. */
+function fitted(image: Image, side: number): Image {
+  const scale = side / Math.max(image.height, image.width);
+  return resizeBilinear(
+    image,
+    Math.max(1, Math.round(scale * image.height)),
+    Math.max(1, Math.round(scale * image.width)),
+  );
+}

@@ -1,0 +1,94 @@
+import type { ColormapName } from "../image/colormap.ts";
+import type { FloatMap } from "../image/float_map.ts";
+import { checkImage, type Image } from "../image/image.ts";
+import { overlay } from "../image/overlay.ts";
+import { type EvidenceScale, evidenceScale } from "./evidence_scale.ts";
+import { overlayCam } from "./overlay_cam.ts";
+import { type ImageRegion, overRegion } from "./image_region.ts";
+
+/** How {@linkcode evidenceOverlay} colours. */
+export interface EvidenceOptions {
+  /**
+   * Whether evidence against the class has colours too, on a scale that is
+   * symmetric about zero; false if left out.
+   */
+  signed?: boolean;
+  /** The greatest absolute value of maps that this one is compared with. */
+  peak?: number;
+  /** Share of the colours, in `[0, 1]`; 0.6 if left out, 0.75 if signed. */
+  alpha?: number;
+  /** Which colours; `"inferno"` if left out, `"bwr"` if signed. */
+  colormap?: ColormapName;
+  /** The part of the image that the network looked at; all if left out. */
+  region?: ImageRegion;
+}
+
+/** Options of a person's picture with all that was left out. */
+export function evidenceColours(
+  options: EvidenceOptions,
+): { alpha: number; colormap: ColormapName; fade: boolean } {
+  const { signed = false } = options;
+  return {
+    alpha: options.alpha ?? (signed ? 0.75 : 0.6),
+    colormap: options.colormap ?? (signed ? "bwr" : "inferno"),
+    fade: signed,
+  };
+}
+
+/**
+ * Lays the evidence for a class over its image, on a scale that is anchored at
+ * zero ({@linkcode evidenceScale}): where nothing speaks for the class, nothing
+ * glows. A map that is the same everywhere colours nothing. What lies outside
+ * the region that the network looked at is dark, with a thin line around the
+ * region.
+ *
+ * @param image The image, of any size.
+ * @param map The raw map, of any size, in units of the logit.
+ * @param options Scale, colours and region.
+ * @returns A new RGB image.
+ * @throws {GapcamError} If a value is not finite, or an option is out of range.
+ *
+ * @example No evidence, no colours: the image is only dark
+ * ```ts
+ * import { evidenceOverlay } from "@gapcam/gapcam";
+ *
+ * const image = { width: 2, height: 1, channels: 1, data: Uint8Array.of(200, 200) } as const;
+ * const map = { width: 2, height: 1, data: Float32Array.of(-3, -9) };
+ * const { data } = evidenceOverlay(image, map);
+ * if (data.some((level) => level > 100)) throw new Error();
+ * ```
+ */
+export function evidenceOverlay(
+  image: Image,
+  map: FloatMap,
+  options: EvidenceOptions = {},
+): Image {
+  checkImage(image, "overlay map");
+  const scale = evidenceScale(map, options);
+  const { region } = options;
+  if (!region) return coloured(image, map, { ...options, scale });
+  return overRegion(image, map, {
+    region,
+    paint: (part, values) => coloured(part, values, { ...options, scale }),
+  });
+}
+
+function coloured(
+  image: Image,
+  map: FloatMap,
+  options: EvidenceOptions & { scale: EvidenceScale },
+): Image {
+  const { scale } = options;
+  const { alpha, colormap, fade } = evidenceColours(options);
+  if (scale.flat) {
+    // Checks the options; a share of 0 leaves the image as it is.
+    overlayCam(image, map, { alpha, colormap });
+    return overlay(image, {
+      height: image.height,
+      width: image.width,
+      data: new Float32Array(image.height * image.width),
+    }, { alpha: 0 });
+  }
+  const range = [scale.first, scale.last] as const;
+  return overlayCam(image, map, { alpha, colormap, fade, range });
+}
