@@ -10,6 +10,7 @@ import type { DatasetName } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
 import { writeCifar10 } from "./_cifar10_from_folder.ts";
 import { runCommand, userPath } from "./_command.ts";
+import { Interrupt, INTERRUPTED } from "./_interrupt.ts";
 import { TransferDisplay } from "./_transfer_display.ts";
 
 await runCommand({
@@ -29,6 +30,11 @@ await runCommand({
     "url": {
       type: "string",
       help: "address of a mirror of the archive (mnist: of its folder)",
+    },
+    "file": {
+      type: "string",
+      placeholder: "ARCHIVE",
+      help: "unpack an archive that is there already instead",
     },
     "from-folder": {
       type: "string",
@@ -75,23 +81,47 @@ await runCommand({
       : "data/cifar10";
     await writeCifar10(userPath(flags["from-folder"]), folder);
     report("cifar10", folder, "is now");
-    return;
+    return 0;
+  }
+  if (flags.file && flags.url) {
+    throw new GapcamError(
+      "invalid-argument",
+      "Cannot take --file and --url together: the one is unpacked, the other " +
+        "is fetched",
+    );
   }
   const display = new TransferDisplay({
     terminal: Deno.stderr.isTerminal(),
     write: (text) => Deno.stderr.writeSync(new TextEncoder().encode(text)),
     now: () => performance.now(),
   });
-  const { folder, fetched } = await fetchDataset(name, {
+  using interrupt = new Interrupt(() =>
+    display.note(
+      flags.file
+        ? "Stopped; nothing is kept"
+        : "Stopped; the same command goes on from here",
+    )
+  );
+  const result = await fetchDataset(name, {
     dataDir: flags["data-dir"] && userPath(flags["data-dir"]),
     url: flags.url,
+    file: flags.file && userPath(flags.file),
     verify: !flags.unchecked,
     stallSeconds: flags["stall-timeout"],
     retries: flags.retries,
-    onProgress: (progress) => display.show(progress),
+    onProgress: (progress) => {
+      if (!interrupt.signal.aborted) display.show(progress);
+    },
     onRetry: (message) => display.note(message),
+    signal: interrupt.signal,
+  }).catch((error) => {
+    if (interrupt.signal.aborted) return undefined;
+    throw error;
   }).finally(() => display.finish());
+  if (!result) return INTERRUPTED;
+  const { folder, fetched } = result;
   report(name, folder, fetched ? "is now" : "was already");
+  return 0;
 });
 
 /** Opens what is there and says how much it is. */

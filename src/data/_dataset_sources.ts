@@ -8,6 +8,10 @@ export interface SourceFile {
   md5?: string;
   /** Whether the data set can do without. Default: false. */
   optional?: boolean;
+  /** What it must be, whoever sends it: an IDX file of so many dimensions. */
+  dimensions?: number;
+  /** What its size must be a multiple of, in bytes, whoever sends it. */
+  record?: number;
 }
 
 /** Where a data set is published. */
@@ -34,21 +38,25 @@ export const DATASET_SOURCES: Readonly<Record<string, DatasetSource>> = {
       {
         name: "stl10_binary/train_X.bin",
         bytes: 138_240_000,
+        record: 27_648,
         md5: "918c2871b30a85fa023e0c44e0bee87f",
       },
       {
         name: "stl10_binary/train_y.bin",
         bytes: 5_000,
+        record: 1,
         md5: "5a34089d4802c674881badbb80307741",
       },
       {
         name: "stl10_binary/test_X.bin",
         bytes: 221_184_000,
+        record: 27_648,
         md5: "7f263ba9f9e0b06b93213547f721ac82",
       },
       {
         name: "stl10_binary/test_y.bin",
         bytes: 8_000,
+        record: 1,
         md5: "36f9794fa4beb8a2c72628de14fa638e",
       },
       { name: "stl10_binary/class_names.txt", optional: true },
@@ -63,14 +71,15 @@ export const DATASET_SOURCES: Readonly<Record<string, DatasetSource>> = {
     ].map((name) => ({
       name: `cifar-10-batches-bin/${name}`,
       bytes: 30_730_000,
+      record: 3_073,
     })),
   },
   "cifar100": {
     url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
     archive: { bytes: 168_513_733, md5: "03b5dce01913d631647c71ecec9e9cb8" },
     files: [
-      { name: "cifar-100-binary/train.bin", bytes: 153_700_000 },
-      { name: "cifar-100-binary/test.bin", bytes: 30_740_000 },
+      { name: "cifar-100-binary/train.bin", bytes: 153_700_000, record: 3_074 },
+      { name: "cifar-100-binary/test.bin", bytes: 30_740_000, record: 3_074 },
     ],
   },
   "mnist": {
@@ -79,21 +88,25 @@ export const DATASET_SOURCES: Readonly<Record<string, DatasetSource>> = {
     files: [
       {
         name: "train-images-idx3-ubyte.gz",
+        dimensions: 3,
         bytes: 9_912_422,
         md5: "f68b3c2dcbeaaa9fbdd348bbdeb94873",
       },
       {
         name: "train-labels-idx1-ubyte.gz",
+        dimensions: 1,
         bytes: 28_881,
         md5: "d53e105ee54ea40749a09fcbcd1e9432",
       },
       {
         name: "t10k-images-idx3-ubyte.gz",
+        dimensions: 3,
         bytes: 1_648_877,
         md5: "9fb629c4189551a2d022fa330f9573f3",
       },
       {
         name: "t10k-labels-idx1-ubyte.gz",
+        dimensions: 1,
         bytes: 4_542,
         md5: "ec29112dd5afa0611ce80d1b7f02629c",
       },
@@ -105,21 +118,25 @@ export const DATASET_SOURCES: Readonly<Record<string, DatasetSource>> = {
     files: [
       {
         name: "train-images-idx3-ubyte.gz",
+        dimensions: 3,
         bytes: 26_421_880,
         md5: "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
       },
       {
         name: "train-labels-idx1-ubyte.gz",
+        dimensions: 1,
         bytes: 29_515,
         md5: "25c81989df183df01b3e8a0aad5dffbe",
       },
       {
         name: "t10k-images-idx3-ubyte.gz",
+        dimensions: 3,
         bytes: 4_422_102,
         md5: "bef4ecab320f06d8554ea6380940ec79",
       },
       {
         name: "t10k-labels-idx1-ubyte.gz",
+        dimensions: 1,
         bytes: 5_148,
         md5: "bb300cfdad3c16e7a12a480ee83cd310",
       },

@@ -1,4 +1,18 @@
 import { GapcamError } from "../error.ts";
+import {
+  append,
+  openPart,
+  readState,
+  removePart,
+  replay,
+  writeState,
+} from "./_part_file.ts";
+import {
+  checkResponse,
+  request,
+  strongValidator,
+  TransientError,
+} from "./_request.ts";
 
 /** How a download behaves. */
 export interface DownloadOptions {
@@ -36,16 +50,6 @@ export interface TransferProgress {
 
 /** The server starts over: what was read so far is void. */
 export class RestartError extends Error {}
-
-/** A failure that another attempt may mend. */
-class TransientError extends Error {}
-
-/** What is known of a part file, kept beside it. */
-interface PartState {
-  url: string;
-  /** A strong ETag or a date, to ask for the rest of the same file only. */
-  validator?: string;
-}
 
 /**
  * Yields a file's bytes from the start: what an earlier run left in the part
@@ -108,6 +112,12 @@ export async function* download(
             yield chunk;
           }
           total ??= done;
+          if (total === 0) {
+            throw new GapcamError(
+              "bad-data",
+              `Cannot fetch ${name}: ${url} sent no bytes`,
+            );
+          }
           if (done < total) throw new TransientError("the connection was cut");
         } finally {
           response.close();
@@ -121,15 +131,15 @@ export async function* download(
           throw new GapcamError(
             "io",
             `Cannot fetch ${name} from ${url}: ${where}, and ${attempt} ` +
-              "attempts brought nothing more; run the command again to go on " +
-              "from there",
+              `${attempt === 1 ? "attempt" : "attempts"} brought nothing ` +
+              "more; run the command again to go on from there",
             { cause: error },
           );
         }
         const seconds = (options.backoffSeconds ?? 1) *
           2 ** Math.max(0, attempt - 1);
         options.onRetry?.(`${name}: ${where}; trying again in ${seconds} s`);
-        await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+        await pause(seconds, options.signal);
       }
     }
   } finally {
@@ -139,203 +149,17 @@ export async function* download(
   }
 }
 
-/** Removes a part file and what is kept beside it. */
-export function removePart(part: string): void {
-  for (const path of [part, `${part}.json`]) {
-    try {
-      Deno.removeSync(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
-  }
-}
-
-/** Turns a failure to write into one sentence. */
-export function writeFailure(path: string, error: unknown): GapcamError {
-  const code = (error as { code?: string }).code;
-  const reason = code === "ENOSPC" || code === "EDQUOT"
-    ? "the disk is full; make room and run the command again to go on"
-    : error instanceof Error
-    ? error.message
-    : String(error);
-  return new GapcamError("io", `Cannot write ${path}: ${reason}`, {
-    cause: error,
-  });
-}
-
-async function openPart(part: string, name: string): Promise<Deno.FsFile> {
-  let file: Deno.FsFile;
+/** Waits, until the signal ends the wait. */
+async function pause(seconds: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, seconds * 1000);
+  const stop = () => resolve();
+  signal?.addEventListener("abort", stop);
   try {
-    file = await Deno.open(part, { create: true, read: true, write: true });
-  } catch (error) {
-    throw writeFailure(part, error);
+    await promise;
+    signal?.throwIfAborted();
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
   }
-  if (file.tryLockSync(true)) return file;
-  file.close();
-  throw new GapcamError(
-    "busy",
-    `Cannot fetch ${name}: another process is writing ${part}`,
-  );
-}
-
-async function* replay(file: Deno.FsFile) {
-  for (;;) {
-    const buffer = new Uint8Array(256 * 1024);
-    const count = await file.read(buffer);
-    if (count === null) return;
-    yield buffer.subarray(0, count);
-  }
-}
-
-async function append(file: Deno.FsFile, bytes: Uint8Array, name: string) {
-  try {
-    for (let at = 0; at < bytes.length;) {
-      at += await file.write(bytes.subarray(at));
-    }
-  } catch (error) {
-    throw writeFailure(name, error);
-  }
-}
-
-/** The state of a part file that may be continued from `url`. */
-function readState(
-  part: string,
-  url: string,
-  checked: boolean,
-): PartState | undefined {
-  try {
-    const state = JSON.parse(Deno.readTextFileSync(`${part}.json`));
-    if (state.url === url) return state;
-    // A mirror has other validators; size and checksum must then suffice.
-    return checked ? { url } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function writeState(part: string, state: PartState): void {
-  try {
-    Deno.writeTextFileSync(`${part}.json`, JSON.stringify(state));
-  } catch (error) {
-    throw writeFailure(`${part}.json`, error);
-  }
-}
-
-function strongValidator(headers: Headers): string | undefined {
-  const etag = headers.get("etag");
-  if (etag && !etag.startsWith("W/")) return etag;
-  return headers.get("last-modified") ?? undefined;
-}
-
-interface Answer {
-  status: number;
-  headers: Headers;
-  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>;
-  /** Ends the connection. */
-  close(): void;
-}
-
-/** Asks for the bytes from `done` on; every wait is bounded by the stall time. */
-async function request(
-  url: string,
-  options: DownloadOptions & { done: number; validator?: string },
-): Promise<Answer> {
-  const { done, validator, signal } = options;
-  const seconds = options.stallSeconds ?? 30;
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  signal?.addEventListener("abort", abort);
-  async function bounded<T>(promise: Promise<T>): Promise<T> {
-    const timer = setTimeout(abort, seconds * 1000);
-    try {
-      return await promise;
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw new TransientError(
-        controller.signal.aborted
-          ? `nothing came for ${seconds} s`
-          : `the connection failed (${reasonOf(error)})`,
-      );
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-  // Bytes are counted and checked as they are stored on the server.
-  const headers: Record<string, string> = { "accept-encoding": "identity" };
-  if (done > 0) {
-    headers["range"] = `bytes=${done}-`;
-    if (validator) headers["if-range"] = validator;
-  }
-  const response = await bounded(
-    fetch(url, { headers, signal: controller.signal }),
-  );
-  const reader = response.body?.getReader();
-  async function* chunks() {
-    for (;;) {
-      const { done, value } = reader
-        ? await bounded(reader.read())
-        : { done: true, value: undefined };
-      if (done || value === undefined) return;
-      yield value;
-    }
-  }
-  return {
-    status: response.status,
-    headers: response.headers,
-    chunks: chunks(),
-    close() {
-      signal?.removeEventListener("abort", abort);
-      controller.abort();
-      reader?.cancel().catch(() => {});
-    },
-  };
-}
-
-function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/^.*: /s, "");
-}
-
-/** Checks the head of an answer and returns the file's size, if it says. */
-function checkResponse(
-  { status, headers }: Answer,
-  options: { name: string; url: string; done: number; bytes?: number },
-): number | undefined {
-  const { name, url, done, bytes } = options;
-  function fail(found: string): never {
-    throw new GapcamError(
-      status === 404 ? "not-found" : "io",
-      `Cannot fetch ${name}: ${url} ${found}; --url takes a mirror`,
-    );
-  }
-  if (status >= 500 || status === 408 || status === 429) {
-    throw new TransientError(`the server answered ${status}`);
-  }
-  let total: number | undefined;
-  if (status === 206) {
-    const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(
-      headers.get("content-range") ?? "",
-    );
-    if (Number(range?.[1] ?? NaN) !== done) {
-      fail(`answered with another range than the one from byte ${done}`);
-    }
-    if (range![3] !== "*") total = Number(range![3]);
-  } else if (status === 416) {
-    // All there is was there: only a file of unknown size comes here.
-    const size = /^bytes \*\/(\d+)$/.exec(headers.get("content-range") ?? "");
-    if (Number(size?.[1] ?? NaN) !== done) {
-      fail(`has no byte ${done}: it is another file now`);
-    }
-    total = done;
-  } else if (status === 200) {
-    const length = headers.get("content-length");
-    if (length !== null) total = Number(length);
-    if (headers.get("content-type")?.startsWith("text/html")) {
-      fail("sent a web page, not a data file");
-    }
-  } else fail(`answered ${status}`);
-  if (bytes !== undefined && total !== undefined && total !== bytes) {
-    fail(`has ${total} bytes, expected ${bytes}`);
-  }
-  return total ?? bytes;
 }

@@ -1,25 +1,33 @@
 import type { Hash } from "node:crypto";
+import { osReason } from "../_files.ts";
 import { nodeCrypto } from "../_node.ts";
 import { GapcamError } from "../error.ts";
 import type { DatasetSource, SourceFile } from "./_dataset_sources.ts";
+import { download, type DownloadOptions, RestartError } from "./_download.ts";
+import { problemOf } from "./_file_form.ts";
+import { MadeFolders, MemberFile, wrongChecksum } from "./_member_file.ts";
 import {
-  download,
-  type DownloadOptions,
+  moveIntoPlace,
   removePart,
-  RestartError,
+  replay,
   writeFailure,
-} from "./_download.ts";
-import { type MemberSink, TarReader } from "./_tar_reader.ts";
+} from "./_part_file.ts";
+import { TarReader } from "./_tar_reader.ts";
 
 /** Options of {@linkcode fetchSource}. */
-export type FetchSourceOptions = Omit<DownloadOptions, "part" | "bytes">;
+export interface FetchSourceOptions
+  extends Omit<DownloadOptions, "part" | "bytes"> {
+  /** A local copy of the archive, to unpack instead of fetching it. */
+  file?: string;
+}
 
 /** A server that never continues would otherwise be asked for ever. */
 const MOST_RESTARTS = 3;
 
 /**
  * Fetches the files of a source into a folder. Each appears under its name
- * only when it is complete and checked.
+ * only when it is complete and checked. Folders that were made and stay empty
+ * are removed.
  *
  * @returns Whether anything had to be fetched.
  * @throws {GapcamError} If a file cannot be had or is not what it should be.
@@ -29,16 +37,33 @@ export async function fetchSource(
   folder: string,
   options: FetchSourceOptions,
 ): Promise<boolean> {
+  const { name } = options;
+  if (options.file !== undefined && !source.archive) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot unpack ${name} from ${options.file}: it is published as ` +
+        `${source.files.length} files, not as one archive; name the folder ` +
+        "that holds them where it is opened",
+    );
+  }
   const missing = await absentFiles(source.files, folder);
-  if (missing.every((file) => file.optional)) return false;
-  makeFolder(folder);
+  // A run that was killed may have left these.
+  for (const file of source.files) {
+    if (!missing.includes(file)) removePart(`${folder}/${file.name}.part`);
+  }
+  if (missing.every((file) => file.optional)) {
+    if (source.archive) removePart(partOf(source, folder));
+    return false;
+  }
+  using folders = new MadeFolders();
+  folders.make(folder);
   if (source.archive) {
-    await restarting(options.name, () => unpack(source, folder, options));
+    await restarting(name, () => unpack(source, { folder, folders }, options));
     return true;
   }
   for (const file of missing) {
     await restarting(
-      options.name,
+      name,
       () => fetchFile(source.url + file.name, file, folder, options),
     );
   }
@@ -82,17 +107,29 @@ async function fetchFile(
     removePart(part);
     throw wrongChecksum(file.name, found, file.md5);
   }
-  Deno.renameSync(part, path);
+  const problem = file.md5 === undefined && problemOf(part, file);
+  if (problem) {
+    removePart(part);
+    throw new GapcamError(
+      "bad-data",
+      `Cannot fetch ${file.name}: ${url} sent ${problem}`,
+    );
+  }
+  moveIntoPlace(part, path);
   removePart(part);
 }
 
 async function unpack(
   source: DatasetSource,
-  folder: string,
+  target: { folder: string; folders: MadeFolders },
   options: FetchSourceOptions,
 ): Promise<void> {
+  const { folder } = target;
   const archive = source.archive!;
-  const part = `${folder}/${source.url.replace(/^.*\//, "")}.part`;
+  const origin = options.file ?? source.url;
+  const part = partOf(source, folder);
+  // A file of the user's own is not ours to remove.
+  const discard = () => options.file === undefined && removePart(part);
   const wanted = new Map(source.files.map((file) => [file.name, file]));
   const complete = new Map<string, string>();
   const open: MemberFile[] = [];
@@ -101,9 +138,9 @@ async function unpack(
       file.optional || (file.md5 !== undefined && complete.has(file.name))
     );
   const tar = new TarReader((name, size) => {
-    const file = wanted.get(name);
+    const file = wanted.get(name.replace(/^(\.\/)+/, ""));
     if (!file) return Promise.resolve(undefined);
-    const member = new MemberFile(file, folder, {
+    const member = new MemberFile(file, target, {
       size,
       done: (path) => complete.set(file.name, path),
     });
@@ -116,7 +153,9 @@ async function unpack(
     : controller.signal;
   const hash = nodeCrypto().createHash("md5");
   const packed = hashed(
-    download(source.url, { ...options, part, bytes: archive.bytes, signal }),
+    options.file === undefined
+      ? download(source.url, { ...options, part, bytes: archive.bytes, signal })
+      : readArchive(options.file, { ...options, signal }),
     hash,
   );
   let ended = true;
@@ -135,31 +174,30 @@ async function unpack(
       tar.end();
       const found = hash.digest("hex");
       if (archive.md5 !== undefined && found !== archive.md5) {
-        throw wrongChecksum(options.name, found, archive.md5);
+        throw wrongChecksum(options.file ?? options.name, found, archive.md5);
       }
     }
     for (const file of source.files) {
       if (file.optional || complete.has(file.name)) continue;
       throw new GapcamError(
         "bad-data",
-        `Cannot unpack ${options.name}: ${source.url} has no ${file.name}`,
+        `Cannot unpack ${options.name}: ${origin} has no ${file.name}`,
       );
     }
     for (const [name, path] of complete) {
-      Deno.renameSync(path, `${folder}/${name}`);
+      moveIntoPlace(path, `${folder}/${name}`);
     }
     removePart(part);
   } catch (error) {
     // What came is not what it should be: going on from it would not help.
-    if (error instanceof GapcamError && error.code === "bad-data") {
-      removePart(part);
-    }
+    if (error instanceof GapcamError && error.code === "bad-data") discard();
     if (error instanceof TypeError) {
-      removePart(part);
+      discard();
       throw new GapcamError(
         "bad-data",
-        `Cannot unpack ${options.name}: the archive from ${source.url} is ` +
-          "truncated or damaged and was removed; run the command again",
+        `Cannot unpack ${options.name}: the archive ${
+          options.file === undefined ? `from ${origin}` : origin
+        } is no gzip archive, or a truncated or damaged one`,
         { cause: error },
       );
     }
@@ -170,6 +208,39 @@ async function unpack(
   }
 }
 
+/** Where an archive is kept until it is complete. */
+function partOf(source: DatasetSource, folder: string): string {
+  return `${folder}/${source.url.replace(/^.*\//, "")}.part`;
+}
+
+/** The bytes of an archive that is there already. */
+async function* readArchive(
+  path: string,
+  options: FetchSourceOptions & { signal: AbortSignal },
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  const { name, signal, onProgress } = options;
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (error) {
+    throw readFailure(path, osReason(error), error);
+  }
+  using _ = file;
+  const { size: total, isFile } = await file.stat();
+  if (!isFile) throw readFailure(path, "it is no file");
+  let done = 0;
+  for await (const chunk of replay(file)) {
+    signal.throwIfAborted();
+    done += chunk.length;
+    onProgress?.({ name, done, total, resumed: 0 });
+    yield chunk;
+  }
+}
+
+function readFailure(path: string, reason: string, cause?: unknown) {
+  return new GapcamError("io", `Cannot read ${path}: ${reason}`, { cause });
+}
+
 async function* hashed<Bytes extends Uint8Array>(
   chunks: AsyncIterable<Bytes>,
   hash: Hash,
@@ -178,89 +249,6 @@ async function* hashed<Bytes extends Uint8Array>(
     hash.update(chunk);
     yield chunk;
   }
-}
-
-/** Writes a member beside its final name and checks it. */
-class MemberFile implements MemberSink {
-  readonly #path: string;
-  readonly #wanted: SourceFile;
-  readonly #done: (path: string) => void;
-  readonly #hash = nodeCrypto().createHash("md5");
-  #file: Deno.FsFile | undefined;
-
-  constructor(
-    wanted: SourceFile,
-    folder: string,
-    options: { size: number; done: (path: string) => void },
-  ) {
-    const { size, done } = options;
-    if (wanted.bytes !== undefined && size !== wanted.bytes) {
-      throw new GapcamError(
-        "bad-data",
-        `Cannot unpack ${wanted.name}: it has ${size} bytes, expected ` +
-          wanted.bytes,
-      );
-    }
-    this.#wanted = wanted;
-    this.#done = done;
-    this.#path = `${folder}/${wanted.name}.part`;
-    makeFolder(this.#path.replace(/\/[^/]*$/, ""));
-    try {
-      this.#file = Deno.openSync(this.#path, {
-        create: true,
-        write: true,
-        truncate: true,
-      });
-    } catch (error) {
-      throw writeFailure(this.#path, error);
-    }
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    this.#hash.update(bytes);
-    try {
-      for (let at = 0; at < bytes.length;) {
-        at += await this.#file!.write(bytes.subarray(at));
-      }
-    } catch (error) {
-      throw writeFailure(this.#path, error);
-    }
-  }
-
-  close(): Promise<void> {
-    this.#file?.close();
-    this.#file = undefined;
-    const found = this.#hash.digest("hex");
-    const { name, md5 } = this.#wanted;
-    if (md5 !== undefined && found !== md5) {
-      throw wrongChecksum(name, found, md5);
-    }
-    this.#done(this.#path);
-    return Promise.resolve();
-  }
-
-  /** Removes what was not renamed to its final name. */
-  discard(): void {
-    this.#file?.close();
-    this.#file = undefined;
-    removePart(this.#path);
-  }
-}
-
-function makeFolder(folder: string): void {
-  try {
-    Deno.mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw writeFailure(folder, error);
-  }
-}
-
-function wrongChecksum(name: string, found: string, expected: string) {
-  return new GapcamError(
-    "bad-data",
-    `Cannot fetch ${name}: its MD5 checksum is ${found}, expected ` +
-      `${expected}; it was removed, run the command again`,
-  );
 }
 
 /** The files that are not there as they should be. */
@@ -274,7 +262,12 @@ async function absentFiles(
     try {
       const { size } = Deno.statSync(path);
       const right = file.bytes === undefined || size === file.bytes;
-      if (!right || (file.md5 && await md5Of(path) !== file.md5)) {
+      if (
+        !right ||
+        (file.md5 !== undefined
+          ? await md5Of(path) !== file.md5
+          : problemOf(path, file))
+      ) {
         absent.push(file);
       }
     } catch (error) {

@@ -41,6 +41,7 @@ const CIFAR100_CLASSES = [
 const SETS = {
   cifar10: {
     folder: "cifar-10-batches-bin",
+    python: "cifar-10-batches-py",
     classes: CIFAR10_CLASSES,
     labelBytes: 1,
     train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`),
@@ -48,6 +49,7 @@ const SETS = {
   },
   cifar100: {
     folder: "cifar-100-binary",
+    python: "cifar-100-python",
     classes: CIFAR100_CLASSES,
     // The coarse label first, then the fine one, which we use.
     labelBytes: 2,
@@ -67,12 +69,18 @@ export function openCifar(
 ): Dataset {
   const set = SETS[name];
   const record = set.labelBytes + 3 * PIXELS;
-  const parts = set[split].map((file) => {
-    const path = findFile(folder, [`${set.folder}/${file}`, file]);
+  const parts = cifarFiles(name, split, folder).map((path, i) => {
     if (!path) {
+      const python = findFile(folder, [
+        `${set.python}/${set[split][i]!.replace(".bin", "")}`,
+      ]);
       throw new GapcamError(
         "not-found",
-        `Cannot find ${file} in ${folder} or ${folder}/${set.folder}`,
+        `Cannot find ${set[split][i]} in ${folder} or below it` +
+          (python
+            ? `: it holds the Python version (${python}), the binary one is ` +
+              "wanted"
+            : ""),
       );
     }
     const bytes = readDataFile(path, 100_000 * record);
@@ -107,6 +115,18 @@ export function openCifar(
     width: SIDE,
     channels: 3,
   });
+}
+
+/** The files of a split, where they are there. */
+export function cifarFiles(
+  name: keyof typeof SETS,
+  split: "train" | "test",
+  folder: string,
+): (string | undefined)[] {
+  const set = SETS[name];
+  return set[split].map((file) =>
+    findFile(folder, [`${set.folder}/${file}`, file])
+  );
 }
 
 function interleave(

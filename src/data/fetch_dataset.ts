@@ -14,6 +14,8 @@ export interface FetchDatasetOptions {
    * comes before the names of the files.
    */
   url?: string;
+  /** An archive that is there already, to unpack instead of fetching it. */
+  file?: string;
   /**
    * Whether sizes and checksums must be the publisher's; turn it off for a
    * file of the same form with other images. Default: true.
@@ -29,7 +31,7 @@ export interface FetchDatasetOptions {
   onProgress?: (progress: TransferProgress) => void;
   /** Called with one line when a connection fails and will be tried again. */
   onRetry?: (message: string) => void;
-  /** Ends the download; what has come is kept. */
+  /** Ends the download; what has come is kept for the next one. */
   signal?: AbortSignal;
 }
 
@@ -41,7 +43,8 @@ export const FETCHABLE_DATASETS: readonly string[] = Object.keys(
 /**
  * Fetches a data set from its publisher: resumes what an earlier run left,
  * goes on after a cut, unpacks while it arrives, and shows a file under its
- * name only when it is complete and its checksum right.
+ * name only when it is complete and its checksum right. Until then nothing
+ * takes the folder for the data set.
  *
  * @param name One of {@linkcode FETCHABLE_DATASETS}.
  * @param options Where to, where from, and what to call meanwhile.
@@ -80,7 +83,7 @@ export async function fetchDataset(
     url: mirror(options.url, known),
     ...(options.verify === false && {
       archive: known.archive && {},
-      files: known.files.map(({ name, optional }) => ({ name, optional })),
+      files: known.files.map(({ bytes: _, md5: __, ...file }) => file),
     }),
   };
   const folder = options.dataDir ?? `data/${name}`;

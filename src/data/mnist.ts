@@ -1,8 +1,9 @@
 import { GapcamError } from "../error.ts";
-import { findFile, readDataFile } from "./_read_data_file.ts";
+import { IDX_LIMIT } from "./_file_form.ts";
+import { findFile, readDataFile, startOf } from "./_read_data_file.ts";
 import { MemoryDataset, toLabels } from "./_memory_dataset.ts";
 import type { Dataset } from "./dataset.ts";
-import { parseIdx } from "./idx.ts";
+import { type IdxArray, parseIdx } from "./idx.ts";
 
 const CLASSES = {
   "mnist": ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
@@ -20,18 +21,23 @@ const CLASSES = {
   ],
 } as const;
 
-// 60,000 images of 28 x 28 and room for larger sets of the same format.
-const LIMIT = 512 * 2 ** 20;
-
 /** Opens MNIST or Fashion-MNIST (Xiao, Rasul and Vollgraf 2017) in a folder of IDX files. */
 export function openMnist(
   name: keyof typeof CLASSES,
   split: "train" | "test",
   folder: string,
 ): Dataset {
-  const prefix = split === "train" ? "train" : "t10k";
-  const images = read(folder, `${prefix}-images-idx3-ubyte`);
-  const labels = read(folder, `${prefix}-labels-idx1-ubyte`);
+  const [images, labels] = mnistFiles(split, folder).map((path, i) => {
+    const names = namesOf(split, WHAT[i]!);
+    if (path === undefined) {
+      throw new GapcamError(
+        "not-found",
+        `Cannot find ${names.join(" or ")} in ${folder}`,
+      );
+    }
+    const bytes = readDataFile(path, IDX_LIMIT, { unpack: true });
+    return { path, ...parseIdx(bytes, path) };
+  }) as [IdxFile, IdxFile];
   const [count, height, width] = images.shape;
   if (images.shape.length !== 3 || !height || !width || !count) {
     throw new GapcamError(
@@ -57,13 +63,31 @@ export function openMnist(
   );
 }
 
-function read(folder: string, name: string) {
-  const path = findFile(folder, [name, `${name}.gz`]);
-  if (!path) {
-    throw new GapcamError(
-      "not-found",
-      `Cannot find ${name} or ${name}.gz in ${folder}`,
-    );
-  }
-  return { path, ...parseIdx(readDataFile(path, LIMIT), path) };
+interface IdxFile extends IdxArray {
+  path: string;
+}
+
+const WHAT = ["images", "labels"] as const;
+
+/** The files of a split, images and labels, where they are there. */
+export function mnistFiles(
+  split: "train" | "test",
+  folder: string,
+): (string | undefined)[] {
+  const says = split === "train" ? /train/i : /t10k|test/i;
+  return WHAT.map((what) =>
+    // However others name them: an archiver writes train-images.idx3-ubyte.
+    findFile(folder, namesOf(split, what), (path) => {
+      if (!says.test(path.slice(folder.length))) return false;
+      const [zero, zeroToo, type, dimensions] = startOf(path, 4);
+      return zero === 0 && zeroToo === 0 && type === 8 &&
+        dimensions === (what === "images" ? 3 : 1);
+    })
+  );
+}
+
+function namesOf(split: "train" | "test", what: typeof WHAT[number]) {
+  const prefix = split === "train" ? "train" : "t10k";
+  const name = `${prefix}-${what}-${what === "images" ? "idx3" : "idx1"}-ubyte`;
+  return [name, `${name}.gz`];
 }

@@ -1,11 +1,11 @@
 import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
-import { openCifar } from "./cifar.ts";
+import { cifarFiles, openCifar } from "./cifar.ts";
 import type { Dataset } from "./dataset.ts";
 import { type FolderOptions, openFolder } from "./folder.ts";
-import { openMnist } from "./mnist.ts";
+import { mnistFiles, openMnist } from "./mnist.ts";
 import { openShapes } from "./shapes.ts";
-import { openStl10 } from "./stl10.ts";
+import { openStl10, stl10Files } from "./stl10.ts";
 
 /** Data sets that {@linkcode openDataset} knows by name. */
 export const DATASET_NAMES = [
@@ -44,12 +44,31 @@ const DEBIAN_FASHION_MNIST = "/usr/share/datasets/fashion-mnist";
  * Where a data set is looked for when no folder is named: `data/NAME` in the
  * working folder; Fashion-MNIST also where Debian's package puts it.
  *
- * @returns The folder, or undefined if it does not exist.
+ * @returns The folder that holds all of its files, or undefined if none does.
+ * What a download left unfinished does not count.
  */
 export function datasetFolder(name: DatasetName): string | undefined {
   const folders = [`data/${name}`];
   if (name === "fashion-mnist") folders.push(DEBIAN_FASHION_MNIST);
-  return folders.find((folder) => exists(folder));
+  return folders.find((folder) => isComplete(name, folder));
+}
+
+function isComplete(name: DatasetName, folder: string): boolean {
+  if (!exists(folder)) return false;
+  return (["train", "test"] as const).every((split) => {
+    switch (name) {
+      case "stl10":
+        return stl10Files(split, folder).every((path) => path);
+      case "cifar10":
+      case "cifar100":
+        return cifarFiles(name, split, folder).every((path) => path);
+      case "mnist":
+      case "fashion-mnist":
+        return mnistFiles(split, folder).every((path) => path);
+      default:
+        return true;
+    }
+  });
 }
 
 /**
@@ -105,15 +124,21 @@ function openWhole(
       }`,
     );
   }
-  const folder = options.dataDir ?? datasetFolder(name);
-  if (name === "folder") {
-    return openFolder(split, folder ?? "data/folder", options);
-  }
-  if (folder === undefined || !exists(folder)) {
+  // One split alone may be there, or enough to say what is missing.
+  const folder = options.dataDir ?? datasetFolder(name) ?? `data/${name}`;
+  if (name === "folder") return openFolder(split, folder, options);
+  if (!exists(folder)) {
     throw new GapcamError(
       "not-found",
-      `Cannot open ${name}: the folder ${folder ?? `data/${name}`} does not ` +
-        `exist; fetch it with: ${fetchCommand(name)}`,
+      `Cannot open ${name}: the folder ${folder} does not exist; fetch it ` +
+        `with: ${fetchCommand(name)}`,
+    );
+  }
+  if (Deno.statSync(folder).isFile) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot open ${name}: ${folder} is a file, expected a folder; an ` +
+        `archive is unpacked with: deno task data ${name} --file ${folder}`,
     );
   }
   try {

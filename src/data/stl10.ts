@@ -29,15 +29,15 @@ export function openStl10(
   split: "train" | "test",
   folder: string,
 ): Dataset {
-  function read(name: string, limit: number) {
-    const path = findFile(folder, [name, `stl10_binary/${name}`]);
+  const [imageFile, labelFile] = stl10Files(split, folder);
+  function read(path: string | undefined, name: string, limit: number) {
     if (path) return { path, bytes: readDataFile(path, limit) };
     throw new GapcamError(
       "not-found",
-      `Cannot find ${name} in ${folder} or ${folder}/stl10_binary`,
+      `Cannot find ${name} in ${folder} or below it`,
     );
   }
-  const images = read(`${split}_X.bin`, 100_000 * IMAGE_BYTES);
+  const images = read(imageFile, `${split}_X.bin`, 100_000 * IMAGE_BYTES);
   if (images.bytes.length === 0 || images.bytes.length % IMAGE_BYTES !== 0) {
     throw new GapcamError(
       "bad-data",
@@ -46,7 +46,7 @@ export function openStl10(
     );
   }
   const count = images.bytes.length / IMAGE_BYTES;
-  const raw = read(`${split}_y.bin`, 100_000);
+  const raw = read(labelFile, `${split}_y.bin`, 100_000);
   if (raw.bytes.length !== count) {
     throw new GapcamError(
       "bad-data",
@@ -66,6 +66,16 @@ export function openStl10(
     width: SIDE,
     channels: 3,
   });
+}
+
+/** The files of a split, images and labels, where they are there. */
+export function stl10Files(
+  split: "train" | "test",
+  folder: string,
+): (string | undefined)[] {
+  return [`${split}_X.bin`, `${split}_y.bin`].map((name) =>
+    findFile(folder, [`stl10_binary/${name}`, name])
+  );
 }
 
 /** [N, C, column, row] to [N, row, column, C]. */

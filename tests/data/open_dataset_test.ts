@@ -108,6 +108,78 @@ Deno.test("openDataset() reads IDX files plain and packed", async () => {
   }
 });
 
+Deno.test("openDataset() finds MNIST's files as others name and nest them", () => {
+  const images = idx([2, 1, 1], [1, 2]), labels = idx([2], [3, 4]);
+  const packed = (data: Uint8Array) => gzipSync(data);
+  const layouts: Record<string, (prefix: string) => [string, Uint8Array][]> = {
+    "7-Zip": (prefix) => [
+      [`${prefix}-images.idx3-ubyte`, images],
+      [`${prefix}-labels.idx1-ubyte`, labels],
+    ],
+    torchvision: (prefix) => [
+      [`MNIST/raw/${prefix}-images-idx3-ubyte`, images],
+      [`MNIST/raw/${prefix}-images-idx3-ubyte.gz`, packed(images)],
+      [`MNIST/raw/${prefix}-labels-idx1-ubyte`, labels],
+    ],
+    // A folder of the file's name around it, and the file of another.
+    Kaggle: (prefix) => [
+      [`${prefix}-images-idx3-ubyte/${prefix}-images-idx3-ubyte`, images],
+      [`${prefix}-labels-idx1-ubyte/${prefix}-labels-idx1-ubyte`, labels],
+      [`${prefix}-images.idx3-ubyte`, images],
+    ],
+    "packed under a plain name": (prefix) => [
+      [`${prefix}-images-idx3-ubyte`, packed(images)],
+      [`${prefix}-labels-idx1-ubyte`, packed(labels)],
+    ],
+    "unpacked on the way": (prefix) => [
+      [`${prefix}-images-idx3-ubyte.gz`, images],
+      [`${prefix}-labels-idx1-ubyte.gz`, labels],
+    ],
+    "other words": (prefix) => [
+      [`${prefix === "t10k" ? "test" : prefix}/Images.bin`, images],
+      [`${prefix === "t10k" ? "test" : prefix}/y.gz`, packed(labels)],
+    ],
+  };
+  for (const [layout, filesOf] of Object.entries(layouts)) {
+    using folder = temporaryFolder();
+    for (const prefix of ["train", "t10k"]) {
+      for (const [name, data] of filesOf(prefix)) {
+        write(`${folder.path}/${name}`, data);
+      }
+    }
+    for (const split of ["train", "test"] as const) {
+      const dataset = openDataset("mnist", split, { dataDir: folder.path });
+      assertEquals([...dataset.labels], [3, 4], layout);
+    }
+  }
+});
+
+Deno.test("openDataset() finds STL-10's and CIFAR's files below their folder", () => {
+  for (const below of ["", "stl10_binary/", "stl10/stl10_binary/"]) {
+    using folder = temporaryFolder();
+    write(`${folder.path}/${below}test_X.bin`, stl10Image(() => 9));
+    write(`${folder.path}/${below}test_y.bin`, bytes(2));
+    const dataset = openDataset("stl10", "test", { dataDir: folder.path });
+    assertEquals([...dataset.labels], [1]);
+  }
+  for (const below of ["", "cifar-10-binary/cifar-10-batches-bin/"]) {
+    using folder = temporaryFolder();
+    write(
+      `${folder.path}/${below}test_batch.bin`,
+      bytes(7, new Uint8Array(3072)),
+    );
+    const dataset = openDataset("cifar10", "test", { dataDir: folder.path });
+    assertEquals([...dataset.labels], [7]);
+  }
+  using folder = temporaryFolder();
+  write(`${folder.path}/cifar-10-batches-py/data_batch_1`, bytes(0x80, 2));
+  assertThrows(
+    () => openDataset("cifar10", "train", { dataDir: folder.path }),
+    GapcamError,
+    "it holds the Python version",
+  );
+});
+
 Deno.test({
   name:
     "openDataset() finds Debian's Fashion-MNIST without a folder (needs the package)",

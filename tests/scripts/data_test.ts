@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { existsSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { TransferDisplay } from "../../scripts/_transfer_display.ts";
 import { CIFAR10_CLASSES } from "../../src/data/cifar.ts";
 import { openDataset } from "../../src/data/open_dataset.ts";
 import { encodePng } from "../../src/image/encode_png.ts";
-import { idx, temporaryFolder, write } from "../data/_helpers.ts";
+import { idx, noise, tar, temporaryFolder, write } from "../data/_helpers.ts";
+import { serve } from "../data/_server.ts";
 
 async function dataTask(...args: string[]) {
   const output = await new Deno.Command(Deno.execPath(), {
@@ -65,6 +67,54 @@ Deno.test("deno task data explains what it was not given", async () => {
     assertStringIncludes(err, message);
     assert(!err.includes("    at "), err);
   }
+});
+
+Deno.test("deno task data stopped by Ctrl-C says that it will go on, and does", async () => {
+  using folder = temporaryFolder();
+  const archive = new Uint8Array(gzipSync(tar({
+    "cifar-100-binary/train.bin": noise(3074 * 40, 1).map((byte, i) =>
+      i % 3074 < 2 ? 7 : byte
+    ),
+    "cifar-100-binary/test.bin": new Uint8Array(3074),
+  })));
+  await using server = serve(archive, [{ stallAfter: 30_000 }]);
+  const args = ["cifar100", "--url", server.url, "--unchecked"];
+  const target = ["--data-dir", `${folder.path}/in`];
+  const child = new Deno.Command(Deno.execPath(), {
+    // As the task does, without a second process that gets the signal.
+    args: [
+      ...["run", "--no-prompt", "--allow-net", "--allow-read", "--allow-write"],
+      ...["--allow-env=INIT_CWD", "scripts/data.ts", ...args, ...target],
+    ],
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const part = `${folder.path}/in/set.tar.gz.part`;
+  while (!existsSync(part) || Deno.statSync(part).size < 30_000) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  child.kill("SIGINT");
+  const { code, stderr } = await child.output();
+  const text = new TextDecoder().decode(stderr);
+  assertEquals(code, 130, text);
+  assert(
+    text.endsWith("\nStopped; the same command goes on from here\n"),
+    text,
+  );
+  const again = await dataTask(...args, ...target);
+  assertEquals(again.code, 0, again.err);
+  assertStringIncludes(again.out, "40 images to train on, 1 to test on");
+  assertEquals(server.requests, [null, "bytes=30000-"]);
+  // The same from an archive that is there.
+  write(`${folder.path}/mine.tgz`, archive);
+  const unpacked = await dataTask(
+    ...["cifar100", "--file", `${folder.path}/mine.tgz`, "--unchecked"],
+    ...["--data-dir", `${folder.path}/other`],
+  );
+  assertStringIncludes(unpacked.out, "is now in");
+  const both = await dataTask(...args, "--file", "x");
+  assertStringIncludes(both.err, "Cannot take --file and --url together");
 });
 
 Deno.test("deno task data makes CIFAR-10 of pictures", async () => {
