@@ -106,7 +106,7 @@ export {
   encodeOnnx,
   type OnnxOptions,
   writeOnnx,
-} from "./src/weights/write_onnx.ts";
+} from "./src/onnx/write_onnx.ts";
 export { encodePytorch, writePytorch } from "./src/weights/write_pytorch.ts";
 export {
   encodeSafetensors,
@@ -138,26 +138,27 @@ export {
 } from "./src/device/tensor.ts";
 
 export { InferenceProgram } from "./src/nn/inference_program.ts";
+export { type LeakyRelu, leakyRelu, relu } from "./src/nn/layers/activation.ts";
+export { type BatchNorm2d, batchNorm2d } from "./src/nn/layers/batch_norm2d.ts";
+export { type Conv2d, conv2d } from "./src/nn/layers/conv2d.ts";
 export {
-  type BatchNorm2d,
-  batchNorm2d,
-  type Conv2d,
-  conv2d,
-  flatten,
   type GlobalAveragePool,
   globalAveragePool,
+} from "./src/nn/layers/global_average_pool.ts";
+export {
   type Layer,
-  type LeakyRelu,
-  leakyRelu,
-  type Linear,
-  linear,
-  type MaxPool2d,
-  maxPool2d,
-  type NamedLayer,
-  relu,
+  type Leaf,
   type Sequential,
   sequential,
-} from "./src/nn/layers.ts";
+} from "./src/nn/layers/layer.ts";
+export { type Linear, linear } from "./src/nn/layers/linear.ts";
+export { type MaxPool2d, maxPool2d } from "./src/nn/layers/max_pool2d.ts";
+export {
+  type GraphNode,
+  graphOf,
+  type Model,
+  type ModelGraph,
+} from "./src/nn/graph_of.ts";
 export { type ImageOptions, Network } from "./src/nn/network.ts";
 export {
   type Adam,
@@ -179,7 +180,7 @@ export {
   stepRate,
   warmUpRate,
 } from "./src/nn/schedule.ts";
-export { type ShapedLayer, shapesOf } from "./src/nn/shapes.ts";
+export { type ShapedNode, shapesOf } from "./src/nn/output_shapes.ts";
 export { summary } from "./src/nn/summary.ts";
 export {
   type TrainingMetrics,

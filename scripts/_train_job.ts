@@ -11,7 +11,7 @@ import {
   type DatasetName,
   openDataset,
 } from "../src/data/open_dataset.ts";
-import type { Layer } from "../src/nn/layers.ts";
+import type { Model } from "../src/nn/graph_of.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import type { ScheduleName } from "../src/train/learning_rate.ts";
 import { weightConventions } from "../src/train/imported_weights.ts";
@@ -35,7 +35,7 @@ export interface Job {
   /** Which preset it started from, and why. */
   preset: { name: PresetName; reason: string } | undefined;
   modelName: string;
-  model: Layer;
+  model: Model;
   dataset: DatasetConfig;
   trainSet: Dataset;
   testSet: Dataset;

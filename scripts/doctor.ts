@@ -20,6 +20,7 @@ import {
 import { GapcamError } from "../src/error.ts";
 import { Network } from "../src/nn/network.ts";
 import { adam } from "../src/nn/optimiser.ts";
+import { TrainingProgram } from "../src/nn/training_program.ts";
 import { vgg } from "../src/nn/vgg.ts";
 import { type Flag, type FlagValues, runCommand } from "./_command.ts";
 
@@ -217,7 +218,7 @@ async function fusion(precision: Precision): Promise<Finding> {
       device,
       vgg([64, 64], { classes: 10 }),
     );
-    using _training = await network.compileTraining({
+    using _training = await TrainingProgram.compile(network, {
       batchSize: 1,
       image: { height: 8, width: 8, channels: 3 },
       optimiser: adam(),

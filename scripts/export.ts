@@ -8,7 +8,7 @@ import { GapcamError } from "../src/error.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import { loadCheckpoint } from "../src/train/checkpoint_file.ts";
 import type { StateDict } from "../src/weights/state_dict.ts";
-import { writeOnnx } from "../src/weights/write_onnx.ts";
+import { writeOnnx } from "../src/onnx/write_onnx.ts";
 import { writePytorch } from "../src/weights/write_pytorch.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";
 import {

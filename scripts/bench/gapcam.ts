@@ -13,13 +13,13 @@ import {
   BatchLoader,
   classActivationMap,
   GapcamError,
-  type InferenceProgram,
+  InferenceProgram,
   Network,
   normaliseMap,
   openDevice,
   Random,
   resizeMap,
-  type TrainingProgram,
+  TrainingProgram,
   vgg,
 } from "../../mod.ts";
 import { MemoryDataset } from "../../src/data/_memory_dataset.ts";
@@ -129,7 +129,7 @@ class Bench implements Disposable {
     if (measure === "train") {
       this.#inference?.[Symbol.dispose]();
       this.#inference = undefined;
-      this.#training ??= await this.#network.compileTraining({
+      this.#training ??= await TrainingProgram.compile(this.#network, {
         ...options,
         optimiser: adam({ learningRate: 1e-5 }),
         profile: this.#request.profile ?? this.#request.device !== "cuda",
@@ -137,7 +137,10 @@ class Bench implements Disposable {
     } else {
       this.#training?.[Symbol.dispose]();
       this.#training = undefined;
-      this.#inference ??= await this.#network.compileInference(options);
+      this.#inference ??= await InferenceProgram.compile(
+        this.#network,
+        options,
+      );
     }
   }
 

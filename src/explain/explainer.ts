@@ -5,8 +5,8 @@ import {
 } from "../cam/class_activation_map.ts";
 import { probabilitiesOf } from "../cam/probabilities_of.ts";
 import { rawMap } from "../cam/raw_map.ts";
-import { flatten } from "../nn/layers.ts";
-import type { InferenceProgram } from "../nn/inference_program.ts";
+import { classifierOf } from "../nn/classifier_of.ts";
+import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
 import type { HostTensor } from "../weights/state_dict.ts";
 
@@ -89,22 +89,22 @@ export class Explainer implements Disposable {
     network: Network,
     options: ImageOptions,
   ): Promise<Explainer> {
-    const [pool, head] = flatten(network.model).slice(-2);
-    if (
-      pool?.layer.kind !== "globalAveragePool" || head?.layer.kind !== "linear"
-    ) {
+    const head = classifierOf(network.graph);
+    if (!head) {
+      const kinds = network.graph.nodes.slice(-2).map(({ layer }) =>
+        layer.kind
+      );
       throw new GapcamError(
         "unsupported",
         "Cannot explain the network: its last layers are " +
-          `${pool?.layer.kind} and ${head?.layer.kind}, expected ` +
-          "globalAveragePool and linear",
+          `${kinds.join(" and ")}, expected globalAveragePool and linear`,
       );
     }
     const weight = network.tensor(`${head.name}.weight`);
     const bias = head.layer.bias
       ? network.tensor(`${head.name}.bias`).read()
       : new Float32Array(head.layer.outputFeatures);
-    const program = await network.compileInference(options);
+    const program = await InferenceProgram.compile(network, options);
     const length = program.featureShape!.reduce((product, d) => product * d, 1);
     return new Explainer({
       program,

@@ -2,19 +2,21 @@ import { GapcamError } from "../error.ts";
 import type { Program, ProgramStep } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { assertBatchSize, Batch } from "./_batch.ts";
+import { lastMapOf } from "./classifier_of.ts";
 import type { ImageOptions, Network } from "./network.ts";
+import { record } from "./record.ts";
 
 /**
  * A compiled program from u8 images to logits and the feature map before
- * global average pooling. Made by {@linkcode Network.compileInference}.
+ * global average pooling.
  *
  * @example Logits and features of one image
  * ```ts
- * import { Network, openDevice, vgg } from "@gapcam/gapcam";
+ * import { InferenceProgram, Network, openDevice, vgg } from "@gapcam/gapcam";
  *
  * using device = openDevice("cpu", { threads: 1 });
  * using network = new Network(device, vgg([4, "M", 8], { classes: 3 }));
- * using inference = await network.compileInference({
+ * using inference = await InferenceProgram.compile(network, {
  *   batchSize: 1,
  *   image: { height: 8, width: 8, channels: 3 },
  * });
@@ -50,7 +52,14 @@ export class InferenceProgram implements Disposable {
     this.classes = parts.logits.shape[1]!;
   }
 
-  /** @ignore See {@linkcode Network.compileInference}. */
+  /**
+   * Compiles a network for images of one size.
+   *
+   * @param network What to run.
+   * @param options Batch and images.
+   * @returns A program, which the caller disposes of.
+   * @throws {GapcamError} If the images do not fit the model, or memory runs out.
+   */
   static async compile(
     network: Network,
     options: ImageOptions & { profile?: boolean },
@@ -67,7 +76,14 @@ export class InferenceProgram implements Disposable {
     const program = stack.use(
       network.device.program({ profile: options.profile ?? false }),
     );
-    const { logits, features } = network.record(program, images, options);
+    const { prepared, outputs, logits } = record(
+      network,
+      program,
+      images,
+      options,
+    );
+    const map = lastMapOf(network.graph);
+    const features = map === undefined ? undefined : outputs[map] ?? prepared;
     program.output(logits);
     if (features) program.output(features);
     await program.compile();

@@ -1,13 +1,9 @@
 import { GapcamError } from "../error.ts";
 import type { Device } from "../device/device.ts";
-import type { Program } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { StateDict } from "../weights/state_dict.ts";
-import { flatten, join, type Layer, type NamedLayer } from "./layers.ts";
+import { graphOf, type Model, type ModelGraph } from "./graph_of.ts";
 import { initialise, type Parameter, parametersOf } from "./parameters.ts";
-import { shapesOf } from "./shapes.ts";
-import { InferenceProgram } from "./inference_program.ts";
-import { type TrainingOptions, TrainingProgram } from "./training_program.ts";
 
 /** What a compiled program takes: images of one size, in batches of one size. */
 export interface ImageOptions {
@@ -30,13 +26,14 @@ export interface ImageOptions {
  * @example Training one step
  * ```ts
  * import {
- *   adam, conv2d, globalAveragePool, linear, Network, openDevice, relu, sequential,
+ *   adam, conv2d, globalAveragePool, linear, Network, openDevice, relu,
+ *   sequential, TrainingProgram,
  * } from "@gapcam/gapcam";
  *
  * const model = sequential([conv2d(1, 4), relu(), globalAveragePool(), linear(4, 2)]);
  * using device = openDevice("cpu", { threads: 1 });
  * using network = new Network(device, model, { seed: 0 });
- * using training = await network.compileTraining({
+ * using training = await TrainingProgram.compile(network, {
  *   batchSize: 2,
  *   image: { height: 8, width: 8, channels: 1 },
  *   optimiser: adam(),
@@ -49,7 +46,9 @@ export class Network implements Disposable {
   /** Where the parameters are. */
   readonly device: Device;
   /** What the network computes. */
-  readonly model: Layer;
+  readonly model: Model;
+  /** The same as a flat graph. */
+  readonly graph: ModelGraph;
   /** Its tensors, in PyTorch's order. */
   readonly parameters: readonly Parameter[];
   readonly #tensors = new Map<string, Tensor>();
@@ -65,12 +64,13 @@ export class Network implements Disposable {
    */
   constructor(
     device: Device,
-    model: Layer,
+    model: Model,
     options: { state?: StateDict; seed?: number } = {},
   ) {
     this.device = device;
     this.model = model;
-    this.parameters = parametersOf(model);
+    this.graph = graphOf(model);
+    this.parameters = parametersOf(this.graph);
     const state = options.state ?? initialise(model, options.seed ?? 0);
     assertFits(this.parameters, state);
     try {
@@ -128,121 +128,10 @@ export class Network implements Disposable {
     for (const [name, { data }] of state) this.tensor(name).write(data);
   }
 
-  /**
-   * Compiles a program that trains.
-   *
-   * @param options Batch, images, optimiser, what is frozen.
-   * @returns A program, which the caller disposes of.
-   * @throws {GapcamError} If the images do not fit the model, nothing is left
-   * to learn, or memory runs out.
-   */
-  compileTraining(options: TrainingOptions): Promise<TrainingProgram> {
-    return TrainingProgram.compile(this, options);
-  }
-
-  /**
-   * Compiles a program that computes logits and the last feature map.
-   *
-   * @param options Batch and images.
-   * @returns A program, which the caller disposes of.
-   * @throws {GapcamError} If the images do not fit the model, or memory runs out.
-   */
-  compileInference(
-    options: ImageOptions & { profile?: boolean },
-  ): Promise<InferenceProgram> {
-    return InferenceProgram.compile(this, options);
-  }
-
   /** Frees the parameters. Programs compiled before keep working until disposed of. */
   [Symbol.dispose](): void {
     for (const tensor of this.#tensors.values()) tensor[Symbol.dispose]();
     this.#tensors.clear();
-  }
-
-  /**
-   * Records the whole model, from u8 images to logits.
-   *
-   * @ignore For the programs beside this file.
-   */
-  record(
-    program: Program,
-    images: Tensor,
-    options: ImageOptions,
-  ): { logits: Tensor; features: Tensor | undefined } {
-    const { height, width, channels } = options.image;
-    const size = options.inputSize ?? { height, width };
-    // Checked here too, because these messages name layers.
-    const shapes = shapesOf(this.model, [channels, size.height, size.width]);
-    if (shapes.at(-1)?.outputShape.length !== 1) {
-      throw new GapcamError(
-        "shape-mismatch",
-        "Cannot compile the model: it must end in one number a class, " +
-          `found [${shapes.at(-1)?.outputShape.join(", ")}]`,
-      );
-    }
-    const half = Array<number>(channels).fill(0.5);
-    let current = program.prepareImages(images, {
-      ...size,
-      mean: options.mean ?? half,
-      deviation: options.deviation ?? half,
-    });
-    let features: Tensor | undefined;
-    const layers = flatten(this.model);
-    for (let i = 0; i < layers.length; i++) {
-      const { name, layer } = layers[i]!;
-      if (layer.kind === "globalAveragePool") features = current;
-      const next = layers[i + 1]?.layer;
-      const fuses = layer.kind === "conv2d" || layer.kind === "batchNorm2d";
-      const slope = fuses && next?.kind === "leakyRelu"
-        ? next.negativeSlope
-        : 1;
-      current = this.#recordLayer(program, current, { name, layer, slope });
-      if (fuses && next?.kind === "leakyRelu") i++;
-    }
-    return { logits: current, features };
-  }
-
-  #recordLayer(
-    program: Program,
-    input: Tensor,
-    options: NamedLayer & { slope: number },
-  ): Tensor {
-    const { name, layer, slope: negativeSlope } = options;
-    const parameter = (kind: string) => this.tensor(join(name, kind));
-    switch (layer.kind) {
-      case "conv2d":
-        return program.conv2d(input, parameter("weight"), {
-          ...(layer.bias ? { bias: parameter("bias") } : {}),
-          stride: layer.stride,
-          padding: layer.padding,
-          negativeSlope,
-        });
-      case "batchNorm2d":
-        return program.batchNorm2d(input, {
-          weight: parameter("weight"),
-          bias: parameter("bias"),
-          runningMean: parameter("running_mean"),
-          runningVariance: parameter("running_var"),
-          epsilon: layer.epsilon,
-          momentum: layer.momentum,
-          negativeSlope,
-        });
-      case "leakyRelu":
-        return program.leakyRelu(input, layer.negativeSlope);
-      case "maxPool2d":
-        return program.maxPool2d(input, layer.kernelSize, {
-          stride: layer.stride,
-          padding: layer.padding,
-        });
-      case "globalAveragePool":
-        return program.globalAveragePool(input);
-      case "linear":
-        return program.linear(
-          input,
-          parameter("weight"),
-          layer.bias ? { bias: parameter("bias") } : {},
-        );
-    }
   }
 }
 

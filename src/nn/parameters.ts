@@ -1,6 +1,7 @@
 import { Random } from "../random.ts";
 import type { HostTensor, StateDict } from "../weights/state_dict.ts";
-import { flatten, join, type Layer } from "./layers.ts";
+import { graphOf, join, type Model } from "./graph_of.ts";
+import { kindOf } from "./layers/_kinds.ts";
 
 /** One tensor of a model. */
 export interface Parameter {
@@ -31,39 +32,13 @@ export interface Parameter {
  * if (bias?.shape.join() !== "2") throw new Error();
  * ```
  */
-export function parametersOf(model: Layer): Parameter[] {
-  return flatten(model).flatMap(({ name, layer }): Parameter[] => {
-    switch (layer.kind) {
-      case "conv2d": {
-        const [height, width] = layer.kernelSize;
-        const fanIn = layer.inputChannels * height * width;
-        return weighted(
-          name,
-          [layer.outputChannels, layer.inputChannels, height, width],
-          fanIn,
-          layer.bias,
-        );
-      }
-      case "linear":
-        return weighted(
-          name,
-          [layer.outputFeatures, layer.inputFeatures],
-          layer.inputFeatures,
-          layer.bias,
-        );
-      case "batchNorm2d": {
-        const shape = [layer.channels];
-        return [
-          constant(join(name, "weight"), shape, 1, true),
-          constant(join(name, "bias"), shape, 0, true),
-          constant(join(name, "running_mean"), shape, 0, false),
-          constant(join(name, "running_var"), shape, 1, false),
-        ];
-      }
-      default:
-        return [];
-    }
-  });
+export function parametersOf(model: Model): Parameter[] {
+  return graphOf(model).nodes.flatMap(({ name, layer }) =>
+    (kindOf(layer).parameters?.(layer) ?? []).map((parameter) => ({
+      ...parameter,
+      name: join(name, parameter.name),
+    }))
+  );
 }
 
 /**
@@ -84,7 +59,10 @@ export function parametersOf(model: Layer): Parameter[] {
  * if (!weight.every((value) => Math.abs(value) <= 0.5)) throw new Error();
  * ```
  */
-export function initialise(model: Layer, seed: number): StateDict {
+export function initialise(
+  model: Model,
+  seed: number,
+): StateDict {
   return new Map(
     parametersOf(model).map((parameter, i): [string, HostTensor] => {
       const length = parameter.shape.reduce((product, d) => product * d, 1);
@@ -97,25 +75,4 @@ export function initialise(model: Layer, seed: number): StateDict {
       return [parameter.name, { shape: parameter.shape, data }];
     }),
   );
-}
-
-function weighted(
-  name: string,
-  shape: readonly number[],
-  fanIn: number,
-  bias: boolean,
-): Parameter[] {
-  const common = { trainable: true, fanIn, initialValue: 0 };
-  const weight = { name: join(name, "weight"), shape, ...common };
-  if (!bias) return [weight];
-  return [weight, { name: join(name, "bias"), shape: [shape[0]!], ...common }];
-}
-
-function constant(
-  name: string,
-  shape: readonly number[],
-  initialValue: number,
-  trainable: boolean,
-): Parameter {
-  return { name, shape, trainable, fanIn: 0, initialValue };
 }

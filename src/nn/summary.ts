@@ -1,6 +1,6 @@
-import type { Layer } from "./layers.ts";
+import type { Model } from "./graph_of.ts";
+import { shapesOf } from "./output_shapes.ts";
 import { parametersOf } from "./parameters.ts";
-import { shapesOf } from "./shapes.ts";
 
 /**
  * Describes a model as a table: each layer, the shape of its output and how
@@ -20,7 +20,7 @@ import { shapesOf } from "./shapes.ts";
  * ```
  */
 export function summary(
-  model: Layer,
+  model: Model,
   inputShape: readonly [number, number, number],
 ): string {
   const parameters = parametersOf(model);

@@ -6,8 +6,9 @@ import { assertBatchSize, Batch } from "./_batch.ts";
 import { assertKnown, type Group, groupsOf, learningOf } from "./_groups.ts";
 import type { ImageOptions, Network } from "./network.ts";
 import { type Optimiser, updateSettings } from "./optimiser.ts";
+import { record } from "./record.ts";
 
-/** Options of {@linkcode Network.compileTraining}. */
+/** Options of {@linkcode TrainingProgram.compile}. */
 export interface TrainingOptions extends ImageOptions {
   /** How parameters follow their gradients. */
   optimiser: Optimiser;
@@ -49,16 +50,15 @@ export interface TrainingMetrics {
 }
 
 /**
- * A compiled training step: forward, backward and update. Made by
- * {@linkcode Network.compileTraining}.
+ * A compiled training step: forward, backward and update.
  *
  * @example The loss of a few steps
  * ```ts
- * import { adam, Network, openDevice, vgg } from "@gapcam/gapcam";
+ * import { adam, Network, openDevice, TrainingProgram, vgg } from "@gapcam/gapcam";
  *
  * using device = openDevice("cpu", { threads: 1 });
  * using network = new Network(device, vgg([4], { classes: 2, inputChannels: 1 }));
- * using training = await network.compileTraining({
+ * using training = await TrainingProgram.compile(network, {
  *   batchSize: 2,
  *   image: { height: 4, width: 4, channels: 1 },
  *   optimiser: adam({ learningRate: 0.1 }),
@@ -102,7 +102,15 @@ export class TrainingProgram implements Disposable {
     this.#batch = new Batch(parts.images.shape);
   }
 
-  /** @ignore See {@linkcode Network.compileTraining}. */
+  /**
+   * Compiles a training step of a network.
+   *
+   * @param network Whose parameters learn.
+   * @param options Batch, images, optimiser, what is frozen.
+   * @returns A program, which the caller disposes of.
+   * @throws {GapcamError} If the images do not fit the model, nothing is left
+   * to learn, or memory runs out.
+   */
   static async compile(
     network: Network,
     options: TrainingOptions,
@@ -127,7 +135,7 @@ export class TrainingProgram implements Disposable {
     const program = stack.use(
       device.program({ training: true, profile: options.profile ?? false }),
     );
-    const { logits } = network.record(program, images, options);
+    const { logits } = record(network, program, images, options);
     const loss = program.crossEntropy(logits, labels, {
       labelSmoothing: options.labelSmoothing ?? 0,
       metrics,

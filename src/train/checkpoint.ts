@@ -1,7 +1,7 @@
 import { GapcamError } from "../error.ts";
-import type { Layer } from "../nn/layers.ts";
+import type { Model } from "../nn/graph_of.ts";
 import type { StateDict } from "../weights/state_dict.ts";
-import { parseLayer } from "./_parse_layer.ts";
+import { parseModel } from "../nn/parse_model.ts";
 import { type TrainingConfig, trainingConfig } from "./training_config.ts";
 
 /** Version of what {@linkcode checkpointMetadata} writes. */
@@ -54,7 +54,7 @@ export interface Checkpoint {
   /** The model's name, such as `vgg16`. */
   modelName: string;
   /** The model. */
-  model: Layer;
+  model: Model;
   /** Class names, in the order of logits. */
   classes: string[];
   /** What it was trained on. */
@@ -140,7 +140,7 @@ export function parseCheckpoint(
   }
   return {
     modelName: model.name,
-    model: parseLayer(model.layers),
+    model: parseModel(model.layers),
     classes,
     dataset: parseDataset(object(metadata, "dataset")),
     training: trainingConfig(object(metadata, "training")),

@@ -1,6 +1,7 @@
 import { GapcamError } from "../error.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
 import { type Evaluation, evaluationOf } from "./evaluation.ts";
 
@@ -43,7 +44,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const batchSize = Math.min(options.batchSize ?? 64, dataset.length);
   const { inputSize, mean, deviation } = options;
-  using program = await network.compileInference({
+  using program = await InferenceProgram.compile(network, {
     batchSize,
     image: dataset,
     ...(inputSize ? { inputSize } : {}),

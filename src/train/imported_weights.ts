@@ -1,10 +1,11 @@
 import { GapcamError } from "../error.ts";
-import { flatten, type Layer } from "../nn/layers.ts";
+import { graphOf } from "../nn/graph_of.ts";
+import type { Model } from "../nn/graph_of.ts";
 import { initialise } from "../nn/parameters.ts";
 import { vgg, type VggOptions } from "../nn/vgg.ts";
 import type { MappedVgg, VggNaming } from "../weights/map_vgg_weights.ts";
 import type { StateDict } from "../weights/state_dict.ts";
-import { parseLayer } from "./_parse_layer.ts";
+import { parseModel } from "../nn/parse_model.ts";
 import { checkpointMetadata, noTotals } from "./checkpoint.ts";
 import { trainingConfig } from "./training_config.ts";
 
@@ -169,10 +170,10 @@ export function weightConventions(
   if ((metadata.gapcam_version ?? metadata[TRUNK_KEY]) === undefined) {
     return undefined;
   }
-  let layers: Layer;
+  let layers: Model;
   let training: { mean?: unknown; deviation?: unknown };
   try {
-    layers = parseLayer(JSON.parse(metadata.model ?? "").layers);
+    layers = parseModel(JSON.parse(metadata.model ?? "").layers);
     training = JSON.parse(metadata.training ?? "");
   } catch (error) {
     throw new GapcamError(
@@ -185,7 +186,7 @@ export function weightConventions(
     mean: numbers(training.mean),
     deviation: numbers(training.deviation),
   });
-  const all = flatten(layers).map(({ layer }) => layer);
+  const all = graphOf(layers).nodes.map(({ layer }) => layer);
   const activation = all.find((layer) => layer.kind === "leakyRelu");
   return {
     mean,

@@ -1,5 +1,5 @@
 import { GapcamError } from "../error.ts";
-import type { Layer } from "../nn/layers.ts";
+import type { Model } from "../nn/graph_of.ts";
 import { initialise, parametersOf } from "../nn/parameters.ts";
 import type { StateDict } from "../weights/state_dict.ts";
 
@@ -35,7 +35,7 @@ export interface InitialWeights {
  * ```
  */
 export function initialWeights(
-  model: Layer,
+  model: Model,
   weights: StateDict,
   options: { seed?: number } = {},
 ): InitialWeights {

@@ -1,5 +1,5 @@
 import { GapcamError } from "../error.ts";
-import type { Sequential } from "../nn/layers.ts";
+import type { Sequential } from "../nn/layers/layer.ts";
 import { vgg, VGG_CONFIGURATIONS, type VggStep } from "../nn/vgg.ts";
 
 /** A model as plain data: what a checkpoint says of it. */

@@ -1,9 +1,8 @@
 import { GapcamError } from "../error.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { flatten } from "../nn/layers.ts";
 import type { Network } from "../nn/network.ts";
-import type { TrainingProgram } from "../nn/training_program.ts";
+import { TrainingProgram } from "../nn/training_program.ts";
 import type { StateDict } from "../weights/state_dict.ts";
 import {
   noTotals,
@@ -112,7 +111,7 @@ export class Trainer implements Disposable {
   ): Promise<Trainer> {
     const { config } = options;
     assertClasses(network, dataset);
-    const normalises = flatten(network.model).some(({ layer }) =>
+    const normalises = network.graph.nodes.some(({ layer }) =>
       layer.kind === "batchNorm2d"
     );
     const loader = new BatchLoader(dataset, {
@@ -139,7 +138,7 @@ export class Trainer implements Disposable {
       );
     }
     const { imageSize, mean, deviation } = config;
-    const program = await network.compileTraining({
+    const program = await TrainingProgram.compile(network, {
       batchSize: config.batchSize,
       image: dataset,
       inputSize: { height: imageSize, width: imageSize },
@@ -279,8 +278,9 @@ export class Trainer implements Disposable {
 }
 
 function assertClasses(network: Network, dataset: Dataset): void {
-  const last = flatten(network.model).at(-1)?.layer;
-  const outputs = last?.kind === "linear" ? last.outputFeatures : undefined;
+  const { nodes, output } = network.graph;
+  const last = nodes[output]!.layer;
+  const outputs = last.kind === "linear" ? last.outputFeatures : undefined;
   if (outputs === undefined || outputs === dataset.classes.length) return;
   throw new GapcamError(
     "shape-mismatch",

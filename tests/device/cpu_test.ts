@@ -13,6 +13,7 @@ import { openDevice } from "../../src/device/device.ts";
 import { libraryFolder } from "../../src/device/_library.ts";
 import { GapcamError } from "../../src/error.ts";
 import { Network } from "../../src/nn/network.ts";
+import { TrainingProgram } from "../../src/nn/training_program.ts";
 import { adam } from "../../src/nn/optimiser.ts";
 import {
   SMALL_BATCH_SIZE,
@@ -191,7 +192,7 @@ Deno.test("the CPU has bf16 exactly where it says so", async (t) => {
       using device = openDevice("cpu", { precision: "bf16", threads: 2 });
       const model = smallModel({ batchNorm: true });
       using network = new Network(device, model, { state: smallState(model) });
-      using training = await network.compileTraining({
+      using training = await TrainingProgram.compile(network, {
         batchSize: SMALL_BATCH_SIZE,
         image: SMALL_IMAGE,
         optimiser: adam({ learningRate: 1e-2 }),

@@ -8,7 +8,7 @@ import {
   linear,
   maxPool2d,
   sequential,
-} from "../../src/nn/layers.ts";
+} from "../../mod.ts";
 import type { StateDict } from "../../src/weights/state_dict.ts";
 import { fillUniform, images, labels } from "./_hashed.ts";
 

@@ -2,14 +2,14 @@ import { assertEquals, assertThrows } from "@std/assert";
 import {
   batchNorm2d,
   conv2d,
-  flatten,
   globalAveragePool,
+  graphOf,
   leakyRelu,
   linear,
   maxPool2d,
   relu,
   sequential,
-} from "../../src/nn/layers.ts";
+} from "../../mod.ts";
 import { GapcamError } from "../../src/error.ts";
 
 Deno.test("layers are plain data with PyTorch's defaults", () => {
@@ -45,19 +45,22 @@ Deno.test("layers are plain data with PyTorch's defaults", () => {
   assertEquals(JSON.parse(JSON.stringify(model)), model);
 });
 
-Deno.test("flatten() names layers as PyTorch's modules are named", () => {
+Deno.test("graphOf() names layers as PyTorch's modules are named", () => {
   const model = sequential({
     features: sequential([conv2d(3, 4), sequential([relu(), maxPool2d(2)])]),
     pool: globalAveragePool(),
     classifier: linear(4, 2),
   });
-  assertEquals(flatten(model).map(({ name, layer }) => [name, layer.kind]), [
-    ["features.0", "conv2d"],
-    ["features.1.0", "leakyRelu"],
-    ["features.1.1", "maxPool2d"],
-    ["pool", "globalAveragePool"],
-    ["classifier", "linear"],
-  ]);
+  assertEquals(
+    graphOf(model).nodes.map(({ name, layer }) => [name, layer.kind]),
+    [
+      ["features.0", "conv2d"],
+      ["features.1.0", "leakyRelu"],
+      ["features.1.1", "maxPool2d"],
+      ["pool", "globalAveragePool"],
+      ["classifier", "linear"],
+    ],
+  );
 });
 
 Deno.test("layers reject numbers that make no sense, by name", () => {

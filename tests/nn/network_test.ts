@@ -17,12 +17,13 @@ import {
   maxPool2d,
   relu,
   sequential,
-} from "../../src/nn/layers.ts";
+} from "../../mod.ts";
+import { InferenceProgram } from "../../src/nn/inference_program.ts";
 import { Network } from "../../src/nn/network.ts";
 import { adam, sgd } from "../../src/nn/optimiser.ts";
 import { initialise } from "../../src/nn/parameters.ts";
-import type {
-  TrainingOptions,
+import {
+  type TrainingOptions,
   TrainingProgram,
 } from "../../src/nn/training_program.ts";
 import { vgg } from "../../src/nn/vgg.ts";
@@ -48,7 +49,7 @@ function compileSmall(
   network: Network,
   options: Partial<TrainingOptions> = {},
 ): Promise<TrainingProgram> {
-  return network.compileTraining({
+  return TrainingProgram.compile(network, {
     batchSize: SMALL_BATCH_SIZE,
     image: SMALL_IMAGE,
     optimiser: adam({ learningRate: 1e-2 }),
@@ -126,7 +127,7 @@ Deno.test("Network refuses a state that does not fit, and keeps what it has", ()
 Deno.test("training lowers the loss, and a program compiled before sees it", async () => {
   using device = openTestDevice();
   using network = smallNetwork(device);
-  using inference = await network.compileInference({
+  using inference = await InferenceProgram.compile(network, {
     batchSize: SMALL_BATCH_SIZE,
     image: SMALL_IMAGE,
   });
@@ -152,7 +153,7 @@ Deno.test("training lowers the loss, and a program compiled before sees it", asy
 Deno.test("the loss is the cross-entropy of the logits that inference gives", async () => {
   using device = openTestDevice();
   using network = smallNetwork(device);
-  using inference = await network.compileInference({
+  using inference = await InferenceProgram.compile(network, {
     batchSize: SMALL_BATCH_SIZE,
     image: SMALL_IMAGE,
   });
@@ -207,7 +208,7 @@ Deno.test("a padded batch has the loss and the gradients of the smaller one", as
 Deno.test("a short batch gives the logits and features of its images", async () => {
   using device = openTestDevice();
   using network = smallNetwork(device);
-  using inference = await network.compileInference({
+  using inference = await InferenceProgram.compile(network, {
     batchSize: SMALL_BATCH_SIZE,
     image: SMALL_IMAGE,
   });
@@ -228,7 +229,7 @@ Deno.test("a short batch gives the logits and features of its images", async () 
 Deno.test("logits are bias plus the mean over pixels of the weighted features", async () => {
   using device = openTestDevice();
   using network = smallNetwork(device, true);
-  using inference = await network.compileInference({
+  using inference = await InferenceProgram.compile(network, {
     batchSize: SMALL_BATCH_SIZE,
     image: SMALL_IMAGE,
   });
@@ -358,7 +359,7 @@ Deno.test("a group is a layer or a tensor, not the start of a name", async () =>
   const layers = Array.from({ length: 11 }, () => conv2d(3, 3, { padding: 1 }));
   const model = sequential([...layers, globalAveragePool(), linear(3, 2)]);
   using network = new Network(device, model);
-  using training = await network.compileTraining({
+  using training = await TrainingProgram.compile(network, {
     batchSize: 1,
     image: { height: 4, width: 4, channels: 3 },
     optimiser: sgd(),
@@ -405,7 +406,7 @@ Deno.test("compileTraining() refuses what cannot be trained", async () => {
   using headless = new Network(device, conv2d(3, 4));
   await assertRejects(
     () =>
-      headless.compileInference({
+      InferenceProgram.compile(headless, {
         batchSize: 1,
         image: { height: 8, width: 8, channels: 3 },
       }),
@@ -443,7 +444,7 @@ Deno.test("step() and run() refuse batches that do not fit, and a second call me
   assertEquals(busy.code, "busy");
   await first;
   assertEquals(training.stepCount, 1);
-  using inference = await network.compileInference({
+  using inference = await InferenceProgram.compile(network, {
     batchSize: 2,
     image: SMALL_IMAGE,
   });
@@ -533,7 +534,7 @@ Deno.test("networks and programs leave nothing behind, in any order of disposal"
   for (let i = 0; i < 10; i++) {
     const network = smallNetwork(device, i % 2 === 0);
     const training = await compileSmall(network);
-    const inference = await network.compileInference({
+    const inference = await InferenceProgram.compile(network, {
       batchSize: 2,
       image: SMALL_IMAGE,
     });

@@ -5,12 +5,7 @@ import {
   assertLess,
   assertNotEquals,
 } from "@std/assert";
-import {
-  batchNorm2d,
-  conv2d,
-  linear,
-  sequential,
-} from "../../src/nn/layers.ts";
+import { batchNorm2d, conv2d, linear, sequential } from "../../mod.ts";
 import { initialise, parametersOf } from "../../src/nn/parameters.ts";
 
 Deno.test("parametersOf() lists tensors in the order of state_dict()", () => {

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { openTestDevice } from "../device/_test_device.ts";
+import { InferenceProgram } from "../../src/nn/inference_program.ts";
 import { Network } from "../../src/nn/network.ts";
+import { TrainingProgram } from "../../src/nn/training_program.ts";
 import { adam } from "../../src/nn/optimiser.ts";
 import { openSafetensors } from "../../src/weights/read_safetensors.ts";
 import { toStateDict } from "../../src/weights/stored_tensor.ts";
@@ -38,14 +40,14 @@ async function trainThreeSteps(start: StateDict): Promise<{
   using network = new Network(device, SEED_MODEL, { state: start });
   let features: Float32Array, logits: Float32Array;
   {
-    using inference = await network.compileInference({
+    using inference = await InferenceProgram.compile(network, {
       batchSize: 3,
       image: IMAGE,
     });
     logits = await inference.run(SEED_BATCH.images);
     features = inference.features();
   }
-  using training = await network.compileTraining({
+  using training = await TrainingProgram.compile(network, {
     batchSize: 3,
     image: IMAGE,
     optimiser: adam({ learningRate: 1e-5 }),

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { batchNorm2d, linear, sequential } from "../../src/nn/layers.ts";
-import { conv2d, globalAveragePool } from "../../src/nn/layers.ts";
+import { batchNorm2d, linear, sequential } from "../../mod.ts";
+import { conv2d, globalAveragePool } from "../../mod.ts";
 import { summary } from "../../src/nn/summary.ts";
 import { vgg } from "../../src/nn/vgg.ts";
 

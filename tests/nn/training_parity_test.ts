@@ -1,6 +1,8 @@
 import { assert, assertLess } from "@std/assert";
 import { openTestDevice } from "../device/_test_device.ts";
+import { InferenceProgram } from "../../src/nn/inference_program.ts";
 import { Network } from "../../src/nn/network.ts";
+import { TrainingProgram } from "../../src/nn/training_program.ts";
 import { adam, adamW, type Optimiser, sgd } from "../../src/nn/optimiser.ts";
 import {
   cosineRate,
@@ -111,7 +113,7 @@ for (const [name, settings] of Object.entries(CASES)) {
     using device = openTestDevice();
     const model = smallModel({ batchNorm });
     using network = new Network(device, model, { state: smallState(model) });
-    using training = await network.compileTraining({
+    using training = await TrainingProgram.compile(network, {
       batchSize: SMALL_BATCH_SIZE,
       image: SMALL_IMAGE,
       ...options,
@@ -148,7 +150,7 @@ for (const [name, settings] of Object.entries(CASES)) {
       assert(error < 1e-12, `learning rates: relative error ${error}`);
     }
     if (batchNorm) {
-      using inference = await network.compileInference({
+      using inference = await InferenceProgram.compile(network, {
         batchSize: SMALL_BATCH_SIZE,
         image: SMALL_IMAGE,
       });

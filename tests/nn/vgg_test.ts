@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { flatten } from "../../src/nn/layers.ts";
+import { graphOf } from "../../mod.ts";
 import { parametersOf } from "../../src/nn/parameters.ts";
 import { vgg, type VggName, type VggStep } from "../../src/nn/vgg.ts";
 import { GapcamError } from "../../src/error.ts";
@@ -69,7 +69,7 @@ Deno.test("vgg() with batch normalisation is numbered as torchvision's vgg16_bn"
 });
 
 Deno.test("vgg() takes any trunk, channels and slope", () => {
-  const layers = flatten(
+  const { nodes: layers } = graphOf(
     vgg([8, "M", 16], { classes: 3, inputChannels: 1, negativeSlope: 0 }),
   );
   assertEquals(layers.map(({ layer }) => layer.kind), [

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   type Checkpoint,
+  InferenceProgram,
   initialise,
   loadCheckpoint,
   Network,
@@ -12,7 +13,7 @@ import {
   vgg,
   writePytorch,
 } from "../../mod.ts";
-import { runOnnx } from "../weights/_onnx_runtime.ts";
+import { runOnnx } from "../onnx/_onnx_runtime.ts";
 import {
   assertRefused,
   runCommand,
@@ -33,7 +34,7 @@ async function outputsOf(
   using network = new Network(device, checkpoint.model, {
     state: checkpoint.parameters,
   });
-  using program = await network.compileInference({
+  using program = await InferenceProgram.compile(network, {
     batchSize: images.count,
     image: { height: images.side, width: images.side, channels: 3 },
     mean,

@@ -12,6 +12,7 @@ import {
   Network,
   openDevice,
   openShapes,
+  TrainingProgram,
   vgg,
   type VggStep,
 } from "../../../mod.ts";
@@ -51,7 +52,7 @@ async function losses(
     vgg(trunk, { classes: images.classes.length }),
     { seed: 0 },
   );
-  using training = await network.compileTraining({
+  using training = await TrainingProgram.compile(network, {
     batchSize,
     image: { height: size, width: size, channels: 3 },
     optimiser: adam({ learningRate: flags.small ? 1e-2 : 2e-3 }),

@@ -10,12 +10,12 @@ import {
   maxPool2d,
   relu,
   sequential,
-} from "../../src/nn/layers.ts";
+} from "../../mod.ts";
 import { initialise } from "../../src/nn/parameters.ts";
 import { vgg } from "../../src/nn/vgg.ts";
 import { openPytorch } from "../../src/weights/read_pytorch.ts";
 import { toStateDict } from "../../src/weights/stored_tensor.ts";
-import { encodeOnnx } from "../../src/weights/write_onnx.ts";
+import { encodeOnnx } from "../../src/onnx/write_onnx.ts";
 import { runOnnx } from "./_onnx_runtime.ts";
 
 const FIXTURES = new URL("../fixtures/weights/", import.meta.url);

@@ -8,8 +8,8 @@ import {
   maxPool2d,
   relu,
   sequential,
-} from "../../src/nn/layers.ts";
-import { shapesOf } from "../../src/nn/shapes.ts";
+} from "../../mod.ts";
+import { shapesOf } from "../../mod.ts";
 import { vgg } from "../../src/nn/vgg.ts";
 import { GapcamError } from "../../src/error.ts";
 

@@ -1,12 +1,15 @@
 import { GapcamError } from "../error.ts";
-import { flatten, type Layer, type NamedLayer } from "../nn/layers.ts";
+import { graphOf, join, type Model, type ModelGraph } from "../nn/graph_of.ts";
+import { lastMapOf } from "../nn/classifier_of.ts";
 import { parametersOf } from "../nn/parameters.ts";
-import { concatenate } from "./_concatenate.ts";
+import { shapesOf } from "../nn/output_shapes.ts";
+import { concatenate } from "../weights/_concatenate.ts";
+import { quote, shapeText } from "../weights/_quote.ts";
+import { storedTensor } from "../weights/_stored.ts";
+import { writeAtomically } from "../weights/_write_atomically.ts";
+import type { StateDict } from "../weights/state_dict.ts";
 import { ProtoMessage } from "./_protobuf.ts";
-import { quote, shapeText } from "./_quote.ts";
-import { storedTensor } from "./_stored.ts";
-import { writeAtomically } from "./_write_atomically.ts";
-import type { StateDict } from "./state_dict.ts";
+import { operatorsOf } from "./operators/_operators.ts";
 
 /** Options of {@linkcode writeOnnx}. */
 export interface OnnxOptions {
@@ -24,11 +27,12 @@ export interface OnnxOptions {
 const OPSET = 17;
 /** Version of the file format that came with that opset. */
 const IR_VERSION = 8;
+/** Larger than the windows of any model. */
+const ANY_SIZE = 2 ** 14;
 /** Protobuf messages end here. */
 const LENGTH_LIMIT = 2 ** 31 - 1;
 
 const FLOAT = 1;
-const ATTRIBUTE = { float: 1, integer: 2, integers: 7 };
 
 /**
  * Writes a model as an ONNX file, atomically; see {@linkcode encodeOnnx}.
@@ -52,7 +56,7 @@ const ATTRIBUTE = { float: 1, integer: 2, integers: 7 };
  */
 export async function writeOnnx(
   path: string,
-  model: Layer,
+  model: Model,
   state: StateDict,
   options: OnnxOptions = {},
 ): Promise<void> {
@@ -87,7 +91,7 @@ export async function writeOnnx(
  * ```
  */
 export function encodeOnnx(
-  model: Layer,
+  model: Model,
   state: StateDict,
   options: OnnxOptions = {},
 ): Uint8Array<ArrayBuffer> {
@@ -95,26 +99,25 @@ export function encodeOnnx(
 }
 
 function layOut(
-  model: Layer,
+  model: Model,
   state: StateDict,
   options: OnnxOptions,
 ): readonly Uint8Array[] {
-  const layers = flatten(model);
-  const pools = layers.filter(({ layer }) =>
-    layer.kind === "globalAveragePool"
-  );
-  if (pools.length !== 1 || layers[0] === pools[0]) {
+  const network = graphOf(model);
+  const map = lastMapOf(network);
+  if (map === undefined || map < 0) {
     throw new GapcamError(
       "unsupported",
       "Cannot export as ONNX: class activation maps need one global average " +
-        `pooling behind the trunk, found ${pools.length}` +
-        (layers[0] === pools[0] ? " as the first layer" : ""),
+        `pooling behind the trunk, found ${
+          map === undefined ? 0 : "1 as the first layer"
+        }`,
     );
   }
   const message = new ProtoMessage()
     .integer(1, IR_VERSION)
     .text(2, "gapcam")
-    .message(7, graph(model, layers, { state, options }))
+    .message(7, graphMessage(network, map, { state, options }))
     .message(8, new ProtoMessage().text(1, "").integer(2, OPSET));
   const metadata = {
     mean: options.mean,
@@ -138,162 +141,57 @@ function layOut(
   return message.pieces;
 }
 
-function graph(
-  model: Layer,
-  layers: readonly NamedLayer[],
+function graphMessage(
+  network: ModelGraph,
+  map: number,
   { state, options }: { state: StateDict; options: OnnxOptions },
 ): ProtoMessage {
   const message = new ProtoMessage();
-  let current = "image";
-  layers.forEach((named, i) => {
-    const output = i === layers.length - 1
-      ? "logits"
-      : layers[i + 1]!.layer.kind === "globalAveragePool"
-      ? "features"
-      : `${named.name}.output`;
-    for (const one of nodes(named, current, output)) message.message(1, one);
-    current = output;
+  const { nodes, output } = network;
+  const nameOf = (number: number) => {
+    if (number < 0) return "image";
+    if (number === output) return "logits";
+    return number === map ? "features" : join(nodes[number]!.name, "output");
+  };
+  nodes.forEach(({ name, layer, inputs }, number) => {
+    const at = { name, inputs: inputs.map(nameOf), output: nameOf(number) };
+    for (const operator of operatorsOf(layer, at)) message.message(1, operator);
   });
   message.text(2, "gapcam");
-  for (const { name, shape } of parametersOf(model)) {
+  for (const { name, shape } of parametersOf(network)) {
     message.message(5, initializer(name, shape, state));
   }
   const size = options.imageSize;
+  const channels = inputChannels(network);
+  // Channels are the same whatever the size.
+  const shaped = shapesOf(network, [
+    channels ?? 1,
+    size?.height ?? ANY_SIZE,
+    size?.width ?? ANY_SIZE,
+  ]);
   return message
     .message(
       11,
       valueInfo("image", [
         "batch",
-        inputChannels(layers),
+        channels ?? "channels",
         size?.height ?? "height",
         size?.width ?? "width",
       ]),
     )
-    .message(12, valueInfo("logits", ["batch", outputFeatures(layers)]))
+    .message(
+      12,
+      valueInfo("logits", ["batch", shaped[output]!.outputShape[0]!]),
+    )
     .message(
       12,
       valueInfo("features", [
         "batch",
-        featureChannels(layers),
+        shaped[map]!.outputShape[0]!,
         "rows",
         "columns",
       ]),
     );
-}
-
-/** The operators of one layer. */
-function nodes(
-  { name, layer }: NamedLayer,
-  input: string,
-  output: string,
-): ProtoMessage[] {
-  const parameters = (...kinds: string[]) =>
-    kinds.map((kind) => `${name}.${kind}`);
-  switch (layer.kind) {
-    case "conv2d":
-      return [node("Conv", {
-        name,
-        inputs: [
-          input,
-          ...parameters("weight", ...(layer.bias ? ["bias"] : [])),
-        ],
-        output,
-        attributes: [
-          integers("kernel_shape", layer.kernelSize),
-          integers("strides", layer.stride),
-          integers("pads", [...layer.padding, ...layer.padding]),
-        ],
-      })];
-    case "batchNorm2d":
-      return [node("BatchNormalization", {
-        name,
-        inputs: [
-          input,
-          ...parameters("weight", "bias", "running_mean", "running_var"),
-        ],
-        output,
-        attributes: [float("epsilon", layer.epsilon)],
-      })];
-    case "leakyRelu":
-      return [
-        layer.negativeSlope === 0
-          ? node("Relu", { name, inputs: [input], output })
-          : node("LeakyRelu", {
-            name,
-            inputs: [input],
-            output,
-            attributes: [float("alpha", layer.negativeSlope)],
-          }),
-      ];
-    case "maxPool2d":
-      return [node("MaxPool", {
-        name,
-        inputs: [input],
-        output,
-        attributes: [
-          integers("kernel_shape", layer.kernelSize),
-          integers("strides", layer.stride),
-          integers("pads", [...layer.padding, ...layer.padding]),
-        ],
-      })];
-    case "globalAveragePool": {
-      const pooled = `${name}.pooled`;
-      return [
-        node("GlobalAveragePool", { name, inputs: [input], output: pooled }),
-        node("Flatten", {
-          name: `${name}.flatten`,
-          inputs: [pooled],
-          output,
-          attributes: [integer("axis", 1)],
-        }),
-      ];
-    }
-    case "linear":
-      return [node("Gemm", {
-        name,
-        inputs: [
-          input,
-          ...parameters("weight", ...(layer.bias ? ["bias"] : [])),
-        ],
-        output,
-        attributes: [integer("transB", 1)],
-      })];
-  }
-}
-
-function node(
-  operator: string,
-  parts: {
-    name: string;
-    inputs: readonly string[];
-    output: string;
-    attributes?: readonly ProtoMessage[];
-  },
-): ProtoMessage {
-  const message = new ProtoMessage()
-    .texts(1, parts.inputs)
-    .text(2, parts.output)
-    .text(3, parts.name)
-    .text(4, operator);
-  for (const attribute of parts.attributes ?? []) {
-    message.message(5, attribute);
-  }
-  return message;
-}
-
-function float(name: string, value: number): ProtoMessage {
-  return new ProtoMessage().text(1, name).float(2, value)
-    .integer(20, ATTRIBUTE.float);
-}
-
-function integer(name: string, value: number): ProtoMessage {
-  return new ProtoMessage().text(1, name).integer(3, value)
-    .integer(20, ATTRIBUTE.integer);
-}
-
-function integers(name: string, values: readonly number[]): ProtoMessage {
-  return new ProtoMessage().text(1, name).integers(8, values)
-    .integer(20, ATTRIBUTE.integers);
 }
 
 function initializer(
@@ -337,27 +235,11 @@ function valueInfo(
     .message(2, new ProtoMessage().message(1, tensor));
 }
 
-function inputChannels(layers: readonly NamedLayer[]): number | string {
-  for (const { layer } of layers) {
+/** Channels of the image, as the first layer that knows them says. */
+function inputChannels({ nodes }: ModelGraph): number | undefined {
+  for (const { layer } of nodes) {
     if (layer.kind === "conv2d") return layer.inputChannels;
     if (layer.kind === "batchNorm2d") return layer.channels;
   }
-  return "channels";
-}
-
-function featureChannels(layers: readonly NamedLayer[]): number | string {
-  const pool = layers.findIndex(({ layer }) =>
-    layer.kind === "globalAveragePool"
-  );
-  for (const { layer } of layers.slice(0, pool).reverse()) {
-    if (layer.kind === "conv2d") return layer.outputChannels;
-  }
-  return inputChannels(layers);
-}
-
-function outputFeatures(layers: readonly NamedLayer[]): number | string {
-  for (const { layer } of [...layers].reverse()) {
-    if (layer.kind === "linear") return layer.outputFeatures;
-  }
-  return featureChannels(layers);
+  return undefined;
 }

@@ -1,0 +1,73 @@
+import type { Size2d } from "../../device/program.ts";
+import { GapcamError } from "../../error.ts";
+import { pair } from "./_checks.ts";
+import { type LayerKind, mapShape, windowsOf } from "./_layer_kind.ts";
+
+/** Max pooling; see {@linkcode maxPool2d}. */
+export interface MaxPool2d {
+  /** Tells layers apart. */
+  readonly kind: "maxPool2d";
+  /** Height and width of a window. */
+  readonly kernelSize: readonly [number, number];
+  /** Rows and columns from one window to the next. */
+  readonly stride: readonly [number, number];
+  /** Pixels of minus infinity added on each side. */
+  readonly padding: readonly [number, number];
+}
+
+/**
+ * Describes max pooling.
+ *
+ * @param kernelSize Size of a window, from 1.
+ * @param options `stride` (default: the kernel size), `padding` (0, at most
+ * half the kernel size).
+ * @returns A layer from [N, C, H, W] to [N, C, rows, columns].
+ * @throws {GapcamError} If a number is not whole, too small or too large.
+ *
+ * @example Windows that overlap
+ * ```ts
+ * import { maxPool2d, shapesOf } from "@gapcam/gapcam";
+ *
+ * const [shaped] = shapesOf(
+ *   maxPool2d(3, { stride: 2, padding: 1 }),
+ *   [8, 16, 16],
+ * );
+ * if (shaped?.outputShape.join() !== "8,8,8") throw new Error();
+ * ```
+ */
+export function maxPool2d(
+  kernelSize: Size2d,
+  options: { stride?: Size2d; padding?: Size2d } = {},
+): MaxPool2d {
+  const kernel = pair("kernelSize", kernelSize, 1);
+  const padding = pair("padding", options.padding ?? 0, 0);
+  // Else a window could hold nothing but padding.
+  if (padding.some((size, i) => 2 * size > kernel[i]!)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot describe max pooling: padding is ${padding.join(" x ")}, ` +
+        `expected at most half the kernel size ${kernel.join(" x ")}`,
+    );
+  }
+  return {
+    kind: "maxPool2d",
+    kernelSize: kernel,
+    stride: pair("stride", options.stride ?? kernelSize, 1),
+    padding,
+  };
+}
+
+/** What is true of max pooling. */
+export const maxPool2dKind: LayerKind<MaxPool2d> = {
+  parse: (json) =>
+    maxPool2d(json.pair("kernelSize"), {
+      stride: json.pair("stride"),
+      padding: json.pair("padding"),
+    }),
+  outputShape: (layer, [input]) => {
+    const [channels] = mapShape(input);
+    return [channels, ...windowsOf(layer, input)];
+  },
+  record: ({ kernelSize, stride, padding }, { program, inputs }) =>
+    program.maxPool2d(inputs[0], kernelSize, { stride, padding }),
+};
