@@ -30,23 +30,20 @@ int32_t gapcam_device_open(int32_t index, int32_t precision, int32_t threads, ui
     options.synchronous = (flags & GAPCAM_DEVICE_SYNCHRONOUS) != 0;
     auto object = std::make_shared<DeviceObject>();
     object->device = open_device(options);
-    *device = registry().add(std::move(object));
+    *device = registry().add(object);
   });
 }
 
 int32_t gapcam_device_close(gapcam_handle device, char *message) {
   return guard(message, [&] {
     if (!device) return;
-    const auto object = registry().remove<DeviceObject>(device, "device");
-    const auto on_device = [&](const auto &other) { return other.device == object; };
-    const auto programs = registry().remove_if<ProgramObject>(on_device);
-    const auto tensors = registry().remove_if<TensorObject>(on_device);
+    registry().remove_device(device);
   });
 }
 
 int32_t gapcam_device_describe(gapcam_handle device, char *json, uint64_t capacity, char *message) {
   return guard(message, [&] {
-    const auto object = find_device(device);
+    const auto object = registry().find_device(device);
     std::lock_guard lock(object->mutex);
     copy_text(object->device->describe(), json, capacity, nullptr);
   });
@@ -55,7 +52,7 @@ int32_t gapcam_device_describe(gapcam_handle device, char *json, uint64_t capaci
 int32_t gapcam_device_memory(gapcam_handle device, uint64_t *numbers, char *message) {
   return guard(message, [&] {
     not_null(numbers, "numbers");
-    const auto object = find_device(device);
+    const auto object = registry().find_device(device);
     const Ledger &ledger = object->device->ledger();
     numbers[0] = ledger.live();
     numbers[1] = ledger.peak();

@@ -10,25 +10,23 @@ int32_t gapcam_program_create(gapcam_handle device, uint32_t flags, gapcam_handl
   return guard(message, [&] {
     not_null(program, "program");
     auto object = std::make_shared<ProgramObject>();
-    object->device = find_device(device);
+    object->device = registry().find_device(device);
     object->graph->training = (flags & GAPCAM_PROGRAM_TRAINING) != 0;
     object->graph->profile = (flags & GAPCAM_PROGRAM_PROFILE) != 0;
-    *program = registry().add(std::move(object));
+    *program = registry().add(object);
   });
 }
 
 int32_t gapcam_program_destroy(gapcam_handle program, char *message) {
   return guard(message, [&] {
     if (!program) return;
-    const auto object = registry().remove<ProgramObject>(program, "program");
-    const auto tensors = registry().remove_if<TensorObject>(
-        [&](const TensorObject &tensor) { return tensor.program.lock() == object; });
+    registry().remove_program(program);
   });
 }
 
 int32_t gapcam_program_compile(gapcam_handle program, char *message) {
   return guard(message, [&] {
-    const auto object = find_program(program);
+    const auto object = registry().find_program(program);
     std::lock_guard lock(object->device->mutex);
     require(!object->executable, "Cannot compile a program twice");
     require(!object->graph->operations.empty(), "Cannot compile a program without operations");
@@ -38,7 +36,7 @@ int32_t gapcam_program_compile(gapcam_handle program, char *message) {
 
 int32_t gapcam_program_run(gapcam_handle program, uint32_t phases, char *message) {
   return guard(message, [&] {
-    const auto object = find_program(program);
+    const auto object = registry().find_program(program);
     std::lock_guard lock(object->device->mutex);
     require(object->executable != nullptr, "Cannot run a program that is not compiled");
     const uint32_t all = GAPCAM_FORWARD | GAPCAM_BACKWARD | GAPCAM_UPDATE;
@@ -57,7 +55,7 @@ int32_t gapcam_program_run(gapcam_handle program, uint32_t phases, char *message
 int32_t gapcam_program_describe(gapcam_handle program, char *json, uint64_t capacity,
                                 uint64_t *needed, char *message) {
   return guard(message, [&] {
-    const auto object = find_program(program);
+    const auto object = registry().find_program(program);
     std::lock_guard lock(object->device->mutex);
     require(object->executable != nullptr, "Cannot describe a program that is not compiled");
     copy_text(object->executable->describe(), json, capacity, needed);

@@ -11,7 +11,7 @@ const char *to_string(DataType type) {
 }  // namespace
 
 Recorder::Recorder(gapcam_handle program, const char *operation)
-    : program_(find_program(program)), operation_(operation) {
+    : program_(registry().find_program(program)), operation_(operation) {
   lock_ = std::unique_lock(program_->device->mutex);
   require(!program_->executable,
           format("Cannot add %s: the program is already compiled", operation));
@@ -22,12 +22,13 @@ void Recorder::check(bool condition, const std::string &reason, gapcam_status st
 }
 
 ValueId Recorder::use(gapcam_handle handle, const char *role, DataType type) {
-  const auto tensor = find_tensor(handle);
+  used_.push_back(registry().find_tensor(handle));
+  const TensorObject *tensor = used_.back().get();
   check(tensor->type == type,
         format("its %s must be %s, found %s", role, to_string(type), to_string(tensor->type)),
         GAPCAM_INVALID_ARGUMENT);
   if (!tensor->storage) {
-    check(tensor->program.lock() == program_, format("its %s belongs to another program", role),
+    check(tensor->made_by(program_), format("its %s belongs to another program", role),
           GAPCAM_INVALID_ARGUMENT);
     return tensor->value;
   }
@@ -113,7 +114,7 @@ gapcam_handle Recorder::handle_of(ValueId id) {
   tensor->shape = graph().value(id).shape;
   tensor->program = program_;
   tensor->value = id;
-  return registry().add(std::move(tensor));
+  return registry().add(tensor, program_.get());
 }
 
 }  // namespace gapcam

@@ -46,6 +46,8 @@ class Recorder {
 
  private:
   std::shared_ptr<ProgramObject> program_;
+  // Kept until the lock is given back: they may have lost their handles meanwhile.
+  std::vector<std::shared_ptr<TensorObject>> used_;
   std::unique_lock<std::mutex> lock_;
   const char *operation_;
 };

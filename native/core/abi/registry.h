@@ -1,4 +1,8 @@
 // The objects behind the handles of the C interface.
+//
+// Locks, in the order in which they may be taken: a device's, then the registry's. The last owner
+// of a program or of a tensor locks the device to free its memory, so no owner is let go while
+// either lock is held.
 #pragma once
 
 #include <memory>
@@ -15,6 +19,7 @@ struct DeviceObject {
   // Declared before the device, so that what the device owns goes first.
   std::mutex mutex;  // one call at a time
   std::unique_ptr<Device> device;
+  bool registered = false;  // the registry's
 };
 
 struct ProgramObject {
@@ -22,14 +27,11 @@ struct ProgramObject {
   std::shared_ptr<Graph> graph = std::make_shared<Graph>();
   std::unique_ptr<Executable> executable;                 // set by compile
   std::unordered_map<const Storage *, ValueId> external;  // tensors of the device, seen so far
-  ~ProgramObject() {
-    if (!device) return;
-    std::lock_guard lock(device->mutex);
-    executable.reset();
-    graph.reset();
-  }
+  bool registered = false;                                // the registry's
+  ~ProgramObject();
 };
 
+// Does not change once it has a handle.
 struct TensorObject {
   std::shared_ptr<DeviceObject> device;
   DataType type = DataType::f32;
@@ -38,84 +40,53 @@ struct TensorObject {
   std::shared_ptr<Storage> storage;      // a tensor of the device
   std::weak_ptr<ProgramObject> program;  // or a value of a program
   ValueId value = no_value;
+  ~TensorObject();
+
+  // Whether `other` made it. Locking the weak pointer instead would make an owner that may be the
+  // last.
+  bool made_by(const std::shared_ptr<ProgramObject> &other) const {
+    return !program.owner_before(other) && !other.owner_before(program);
+  }
+};
+
+// What no longer has a handle; it dies when the caller lets go of it, outside the locks.
+struct Removed {
+  std::shared_ptr<DeviceObject> device;
+  std::vector<std::shared_ptr<ProgramObject>> programs;
+  std::vector<std::shared_ptr<TensorObject>> tensors;
 };
 
 // Numbers, not pointers, so that a stale or invented handle is found out instead of followed.
 // A number is never used twice, whatever the kind.
 class Registry {
  public:
-  // Never destroyed: calls may still be in flight while the process ends.
-  static Registry &instance() {
-    static Registry *registry = new Registry;
-    return *registry;
-  }
+  gapcam_handle add(const std::shared_ptr<DeviceObject> &device);
+  // These two throw GAPCAM_INVALID_HANDLE if the owner was closed or destroyed meanwhile, so that
+  // nothing outlives it. `maker`: the program that a value is of, or null.
+  gapcam_handle add(const std::shared_ptr<ProgramObject> &program);
+  gapcam_handle add(const std::shared_ptr<TensorObject> &tensor, const ProgramObject *maker);
 
-  template <class Object>
-  gapcam_handle add(std::shared_ptr<Object> object) {
-    std::lock_guard lock(mutex_);
-    const gapcam_handle handle = ++last_;
-    map<Object>().emplace(handle, std::move(object));
-    return handle;
-  }
+  std::shared_ptr<DeviceObject> find_device(gapcam_handle handle);
+  std::shared_ptr<ProgramObject> find_program(gapcam_handle handle);
+  std::shared_ptr<TensorObject> find_tensor(gapcam_handle handle);
 
-  template <class Object>
-  std::shared_ptr<Object> find(gapcam_handle handle, const char *kind) {
-    std::lock_guard lock(mutex_);
-    const auto found = map<Object>().find(handle);
-    if (found == map<Object>().end()) {
-      throw Error(GAPCAM_INVALID_HANDLE,
-                  format("Cannot use %s %llu: no such %s is open; it was destroyed or is of "
-                         "another kind",
-                         kind, static_cast<unsigned long long>(handle), kind));
-    }
-    return found->second;
-  }
-
-  // Hands the object back, so that it dies outside the lock.
-  template <class Object>
-  std::shared_ptr<Object> remove(gapcam_handle handle, const char *kind) {
-    auto object = find<Object>(handle, kind);
-    std::lock_guard lock(mutex_);
-    map<Object>().erase(handle);
-    return object;
-  }
-
-  template <class Object, class Predicate>
-  std::vector<std::shared_ptr<Object>> remove_if(Predicate predicate) {
-    std::vector<std::shared_ptr<Object>> removed;
-    std::lock_guard lock(mutex_);
-    for (auto i = map<Object>().begin(); i != map<Object>().end();) {
-      if (predicate(*i->second)) {
-        removed.push_back(std::move(i->second));
-        i = map<Object>().erase(i);
-      } else {
-        ++i;
-      }
-    }
-    return removed;
-  }
+  // With all that is on the device.
+  Removed remove_device(gapcam_handle handle);
+  // With the tensors that its operations made.
+  Removed remove_program(gapcam_handle handle);
+  Removed remove_tensor(gapcam_handle handle);
 
  private:
   template <class Object>
-  std::unordered_map<gapcam_handle, std::shared_ptr<Object>> &map();
+  using Map = std::unordered_map<gapcam_handle, std::shared_ptr<Object>>;
 
   std::mutex mutex_;
   gapcam_handle last_ = 0;
-  std::unordered_map<gapcam_handle, std::shared_ptr<DeviceObject>> devices_;
-  std::unordered_map<gapcam_handle, std::shared_ptr<TensorObject>> tensors_;
-  std::unordered_map<gapcam_handle, std::shared_ptr<ProgramObject>> programs_;
+  Map<DeviceObject> devices_;
+  Map<ProgramObject> programs_;
+  Map<TensorObject> tensors_;
 };
 
-template <>
-std::unordered_map<gapcam_handle, std::shared_ptr<DeviceObject>> &Registry::map();
-template <>
-std::unordered_map<gapcam_handle, std::shared_ptr<TensorObject>> &Registry::map();
-template <>
-std::unordered_map<gapcam_handle, std::shared_ptr<ProgramObject>> &Registry::map();
-
 Registry &registry();
-std::shared_ptr<DeviceObject> find_device(gapcam_handle handle);
-std::shared_ptr<TensorObject> find_tensor(gapcam_handle handle);
-std::shared_ptr<ProgramObject> find_program(gapcam_handle handle);
 
 }  // namespace gapcam

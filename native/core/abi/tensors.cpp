@@ -11,7 +11,7 @@ int32_t gapcam_tensor_create(gapcam_handle device, int32_t data_type, int32_t ra
   return guard(message, [&] {
     not_null(tensor, "tensor");
     not_null(shape, "shape");
-    const auto owner = find_device(device);
+    const auto owner = registry().find_device(device);
     require(data_type >= GAPCAM_F32 && data_type <= GAPCAM_I32,
             format("Cannot create a tensor of data type %d: it is 0 (f32), 1 (u8) or 2 (i32)",
                    data_type));
@@ -30,25 +30,25 @@ int32_t gapcam_tensor_create(gapcam_handle device, int32_t data_type, int32_t ra
     object->device = owner;
     object->type = static_cast<DataType>(data_type);
     object->staged = (flags & GAPCAM_TENSOR_STAGED) != 0;
-    std::lock_guard lock(owner->mutex);
-    object->storage = owner->device->allocate(object->type, object->shape, object->staged);
-    *tensor = registry().add(std::move(object));
+    {
+      std::lock_guard lock(owner->mutex);
+      object->storage = owner->device->allocate(object->type, object->shape, object->staged);
+    }
+    *tensor = registry().add(object, nullptr);
   });
 }
 
 int32_t gapcam_tensor_destroy(gapcam_handle tensor, char *message) {
   return guard(message, [&] {
     if (!tensor) return;
-    const auto object = registry().remove<TensorObject>(tensor, "tensor");
-    std::lock_guard lock(object->device->mutex);
-    object->storage.reset();
+    registry().remove_tensor(tensor);
   });
 }
 
 int32_t gapcam_tensor_shape(gapcam_handle tensor, int32_t *data_type, int32_t *rank, int64_t *shape,
                             char *message) {
   return guard(message, [&] {
-    const auto object = find_tensor(tensor);
+    const auto object = registry().find_tensor(tensor);
     *not_null(data_type, "data_type") = static_cast<int32_t>(object->type);
     *not_null(rank, "rank") = static_cast<int32_t>(object->shape.size());
     for (size_t i = 0; i < object->shape.size(); i++)
@@ -58,7 +58,7 @@ int32_t gapcam_tensor_shape(gapcam_handle tensor, int32_t *data_type, int32_t *r
 
 int32_t gapcam_tensor_write(gapcam_handle tensor, const void *data, uint64_t bytes, char *message) {
   return guard(message, [&] {
-    const auto object = find_tensor(tensor);
+    const auto object = registry().find_tensor(tensor);
     require(object->storage != nullptr,
             "Cannot write a tensor that a program makes: write its inputs");
     const auto expected = static_cast<uint64_t>(byte_count(object->type, object->shape));
@@ -76,7 +76,7 @@ int32_t gapcam_tensor_write(gapcam_handle tensor, const void *data, uint64_t byt
 
 int32_t gapcam_tensor_read(gapcam_handle tensor, void *data, uint64_t bytes, char *message) {
   return guard(message, [&] {
-    const auto object = find_tensor(tensor);
+    const auto object = registry().find_tensor(tensor);
     const auto expected = static_cast<uint64_t>(byte_count(object->type, object->shape));
     require(bytes == expected,
             format("Cannot read a tensor of shape %s: got a buffer of %llu bytes, expected %llu",

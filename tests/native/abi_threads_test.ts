@@ -1,0 +1,106 @@
+/**
+ * Many threads on the C interface, by abi_threads.cpp: no crash, no deadlock,
+ * no wrong value, nothing left.
+ *
+ * @module
+ */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const libraries = Deno.env.get("GAPCAM_LIBRARY_FOLDER") ?? `${root}build`;
+
+async function run(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+) {
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    args: [...args],
+    cwd: root,
+    env,
+  }).output();
+  const text = new TextDecoder();
+  return { code, output: text.decode(stdout) + text.decode(stderr) };
+}
+
+/** Builds abi_threads in `folder` and runs it for some seconds. */
+async function runThreads(
+  folder: string,
+  seconds: number,
+  env: Record<string, string> = {},
+): Promise<void> {
+  const built = await run("cmake", ["--build", folder, "-t", "abi_threads"]);
+  assertEquals(built.code, 0, built.output);
+  const cache = await Deno.makeTempDir();
+  try {
+    const { code, output } = await run(
+      `${folder}/abi_threads`,
+      [`${seconds}`],
+      {
+        GAPCAM_CACHE: cache,
+        ...env,
+      },
+    );
+    assertEquals(code, 0, output);
+    assertMatch(output, /^passed: 6 cases, 0 failures$/m);
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
+}
+
+async function configure(folder: string, option: string): Promise<void> {
+  const { code, output } = await run("cmake", [
+    "-S",
+    "native",
+    "-B",
+    folder,
+    "-DGAPCAM_CUDA=OFF",
+    option,
+  ]);
+  assertEquals(code, 0, output);
+}
+
+let unbuildable = "";
+try {
+  await run("cmake", ["--version"]);
+} catch {
+  unbuildable = " (skipped: there is no cmake)";
+}
+
+Deno.test({
+  name: `sixteen threads share the C interface${unbuildable}`,
+  ignore: unbuildable !== "",
+  fn: () => runThreads(libraries, 3),
+});
+
+const sanitize = Deno.env.get("GAPCAM_SANITIZE") === "1";
+const skipped = unbuildable ||
+  (sanitize
+    ? ""
+    : " (skipped: it builds for some minutes; set GAPCAM_SANITIZE=1)");
+
+Deno.test({
+  name:
+    `sixteen threads share the C interface, under AddressSanitizer${skipped}`,
+  ignore: skipped !== "",
+  fn: async () => {
+    const folder = `${libraries}/address-sanitizer`;
+    await configure(folder, "-DGAPCAM_SANITIZE=ON");
+    await runThreads(folder, 30);
+  },
+});
+
+Deno.test({
+  name:
+    `sixteen threads share the C interface, under ThreadSanitizer${skipped}`,
+  ignore: skipped !== "",
+  fn: async () => {
+    const folder = `${libraries}/thread-sanitizer`;
+    await configure(folder, "-DGAPCAM_TSAN=ON");
+    await runThreads(folder, 30, {
+      TSAN_OPTIONS: `suppressions=${root}tests/native/tsan_suppressions.txt`,
+    });
+  },
+});
