@@ -24,6 +24,8 @@ const char *to_string(OperationKind kind) {
       return "max_pool2d";
     case OperationKind::global_average_pool:
       return "global_average_pool";
+    case OperationKind::spatial_sum:
+      return "spatial_sum";
     case OperationKind::linear:
       return "linear";
     case OperationKind::cross_entropy:

@@ -51,6 +51,7 @@ enum class OperationKind {
   batch_norm2d,
   max_pool2d,
   global_average_pool,
+  spatial_sum,
   linear,
   cross_entropy
 };
@@ -64,6 +65,7 @@ const char *to_string(OperationKind kind);
 //   batch_norm2d         inputs: input, weight, bias, running mean, running variance
 //   max_pool2d           inputs: input
 //   global_average_pool  inputs: input
+//   spatial_sum          inputs: input, weights
 //   cross_entropy        inputs: logits, labels, metrics
 struct Operation {
   OperationKind kind{};

@@ -156,6 +156,9 @@ void CpuExecutable::build() {
       case OperationKind::global_average_pool:
         build_average_pool(node);
         break;
+      case OperationKind::spatial_sum:
+        build_spatial_sum(node);
+        break;
       case OperationKind::linear:
         build_linear(node);
         break;
@@ -388,6 +391,16 @@ void CpuExecutable::build_average_pool(const Node &node) {
   begin_step(GAPCAM_FORWARD, &node, "global_average_pool");
   const View source = input(o.inputs[0]), made = output(o.output);
   schedule_.current().body = [=] { kernels().average_pool(map, f32(source), f32(made)); };
+}
+
+void CpuExecutable::build_spatial_sum(const Node &node) {
+  const Operation &o = node.operation;
+  const MapShape map = map_shape(o.inputs[0]);
+  begin_step(GAPCAM_FORWARD, &node, "spatial_sum");
+  const View source = input(o.inputs[0]), weights = input(o.inputs[1]), made = output(o.output);
+  schedule_.current().body = [=] {
+    kernels().spatial_sum(map, f32(source), f32(weights), f32(made));
+  };
 }
 
 void CpuExecutable::build_linear(const Node &node) {

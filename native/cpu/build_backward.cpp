@@ -42,6 +42,7 @@ void CpuExecutable::build_backward() {
     if (!node.operation.differentiated) continue;
     switch (node.operation.kind) {
       case OperationKind::prepare_images:
+      case OperationKind::spatial_sum:
         break;
       case OperationKind::conv2d:
         build_conv2d_backward(node);

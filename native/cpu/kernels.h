@@ -72,6 +72,8 @@ struct Kernels {
   void (*max_pool_backward)(const PoolShape &shape, const float *d_y, const void *argmax,
                             float *d_x);
   void (*average_pool)(const MapShape &shape, const float *x, float *y);
+  // weights [height, width], whatever the map's layout.
+  void (*spatial_sum)(const MapShape &shape, const float *x, const float *weights, float *y);
   void (*average_pool_backward)(const MapShape &shape, const float *d_y, float *d_x);
 
   // `saved` receives mean and 1 / deviation, `scratch` norm_scratch(map) elements.

@@ -30,6 +30,8 @@ void Program::build_forward(const Node &node) {
       return build_max_pool(node);
     case OperationKind::global_average_pool:
       return build_average_pool(node);
+    case OperationKind::spatial_sum:
+      return build_spatial_sum(node);
     case OperationKind::linear:
       return build_linear(node);
     case OperationKind::cross_entropy:
@@ -342,6 +344,22 @@ void Program::build_average_pool(const Node &node) {
                  all_channels, sum.columns);
     };
     bf16_ ? run(gpu.kernels().average_pool_bf16) : run(gpu.kernels().average_pool_f32);
+  });
+}
+
+void Program::build_spatial_sum(const Node &node) {
+  const Operation &o = node.operation;
+  const int64_t batch = shape(o.output)[0], channels = shape(o.output)[1];
+  const int64_t all_channels = stored_channels(o.inputs[0]), count = pixels(o.inputs[0]);
+  const SumShape sum = sum_shape(count, all_channels, 1);
+  begin_step(GAPCAM_FORWARD, &node, "spatial_sum");
+  const View source = input(o.inputs[0]), weights = input(o.inputs[1]), made = output(o.output);
+  run([=](const Gpu &gpu) {
+    const auto run = [&](const auto &kernel) {
+      gpu.launch(kernel, sum.blocks, batch, address(source), address(weights), address(made), count,
+                 channels, all_channels, sum.columns);
+    };
+    bf16_ ? run(gpu.kernels().spatial_sum_bf16) : run(gpu.kernels().spatial_sum_f32);
   });
 }
 

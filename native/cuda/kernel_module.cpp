@@ -35,13 +35,14 @@ int choose_architecture(const Libraries &libraries, int capability) {
 class Program {
  public:
   explicit Program(const nvrtc::Functions &nvrtc) : nvrtc_(nvrtc) {
-    const char *texts[kernel_file_count], *names[kernel_file_count];
-    for (int i = 1; i < kernel_file_count; i++) {
-      texts[i - 1] = kernel_files[i].text;
-      names[i - 1] = kernel_files[i].name;
+    std::vector<const char *> texts, names;
+    for (size_t i = 1; i < kernel_files.size(); i++) {
+      texts.push_back(kernel_files[i].text);
+      names.push_back(kernel_files[i].name);
     }
     require(nvrtc_.nvrtcCreateProgram(&program_, kernel_files[0].text, kernel_files[0].name,
-                                      kernel_file_count - 1, texts, names));
+                                      static_cast<int32_t>(names.size()), texts.data(),
+                                      names.data()));
   }
   ~Program() { nvrtc_.nvrtcDestroyProgram(&program_); }
   Program(const Program &) = delete;

@@ -1,6 +1,8 @@
 // The text of the kernels, put into the library when it is built.
 #pragma once
 
+#include <vector>
+
 namespace gapcam::cuda {
 
 struct KernelFile {
@@ -8,7 +10,6 @@ struct KernelFile {
 };
 
 // First the kernels themselves, then what they include.
-enum { kernel_file_count = 4 };
-extern const KernelFile kernel_files[kernel_file_count];
+extern const std::vector<KernelFile> kernel_files;
 
 }  // namespace gapcam::cuda

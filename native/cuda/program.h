@@ -80,6 +80,7 @@ class Program {
   void build_batch_norm(const Node &node);
   void build_max_pool(const Node &node);
   void build_average_pool(const Node &node);
+  void build_spatial_sum(const Node &node);
   void build_linear(const Node &node);
   void build_cross_entropy(const Node &node);
   // build_backward.cpp

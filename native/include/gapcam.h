@@ -43,7 +43,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 1
+#define GAPCAM_ABI_VERSION 2
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -203,6 +203,12 @@ GAPCAM_API int32_t gapcam_program_max_pool2d(gapcam_handle program, gapcam_handl
 /* [N, C, H, W] -> [N, C], the mean over H and W. */
 GAPCAM_API int32_t gapcam_program_global_average_pool(gapcam_handle program, gapcam_handle input,
                                                       gapcam_handle *output, char *message);
+
+/* [N, C, H, W] -> [N, C], the sum over H and W of weights [H, W] times the input. It has no
+ * gradient. */
+GAPCAM_API int32_t gapcam_program_spatial_sum(gapcam_handle program, gapcam_handle input,
+                                              gapcam_handle weights, gapcam_handle *output,
+                                              char *message);
 
 /* input [N, I] -> [N, O]: input * weight^T + bias, weight [O, I], bias [O] (0: none). */
 GAPCAM_API int32_t gapcam_program_linear(gapcam_handle program, gapcam_handle input,

@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -119,6 +119,10 @@ export const SYMBOLS = {
   },
   gapcam_program_global_average_pool: {
     parameters: [HANDLE, HANDLE, BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_spatial_sum: {
+    parameters: [HANDLE, HANDLE, HANDLE, BUFFER, BUFFER],
     result: "i32",
   },
   gapcam_program_linear: {

@@ -258,6 +258,22 @@ export class Program implements Disposable {
     );
   }
 
+  /**
+   * [N, C, H, W] to [N, C]: the sum over H and W of `weights` [H, W] times the
+   * input, which is read as the device holds it. It has no gradient.
+   */
+  spatialSum(input: Tensor, weights: Tensor): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_spatial_sum(
+        program,
+        input.handle,
+        weights.handle,
+        output,
+        message,
+      )
+    );
+  }
+
   /** [N, I] to [N, O]: `input * weight^T + bias`, weight [O, I]. */
   linear(
     input: Tensor,

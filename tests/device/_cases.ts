@@ -14,12 +14,15 @@ import {
   leakyRelu,
   linear,
   maxPool2d,
+  spatialSum,
 } from "./_reference.ts";
 
 export interface Case {
   name: string;
   /** Shapes of the f32 tensors that go in, each a target of backward. */
   inputs: Record<string, readonly number[]>;
+  /** Whether it has no gradient. */
+  forwardOnly?: boolean;
   /** Whether values are rounded to halves, so that maxima tie. */
   ties?: boolean;
   record: (program: Program, tensors: Record<string, Tensor>) => Tensor;
@@ -265,6 +268,51 @@ function pools(): Case[] {
   );
 }
 
+/** Of a map that the caller wrote, and of one in the layout that the backend chose. */
+function spatialSums(shapes: readonly (readonly number[])[]): Case[] {
+  return shapes.flatMap((shape): Case[] => {
+    const [, channels, height, width] = shape as [number, ...number[]];
+    const weights = [height!, width!];
+    return [
+      {
+        name: `spatial_sum ${shape.join("x")}`,
+        inputs: { input: shape, weights },
+        forwardOnly: true,
+        record: (program, { input, weights }) =>
+          program.spatialSum(input!, weights!),
+        compute: ({ input, weights }) => spatialSum(input!, weights!),
+      },
+      {
+        name: `spatial_sum ${shape.join("x")} after conv2d`,
+        inputs: {
+          input: shape,
+          weight: [channels! + 1, channels!, 3, 3],
+          bias: [channels! + 1],
+          weights,
+        },
+        forwardOnly: true,
+        record: (program, { input, weight, bias, weights }) =>
+          program.spatialSum(
+            program.conv2d(input!, weight!, {
+              bias: bias!,
+              padding: 1,
+              negativeSlope: 0.2,
+            }),
+            weights!,
+          ),
+        compute: ({ input, weight, bias, weights }) =>
+          spatialSum(
+            leakyRelu(
+              conv2d(input!, weight!, bias, { stride: 1, padding: 1 }).output,
+              0.2,
+            ).output,
+            weights!,
+          ),
+      },
+    ];
+  });
+}
+
 function others(): Case[] {
   const shapes = [[1, 1, 1, 1], [7, 3, 5, 7], [1, 17, 12, 12], [2, 16, 33, 31]];
   const heads = [[1, 1, 1], [7, 5, 3], [7, 17, 10], [33, 512, 10]];
@@ -281,6 +329,7 @@ function others(): Case[] {
       record: (program, { input }) => program.globalAveragePool(input!),
       compute: ({ input }) => globalAveragePool(input!),
     })),
+    ...spatialSums(shapes),
     ...heads.flatMap(([n, i, o]) =>
       [true, false].map((bias): Case => ({
         name: `linear ${n}x${i} to ${o}${bias ? "" : ", no bias"}`,

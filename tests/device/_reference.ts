@@ -158,6 +158,17 @@ export function globalAveragePool(input: Array64): Computed<"input"> {
   };
 }
 
+/** Has no gradient. */
+export function spatialSum(input: Array64, weights: Array64): Computed<never> {
+  const [n, channels, height, width] = dimensions(input);
+  const pixels = height * width;
+  const output = array64([n, channels]);
+  input.data.forEach((x, i) =>
+    output.data[Math.floor(i / pixels)]! += weights.data[i % pixels]! * x
+  );
+  return { output, backward: () => ({}) };
+}
+
 export function linear(
   input: Array64,
   weight: Array64,

@@ -14,6 +14,7 @@ import {
   type Precision,
 } from "../../src/device/device.ts";
 import { libraryFolder } from "../../src/device/_library.ts";
+import { ABI_VERSION } from "../../src/device/_symbols.ts";
 import { GapcamError } from "../../src/error.ts";
 import { liveBytes } from "./_test_device.ts";
 
@@ -111,7 +112,7 @@ Deno.test("openDevice() refuses a library of another ABI version", async () => {
     assertThrows(
       () => openDevice("cpu", { libraryFolder: folder }),
       GapcamError,
-      "has ABI version 4711, expected 1; rebuild it with: sh scripts/setup.sh",
+      `has ABI version 4711, expected ${ABI_VERSION}; rebuild it with: sh scripts/setup.sh`,
     );
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -270,6 +270,10 @@ Deno.test("operations refuse operands that do not fit, and change nothing", asyn
     [() => program.maxPool2d(map, 2, { padding: 2 }), "padding"],
     [() => program.linear(vector, weight), "2 dimensions"],
     [() => program.globalAveragePool(vector), "4 dimensions"],
+    [
+      () => program.spatialSum(map, weight),
+      "Cannot add spatial_sum: its weights must have the shape [4, 4]",
+    ],
     [() => program.leakyRelu(images, 0.1), "must be f32, found u8"],
     [() => program.leakyRelu(foreign, 0.1), "belongs to another program"],
     [

@@ -163,6 +163,21 @@ int32_t gapcam_program_global_average_pool(gapcam_handle program, gapcam_handle 
   });
 }
 
+int32_t gapcam_program_spatial_sum(gapcam_handle program, gapcam_handle input,
+                                   gapcam_handle weights, gapcam_handle *output, char *message) {
+  return guard(message, [&] {
+    not_null(output, "output");
+    Recorder recorder(program, "spatial_sum");
+    Operation operation;
+    operation.kind = OperationKind::spatial_sum;
+    operation.inputs = {recorder.use(input, "input"), recorder.use(weights, "weights")};
+    recorder.expect_rank(operation.inputs[0], 4, "input");
+    const Shape in = recorder.shape(operation.inputs[0]);
+    recorder.expect_shape(operation.inputs[1], {in[2], in[3]}, "weights");
+    *output = recorder.finish(std::move(operation), {in[0], in[1]});
+  });
+}
+
 int32_t gapcam_program_linear(gapcam_handle program, gapcam_handle input, gapcam_handle weight,
                               gapcam_handle bias, gapcam_handle *output, char *message) {
   return guard(message, [&] {

@@ -47,6 +47,7 @@ void mark_gradients(Recorder &recorder, Graph &graph, ValueId output) {
 bool differentiable(const Operation &operation, size_t input) {
   switch (operation.kind) {
     case OperationKind::prepare_images:
+    case OperationKind::spatial_sum:
       return false;
     case OperationKind::batch_norm2d:
       return input < 3;

@@ -32,6 +32,8 @@
   K(max_pool_backward_bf16_i32, (P, P, P, P, PoolShape, float))           \
   K(average_pool_f32, (P, P, int, int, int, int))                         \
   K(average_pool_bf16, (P, P, int, int, int, int))                        \
+  K(spatial_sum_f32, (P, P, P, int, int, int, int))                       \
+  K(spatial_sum_bf16, (P, P, P, int, int, int, int))                      \
   K(average_pool_backward_f32, (P, P, P, int64_t, int, int, int, float))  \
   K(average_pool_backward_bf16, (P, P, P, int64_t, int, int, int, float)) \
   K(sum_channels_f32, (P, P, int64_t, int, int))                          \

@@ -34,7 +34,8 @@ Result nvrtcCreateProgram(Program *program, const char *source, const char *, in
                           const char *const *, const char *const *names) {
   *program = new ProgramObject;
   // What the source includes must have been handed over with it.
-  for (const char *name : {"platform.h", "elementwise.h", "layout.h"}) {
+  for (const char *name : {"elementwise.h", "groups.h", "images.h", "layout.h", "loss.h", "norm.h",
+                           "platform.h", "pool.h", "sums.h"}) {
     bool found = false;
     for (int32_t i = 0; i < header_count; i++) found = found || std::strcmp(names[i], name) == 0;
     if (!found) (*program)->log += std::string(name) + " is missing\n";

@@ -1,0 +1,114 @@
+// Sums over the positions of a map. Part of kernels.cu.
+#pragma once
+
+#include "groups.h"
+
+namespace gapcam::cuda {
+
+// partial[slice][k][stored_channels] = sum over the slice's positions of what the body adds for
+// each of its groups. A block takes `columns` groups of channels (x) and one slice of the positions
+// (y).
+template <class T, int Count, class Body>
+GAPCAM_DEVICE void sum_positions(float *partial, int64_t positions, int stored_channels,
+                                 int columns, const Body &body) {
+  enum { lanes = Lanes<T>::count };
+  GAPCAM_SHARED float shared[Count][block_threads][lanes];
+  const int groups = stored_channels / lanes, rows = block_threads / columns;
+  const int column = (int)threadIdx.x % columns, row = (int)threadIdx.x / columns;
+  const int g = (int)blockIdx.x * columns + column;
+  float sum[Count][lanes];
+  for (int k = 0; k < Count; k++) {
+    for (int l = 0; l < lanes; l++) sum[k][l] = 0.0f;
+  }
+  if (g < groups) {
+    const int64_t step = (int64_t)gridDim.y * rows;
+    int64_t p = (int64_t)blockIdx.y * rows + row;
+    // Few blocks share the positions: one load at a time would leave the memory idle.
+    for (; p + 3 * step < positions; p += 4 * step) {
+      typename Body::Loaded loaded[4];
+      GAPCAM_UNROLL
+      for (int k = 0; k < 4; k++) loaded[k] = body.load_group((p + k * step) * groups + g);
+      GAPCAM_UNROLL
+      for (int k = 0; k < 4; k++) body.add(loaded[k], g * lanes, sum);
+    }
+    for (; p < positions; p += step) body.add(body.load_group(p * groups + g), g * lanes, sum);
+  }
+  for (int k = 0; k < Count; k++) {
+    for (int l = 0; l < lanes; l++) shared[k][threadIdx.x][l] = sum[k][l];
+  }
+  GAPCAM_SYNCHRONISE();
+  if (row != 0 || g >= groups) return;
+  for (int k = 0; k < Count; k++) {
+    for (int l = 0; l < lanes; l++) {
+      float total = 0.0f;
+      for (int r = 0; r < rows; r++) total += shared[k][r * columns + column][l];
+      partial[((int64_t)blockIdx.y * Count + k) * stored_channels + g * lanes + l] = total;
+    }
+  }
+}
+
+// A block that finishes sums takes this many channels; its rows of threads share the slices.
+enum { finish_rows = block_threads / finish_columns };
+
+GAPCAM_DEVICE int finish_channel() {
+  return (int)blockIdx.x * finish_columns + (int)threadIdx.x % finish_columns;
+}
+GAPCAM_DEVICE bool finishes() { return threadIdx.x < finish_columns; }
+
+// The sum over the slices of channel finish_channel(), for the threads that finish(). All threads
+// of the block must call it.
+GAPCAM_DEVICE double sum_slices(const float *partial, int slices, int count, int k,
+                                int stored_channels) {
+  GAPCAM_SHARED double shared[block_threads];
+  const int c = finish_channel();
+  double total = 0.0;
+  if (c < stored_channels) {
+    for (int s = (int)threadIdx.x / finish_columns; s < slices; s += finish_rows) {
+      total += (double)partial[((int64_t)s * count + k) * stored_channels + c];
+    }
+  }
+  shared[threadIdx.x] = total;
+  GAPCAM_SYNCHRONISE();
+  for (int r = 1; finishes() && r < finish_rows; r++) {
+    total += shared[r * finish_columns + threadIdx.x];
+  }
+  GAPCAM_SYNCHRONISE();
+  return total;
+}
+
+template <class T>
+struct SumBody {
+  const T *x;
+  using Loaded = Group<T>;
+  GAPCAM_DEVICE Loaded load_group(int64_t group) const { return load(x, group); }
+  template <class Sum>
+  GAPCAM_DEVICE void add(const Loaded &v, int, Sum &sum) const {
+    for (int l = 0; l < Lanes<T>::count; l++) sum[0][l] += to_float(v.lane[l]);
+  }
+};
+GAPCAM_KERNEL sum_channels_f32(const float *x, float *partial, int64_t positions,
+                               int stored_channels, int columns) {
+  sum_positions<float, 1>(partial, positions, stored_channels, columns, SumBody<float>{x});
+}
+GAPCAM_KERNEL sum_channels_bf16(const Bf16 *x, float *partial, int64_t positions,
+                                int stored_channels, int columns) {
+  sum_positions<Bf16, 1>(partial, positions, stored_channels, columns, SumBody<Bf16>{x});
+}
+// y[c] = the sum of the slices, for a bias.
+GAPCAM_KERNEL finish_sum_channels(const float *partial, float *y, int slices, int channels,
+                                  int stored_channels) {
+  const double total = sum_slices(partial, slices, 1, 0, stored_channels);
+  const int c = finish_channel();
+  if (finishes() && c < channels) y[c] = (float)total;
+}
+
+// Sums over the rows of [rows, columns], for a linear layer's bias.
+GAPCAM_KERNEL sum_rows_f32(const float *x, float *y, int rows, int columns) {
+  const int c = (int)thread_index();
+  if (c >= columns) return;
+  float sum = 0.0f;
+  for (int64_t r = 0; r < rows; r++) sum += x[r * columns + c];
+  y[c] = sum;
+}
+
+}  // namespace gapcam::cuda
