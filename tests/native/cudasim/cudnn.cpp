@@ -2,6 +2,8 @@
 // builds executed by plain loops.
 #include "api/cudnn.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -305,13 +307,17 @@ std::vector<Shared> &texts() {
   return *all;
 }
 
-const char *const text_start = "cudasim plan ";
+// Names the process, so that another refuses the text instead of taking a plan of its own for it.
+const std::string &text_start() {
+  static const auto *start = new std::string("cudasim plan " + std::to_string(getpid()) + " ");
+  return *start;
+}
 
 Status restore(Object &plan) {
   const std::string text = plan.attributes.at(plan_json).bytes;
-  const size_t length = std::strlen(text_start);
+  const size_t length = text_start().size();
   const auto number = static_cast<size_t>(std::atoll(text.c_str() + std::min(length, text.size())));
-  if (!plan.has(plan_handle) || text.compare(0, length, text_start) != 0 ||
+  if (!plan.has(plan_handle) || text.compare(0, length, text_start()) != 0 ||
       number >= texts().size()) {
     return refuse(bad_param, "this is no plan's text");
   }
@@ -550,7 +556,7 @@ Status cudnnBackendGetAttribute(Descriptor descriptor, AttributeName name, Attri
   }
   if (name == plan_json) {
     texts().push_back(o.attributes.at(plan_configuration).references.at(0));
-    const std::string text = text_start + std::to_string(texts().size() - 1);
+    const std::string text = text_start() + std::to_string(texts().size() - 1);
     *count = static_cast<int64_t>(text.size() + 1);
     if (elements && capacity >= *count) std::memcpy(elements, text.c_str(), text.size() + 1);
     return 0;
