@@ -242,10 +242,12 @@ export {
 } from "./src/train/model_config.ts";
 export {
   choosePreset,
+  DATASET_DEFAULTS,
   type Preset,
   type PresetName,
   PRESETS,
   type Surroundings,
+  type TrainingDefaults,
 } from "./src/train/presets.ts";
 export {
   createRunFolder,

@@ -19,7 +19,7 @@ import { loadCheckpoint } from "../src/train/checkpoint_file.ts";
 import { type Flag, type FlagValues, userPath } from "./_command.ts";
 import { chosenCheckpoint } from "./_runs.ts";
 import { DEVICE_FLAGS } from "./_train_flags.ts";
-import { openSplit } from "./_train_job.ts";
+import { folderOf, openSplit } from "./_train_job.ts";
 
 /** Flags of every command that runs a trained network on a data set. */
 export const NETWORK_FLAGS = {
@@ -133,7 +133,7 @@ export async function openImages(
     ...(other && flags.dataset === "folder"
       ? { size: checkpoint.training.imageSize }
       : {}),
-    ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
+    ...folderOf(flags["data-dir"], flags.dataset ?? checkpoint.dataset.name),
   };
   const split = (flags.split ?? "test") as "train" | "test";
   const dataset = await openSplit(config, split, limit);

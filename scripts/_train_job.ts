@@ -7,6 +7,7 @@
 import { GapcamError } from "../src/error.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import {
+  DATASET_NAMES,
   datasetFolder,
   type DatasetName,
   openDataset,
@@ -18,6 +19,7 @@ import { weightConventions } from "../src/train/imported_weights.ts";
 import { buildModel, parseModel } from "../src/train/model_config.ts";
 import {
   choosePreset,
+  DATASET_DEFAULTS,
   type PresetName,
   PRESETS,
 } from "../src/train/presets.ts";
@@ -47,18 +49,20 @@ export async function newJob(
   flags: TrainFlags,
   surroundings: { gpu: boolean },
 ): Promise<Job> {
-  const preset = flags.preset
-    ? { name: flags.preset as PresetName, reason: "asked for" }
-    : choosePreset({
-      stl10: datasetFolder("stl10") !== undefined,
-      gpu: surroundings.gpu,
-    });
-  const base = PRESETS[preset.name];
+  const preset = chosenPreset(flags, surroundings);
+  const base = preset
+    ? PRESETS[preset.name]
+    : DATASET_DEFAULTS[flags.dataset as DatasetName];
+  const name = flags.dataset ?? PRESETS[preset!.name].dataset;
+  const own = DATASET_DEFAULTS[name as DatasetName].training.imageSize;
   const dataset: DatasetConfig = {
-    name: flags.dataset ?? base.dataset,
-    ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
+    name,
+    ...folderOf(flags["data-dir"], name),
     ...(flags["train-limit"] ? { trainLimit: flags["train-limit"] } : {}),
-    ...folderOptions(flags, preset.name === "quick" ? 64 : 224),
+    ...folderOptions(
+      flags,
+      preset?.name === "seed" ? base.training.imageSize : own,
+    ),
   };
   const modelName = flags.model ?? base.model;
   const trunk = parseModel(modelName);
@@ -71,7 +75,6 @@ export async function newJob(
     ? weightConventions((await openSafetensors(userPath(flags.init))).metadata)
     : undefined;
   const fits = start?.mean.length === channels;
-  const other = dataset.name !== base.dataset;
   return {
     preset,
     modelName,
@@ -87,10 +90,10 @@ export async function newJob(
     ...sets,
     config: trainingConfig({
       ...base.training,
-      // The quick preset's size is that of its images; so for other data.
-      ...(other && preset.name === "quick"
-        ? { imageSize: Math.max(height, width) }
-        : {}),
+      // Images have their own size where none is asked for.
+      ...(preset?.name === "seed"
+        ? {}
+        : { imageSize: Math.max(height, width) }),
       mean: start && fits ? start.mean : half,
       deviation: start && fits ? start.deviation : half,
       ...givenValues(flags),
@@ -146,7 +149,7 @@ export async function resumedJob(
   const dataset: DatasetConfig = {
     ...checkpoint.dataset,
     ...(flags.strict ? { strict: true } : {}),
-    ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
+    ...folderOf(flags["data-dir"], checkpoint.dataset.name),
   };
   return {
     preset: undefined,
@@ -156,6 +159,46 @@ export async function resumedJob(
     ...(await openBoth(dataset, flags["test-limit"])),
     config: trainingConfig({ ...checkpoint.training, epochs, logEvery }),
   };
+}
+
+/** The preset that is named or, where no data set is named either, fits. */
+function chosenPreset(
+  flags: TrainFlags,
+  surroundings: { gpu: boolean },
+): Job["preset"] {
+  if (flags.preset) {
+    return { name: flags.preset as PresetName, reason: "asked for" };
+  }
+  if (flags.dataset) return undefined;
+  if (flags["data-dir"]) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot tell what is in ${
+        flags["data-dir"]
+      }: expected --dataset beside ` +
+        "--data-dir (--dataset folder for pictures of your own)",
+    );
+  }
+  return choosePreset({
+    stl10: datasetFolder("stl10") !== undefined,
+    gpu: surroundings.gpu,
+  });
+}
+
+/** What `--data-dir` says of a data set. */
+export function folderOf(
+  folder: string | undefined,
+  name: string,
+): Pick<DatasetConfig, "folder"> {
+  if (!folder) return {};
+  if (name === "shapes") {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot read shapes from ${folder}: they are generated; leave ` +
+        "--data-dir out",
+    );
+  }
+  return { folder: userPath(folder) };
 }
 
 /** What flags say of a folder of pictures, which have no size of their own. */
@@ -184,6 +227,14 @@ export async function openSplit(
   split: "train" | "test",
   limit?: number,
 ): Promise<Dataset> {
+  if (!DATASET_NAMES.some((name) => name === dataset.name)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot open data set ${JSON.stringify(dataset.name)}: only the script ` +
+        "that trained on it can, with train() and the checkpoint it goes on " +
+        `from; expected one of ${DATASET_NAMES.join(", ")}`,
+    );
+  }
   return await openDataset(dataset.name as DatasetName, split, {
     ...(dataset.folder ? { dataDir: dataset.folder } : {}),
     ...(limit ? { limit } : {}),

@@ -20,7 +20,7 @@ import {
   userPath,
 } from "./_command.ts";
 import { imageOf, writeFile } from "./_pictures.ts";
-import { openSplit } from "./_train_job.ts";
+import { folderOf, openSplit } from "./_train_job.ts";
 
 const FLAGS = {
   dataset: {
@@ -73,7 +73,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
     (datasetFolder("stl10" satisfies DatasetName) ? "stl10" : "fashion-mnist");
   const dataset = await openSplit({
     name,
-    ...(flags["data-dir"] ? { folder: userPath(flags["data-dir"]) } : {}),
+    ...folderOf(flags["data-dir"], name),
   }, (flags.split ?? "train") as "train" | "test");
   const loader = new BatchLoader(dataset, {
     batchSize: flags.limit ?? 64,

@@ -1,10 +1,8 @@
 import type { DatasetName } from "../data/open_dataset.ts";
 import type { TrainingConfig } from "./training_config.ts";
 
-/** A whole job by name: data, model and training. */
-export interface Preset {
-  /** The data set. */
-  dataset: DatasetName;
+/** A model, and how it is trained, where nothing else is said. */
+export interface TrainingDefaults {
   /** A model's name; see {@linkcode parseModel}. */
   model: string;
   /** Slope of the leaky ReLU. */
@@ -12,11 +10,52 @@ export interface Preset {
   /** Whether batch normalisation follows each convolution. */
   batchNorm: boolean;
   /** What differs from {@linkcode trainingConfig}'s defaults. */
-  training: Partial<TrainingConfig>;
+  training: Partial<TrainingConfig> & Pick<TrainingConfig, "imageSize">;
+}
+
+/** A whole job by name: data, model and training. */
+export interface Preset extends TrainingDefaults {
+  /** The data set. */
+  dataset: DatasetName;
 }
 
 /** Name of one of {@linkcode PRESETS}. */
 export type PresetName = "seed" | "quick";
+
+/** Minutes on two cores for what has up to 60,000 small images. */
+function small(imageSize: number): TrainingDefaults {
+  return {
+    model: "small",
+    negativeSlope: 0.2,
+    batchNorm: true,
+    training: {
+      imageSize,
+      batchSize: 96,
+      epochs: 5,
+      optimiser: "adam",
+      learningRate: 4e-3,
+      schedule: "one-cycle",
+      logEvery: 50,
+    },
+  };
+}
+
+/**
+ * What a data set is trained with where it is named and no preset is: the same
+ * on every machine. Images have their own size; those of a folder, which have
+ * none in common, 64 x 64.
+ */
+export const DATASET_DEFAULTS: Readonly<
+  Record<DatasetName, TrainingDefaults>
+> = {
+  "stl10": small(96),
+  "cifar10": small(32),
+  "cifar100": small(32),
+  "mnist": small(28),
+  "fashion-mnist": small(28),
+  "shapes": small(96),
+  "folder": small(64),
+};
 
 /** Jobs by name. */
 export const PRESETS: Readonly<Record<PresetName, Preset>> = {
@@ -36,22 +75,7 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
       logEvery: 50,
     },
   },
-  // Minutes on two cores.
-  quick: {
-    dataset: "fashion-mnist",
-    model: "small",
-    negativeSlope: 0.2,
-    batchNorm: true,
-    training: {
-      imageSize: 28,
-      batchSize: 96,
-      epochs: 5,
-      optimiser: "adam",
-      learningRate: 4e-3,
-      schedule: "one-cycle",
-      logEvery: 50,
-    },
-  },
+  quick: { dataset: "fashion-mnist", ...DATASET_DEFAULTS["fashion-mnist"] },
 };
 
 /** What {@linkcode choosePreset} goes by. */
@@ -63,7 +87,7 @@ export interface Surroundings {
 }
 
 /**
- * Chooses a preset where none is named.
+ * Chooses a preset where neither one nor a data set is named.
  *
  * @returns `seed` where STL-10 is there and a GPU is in use, else `quick`, and why.
  *
