@@ -171,6 +171,7 @@ export {
 } from "./src/nn/optimiser.ts";
 export {
   initialise,
+  MOST_PARAMETERS,
   type Parameter,
   parametersOf,
 } from "./src/nn/parameters.ts";
@@ -250,9 +251,14 @@ export {
   type TrainingDefaults,
 } from "./src/train/presets.ts";
 export {
-  createRunFolder,
+  checkpointsIn,
   findCheckpoint,
   newestCheckpoint,
+} from "./src/train/find_checkpoint.ts";
+export {
+  newRunFolder,
+  openRunFolder,
+  type RunFolder,
 } from "./src/train/run_folder.ts";
 export { readRunLog, RunLog, type RunLogRecord } from "./src/train/run_log.ts";
 export {
@@ -260,11 +266,8 @@ export {
   type TrainOptions,
   type TrainResult,
 } from "./src/train/train.ts";
-export {
-  type EpochOptions,
-  type StepReport,
-  Trainer,
-} from "./src/train/trainer.ts";
+export type { EpochOptions, StepReport } from "./src/train/epoch_options.ts";
+export { Trainer } from "./src/train/trainer.ts";
 export {
   type OptimiserName,
   OPTIMISERS,

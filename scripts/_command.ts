@@ -5,6 +5,7 @@
  * @module
  */
 
+import { printable } from "../src/_printable.ts";
 import { GapcamError } from "../src/error.ts";
 import {
   type CommandDescription,
@@ -74,9 +75,12 @@ export function userPath(path: string): string {
 
 function isExpected(error: unknown): boolean {
   return error instanceof GapcamError || error instanceof UsageError ||
-    (error instanceof Error && error.constructor.name in Deno.errors);
+    (error instanceof Error && (error.constructor.name in Deno.errors ||
+      // Those of the system that Deno has no class for, as a full disk.
+      / \(os error \d+\)/.test(error.message)));
 }
 
 function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  // Names of files, classes and tensors may hold anything.
+  return printable(error instanceof Error ? error.message : String(error), 2000);
 }

@@ -1,37 +1,104 @@
 /**
- * Ctrl-C that saves first.
+ * Signals that end a command after it saved: Ctrl-C, `kill`, a closed terminal.
  *
  * @module
  */
 
-/** Exit code of a command that Ctrl-C stopped, as shells have it. */
-export const INTERRUPTED = 130;
+import { libraryFolder } from "../src/device/_library.ts";
+
+/** Number of each signal, and exit code less 128, as shells have it. */
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+type SignalName = keyof typeof SIGNALS;
 
 /**
- * Turns the first Ctrl-C into an aborted signal and the second into an
- * immediate exit.
+ * Ctrl-C reaches a command under `deno task` twice, from the terminal and from
+ * `deno task`, which hands its own on: what follows within this time is the
+ * same key.
+ */
+const SAME_KEY_MS = 1000;
+
+/**
+ * Turns the first signal that asks for an end into an aborted signal; the next
+ * Ctrl-C or `kill`, if it is not the same one again, ends the process at once.
  */
 export class Interrupt implements Disposable {
   readonly #controller = new AbortController();
-  readonly #listener: () => void;
+  readonly #listeners: [SignalName, () => void][] = [];
+  #first: { name: SignalName; time: number } | undefined;
 
-  /** Starts listening. */
+  /**
+   * Starts listening.
+   *
+   * @param onFirst Called at the first signal.
+   */
   constructor(onFirst: () => void) {
-    this.#listener = () => {
-      if (this.#controller.signal.aborted) Deno.exit(INTERRUPTED);
-      this.#controller.abort();
-      onFirst();
-    };
-    Deno.addSignalListener("SIGINT", this.#listener);
+    for (const name of Object.keys(SIGNALS) as SignalName[]) {
+      // `nohup` and `&` in a script have said that these are of no concern.
+      if (isIgnored(SIGNALS[name])) continue;
+      const listener = () => {
+        if (!this.#first) {
+          this.#first = { name, time: performance.now() };
+          this.#controller.abort();
+          onFirst();
+        } else if (
+          name !== "SIGHUP" &&
+          performance.now() - this.#first.time > SAME_KEY_MS
+        ) Deno.exit(this.code);
+      };
+      Deno.addSignalListener(name, listener);
+      this.#listeners.push([name, listener]);
+    }
   }
 
-  /** Aborted by the first Ctrl-C. */
+  /** Aborted by the first signal. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  /** Stops listening: Ctrl-C then ends the process. */
-  [Symbol.dispose](): void {
-    Deno.removeSignalListener("SIGINT", this.#listener);
+  /** Exit code of a command that was stopped so. */
+  get code(): number {
+    return 128 + SIGNALS[this.#first?.name ?? "SIGINT"];
   }
+
+  /** Stops listening: a signal then ends the process. */
+  [Symbol.dispose](): void {
+    for (const [name, listener] of this.#listeners) {
+      Deno.removeSignalListener(name, listener);
+    }
+  }
+}
+
+/**
+ * Whether the process was started with a signal ignored. Deno cannot tell, but
+ * the C library can, and every native library brings it along.
+ */
+function isIgnored(signal: number): boolean {
+  try {
+    const path = `${libraryFolder()}/libgapcam_cpu.so`;
+    // A command that computes nothing may not ask, and need not bother the user.
+    const { state } = Deno.permissions.querySync({ name: "ffi", path });
+    if (state !== "granted") return looksIgnored(signal);
+    using library = disposable(Deno.dlopen(path, {
+      sigaction: { parameters: ["i32", "pointer", "buffer"], result: "i32" },
+    }));
+    // struct sigaction begins with the handler; SIG_IGN is 1.
+    const action = new BigUint64Array(32);
+    const status = library.value.symbols.sigaction(signal, null, action);
+    return status === 0 && action[0] === 1n;
+  } catch {
+    return looksIgnored(signal);
+  }
+}
+
+/** `nohup` turns the terminals that it finds into files. */
+function looksIgnored(signal: number): boolean {
+  return signal === SIGNALS.SIGHUP && !Deno.stdout.isTerminal() &&
+    !Deno.stderr.isTerminal();
+}
+
+function disposable<Library extends { close(): void }>(
+  value: Library,
+): Disposable & { value: Library } {
+  return { value, [Symbol.dispose]: () => value.close() };
 }

@@ -17,7 +17,7 @@ import { Network } from "../src/nn/network.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import { loadCheckpoint } from "../src/train/checkpoint_file.ts";
 import { type Flag, type FlagValues, userPath } from "./_command.ts";
-import { chosenCheckpoint } from "./_runs.ts";
+import { caveatOf, chosenRun, shownPath } from "./_runs.ts";
 import { DEVICE_FLAGS } from "./_train_flags.ts";
 import { folderOf, openSplit } from "./_train_job.ts";
 
@@ -92,8 +92,13 @@ export function chosenDevice(
 export async function openRun(
   flags: NetworkFlags & { debug?: boolean },
 ): Promise<OpenRun> {
-  const path = chosenCheckpoint(flags.checkpoint);
-  const checkpoint = await loadCheckpoint(path);
+  const { path, checkpoint } = await chosenRun(flags.checkpoint, {
+    load: async (path) => ({ path, checkpoint: await loadCheckpoint(path) }),
+    unwanted: ({ path, checkpoint }) =>
+      checkpoint.progress.step === 0 ? caveatOf(path, checkpoint) : undefined,
+  });
+  const caveat = caveatOf(path, checkpoint);
+  if (caveat) console.error(`note: ${shownPath(path)}: ${caveat}`);
   const { imageSize, mean, deviation } = checkpoint.training;
   using stack = new DisposableStack();
   const device = stack.use(chosenDevice(flags));

@@ -5,8 +5,7 @@
  */
 
 import type { Dataset } from "../src/data/dataset.ts";
-import { osReason } from "../src/_files.ts";
-import { GapcamError } from "../src/error.ts";
+import { writeAtomically } from "../src/_write_atomically.ts";
 import type { Image } from "../src/image/image.ts";
 
 /** One image of a batch, as a view. */
@@ -22,7 +21,7 @@ export function imageOf(
 }
 
 /**
- * Writes a file beside its name and renames it; its folder is made if needed.
+ * Writes a picture beside its name and renames it; its folder is made if needed.
  *
  * @throws {GapcamError} If it cannot be written.
  */
@@ -30,16 +29,5 @@ export async function writeFile(
   path: string,
   bytes: Uint8Array,
 ): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  try {
-    const slash = path.lastIndexOf("/");
-    if (slash > 0) await Deno.mkdir(path.slice(0, slash), { recursive: true });
-    await Deno.writeFile(temporary, bytes);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw new GapcamError("io", `Cannot write ${path}: ${osReason(error)}`, {
-      cause: error,
-    });
-  }
+  await writeAtomically(path, [bytes], { makeFolder: true });
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { writeAll } from "./_output.ts";
+
 const BLOCKS = " ▏▎▍▌▋▊▉█";
 
 /** What one drawing of a {@linkcode ProgressBar} shows. */
@@ -52,11 +54,16 @@ export class ProgressBar implements Disposable {
   #drawn = -Infinity;
   #shown = false;
 
-  /** Draws, unless the last drawing was less than a tenth of a second ago. */
-  draw(state: ProgressState): void {
+  /**
+   * Draws, unless the last drawing was less than a tenth of a second ago.
+   *
+   * @param options `waiting`: whether what is drawn comes before something long
+   * or unknown; then it is drawn, and so is the next. Default: false.
+   */
+  draw(state: ProgressState, options: { waiting?: boolean } = {}): void {
     const now = performance.now();
-    if (now - this.#drawn < 100) return;
-    this.#drawn = now;
+    if (!options.waiting && now - this.#drawn < 100) return;
+    this.#drawn = options.waiting ? -Infinity : now;
     this.#shown = true;
     write(`\r\x1b[K${formatProgress(state, columnsOf())}`);
   }
@@ -90,5 +97,9 @@ function columnsOf(): number {
 }
 
 function write(text: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(text));
+  try {
+    writeAll(Deno.stdout, text);
+  } catch {
+    // The terminal is gone; what draws on it goes on.
+  }
 }

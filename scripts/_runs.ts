@@ -1,10 +1,20 @@
 /**
- * Where commands look for runs.
+ * Where commands look for runs, and what they say of them.
  *
  * @module
  */
 
-import { findCheckpoint, newestCheckpoint } from "../src/train/run_folder.ts";
+import { exists } from "../src/_files.ts";
+import { GapcamError } from "../src/error.ts";
+import type { Checkpoint } from "../src/train/checkpoint.ts";
+import { describesRun } from "../src/train/checkpoint_file.ts";
+import {
+  checkpointsIn,
+  findCheckpoint,
+  newestCheckpoint,
+} from "../src/train/find_checkpoint.ts";
+import { CHECKPOINT_NAME, LOG_NAME } from "../src/train/run_folder.ts";
+import { readRunLog } from "../src/train/run_log.ts";
 import { userPath } from "./_command.ts";
 
 /** The folder of runs: `runs` beside deno.json, wherever the command was typed. */
@@ -13,24 +23,102 @@ export function runsFolder(): string {
   return `${Deno.cwd()}/runs`;
 }
 
-/**
- * The checkpoint that `--checkpoint` or `--resume` names: a file, a run's folder
- * or a run's name; the newest run's if nothing is named.
- */
-export function chosenCheckpoint(name: string | undefined): string {
-  if (!name) return newestCheckpoint(runsFolder());
-  return findCheckpoint(
-    findable(name) ? userPath(name) : name,
-    runsFolder(),
-  );
+/** Options of {@linkcode chosenRun}. */
+export interface ChoiceOptions<Run> {
+  /** Loads a checkpoint. */
+  load: (path: string) => Promise<Run>;
+  /** Why a checkpoint is not wanted where there is another, if it is not. */
+  unwanted?: (run: Run, path: string) => string | undefined;
 }
 
-function findable(name: string): boolean {
+/**
+ * Loads the checkpoint that `--checkpoint` or `--resume` names: a file, a run's
+ * folder or a run's name. Where nothing is named it is the newest; one that
+ * cannot be loaded is passed over, with a note on stderr.
+ */
+export async function chosenRun<Run>(
+  name: string | undefined,
+  options: ChoiceOptions<Run>,
+): Promise<Run> {
+  if (name) {
+    return await options.load(
+      findCheckpoint(exists(userPath(name)) ? userPath(name) : name, runsFolder()),
+    );
+  }
+  // Throws if there is none at all.
+  newestCheckpoint(runsFolder());
+  let second: Run | undefined;
+  let failure: unknown;
+  for (const path of checkpointsIn(runsFolder())) {
+    let reason: string;
+    try {
+      const run = await options.load(path);
+      const unwanted = options.unwanted?.(run, path);
+      if (!unwanted) return run;
+      second ??= run;
+      reason = unwanted;
+    } catch (error) {
+      if (!(error instanceof GapcamError) || error.code === "busy") throw error;
+      failure ??= error;
+      reason = error.message;
+    }
+    console.error(`note: passed over ${shownPath(path)}: ${reason}`);
+  }
+  if (second !== undefined) return second;
+  throw failure;
+}
+
+/** What must be known of a run before its maps are believed, if anything. */
+export function caveatOf(
+  path: string,
+  checkpoint: Pick<Checkpoint, "progress">,
+): string | undefined {
+  const log = `${folderOf(path)}/${LOG_NAME}`;
+  if (!path.endsWith(`/${CHECKPOINT_NAME}`) || !exists(log)) return undefined;
+  const { epoch, batch, step } = checkpoint.progress;
+  const diverged = endedIn("diverged", log);
+  if (step === 0) {
+    return (diverged ? "its training diverged, and " : "") +
+      "its network is as it was before the first step";
+  }
+  return diverged
+    ? `its training diverged; this is its network after epoch ${epoch}` +
+      (batch > 0 ? ` and ${batch} ${batch === 1 ? "step" : "steps"}` : "")
+    : undefined;
+}
+
+function endedIn(event: string, log: string): boolean {
   try {
-    Deno.statSync(userPath(name));
-    return true;
+    return readRunLog(log).at(-1)?.event === event;
   } catch {
+    // A damaged log is no reason not to look at the network.
     return false;
+  }
+}
+
+/**
+ * Refuses to write a file in the place of a run's checkpoint, whose optimiser
+ * and progress would be lost, or of the file that is read.
+ *
+ * @param path What is to be written.
+ * @param source What is read.
+ */
+export async function assertNoRun(path: string, source: string): Promise<void> {
+  const refuse = (found: string): never => {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot write ${shownPath(path)}: ${found}; choose another name`,
+    );
+  };
+  if (exists(path) && Deno.realPathSync(path) === Deno.realPathSync(source)) {
+    refuse("it is the file that is read");
+  }
+  const folder = folderOf(path);
+  if (
+    path.endsWith(`/${CHECKPOINT_NAME}`) && exists(`${folder}/${LOG_NAME}`)
+  ) refuse("this is the name of a run's checkpoint in that run's folder");
+  if (await describesRun(path)) {
+    refuse("it is a run's checkpoint, which could not go on without it");
   }
 }
 
@@ -38,4 +126,25 @@ function findable(name: string): boolean {
 export function shownPath(path: string): string {
   const base = userPath("").replace(/\/$/, "");
   return path.startsWith(`${base}/`) ? path.slice(base.length + 1) : path;
+}
+
+/** A path as a word of a command that can be typed. */
+export function typedPath(path: string): string {
+  const shown = shownPath(path);
+  return /^[\w./:@%+=,][\w./:@%+=,-]*$/.test(shown)
+    ? shown
+    : `'${shown.replaceAll("'", "'\\''")}'`;
+}
+
+/** The flag that names a run, with a space; empty for the one taken without it. */
+export function runFlag(checkpoint: string): string {
+  const [newest] = checkpointsIn(runsFolder());
+  return newest !== undefined &&
+      Deno.realPathSync(newest) === Deno.realPathSync(checkpoint)
+    ? ""
+    : ` --checkpoint ${typedPath(folderOf(checkpoint))}`;
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/"))) || "/";
 }

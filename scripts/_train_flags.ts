@@ -164,6 +164,12 @@ export const TRAIN_FLAGS = {
     help: "go on with a run, the newest if none is named",
     placeholder: "RUN",
   },
+  "save-every": {
+    type: "integer",
+    min: 1,
+    help: "steps from one checkpoint to the next, beside those of each epoch",
+    placeholder: "STEPS",
+  },
   "log-every": {
     type: "integer",
     min: 1,

@@ -59,6 +59,7 @@ export async function newJob(
     name,
     ...folderOf(flags["data-dir"], name),
     ...(flags["train-limit"] ? { trainLimit: flags["train-limit"] } : {}),
+    ...(flags["test-limit"] ? { testLimit: flags["test-limit"] } : {}),
     ...folderOptions(
       flags,
       preset?.name === "seed" ? base.training.imageSize : own,
@@ -66,7 +67,7 @@ export async function newJob(
   };
   const modelName = flags.model ?? base.model;
   const trunk = parseModel(modelName);
-  const sets = await openBoth(dataset, flags["test-limit"]);
+  const sets = await openBoth(dataset);
   const { channels, classes, height, width } = sets.trainSet;
   const half = Array<number>(channels).fill(0.5);
   // Weights work only with the activation and the normalisation they grew up
@@ -148,6 +149,8 @@ export async function resumedJob(
   }
   const dataset: DatasetConfig = {
     ...checkpoint.dataset,
+    // What it is judged by does not change what it learns.
+    ...(flags["test-limit"] ? { testLimit: flags["test-limit"] } : {}),
     ...(flags.strict ? { strict: true } : {}),
     ...folderOf(flags["data-dir"], checkpoint.dataset.name),
   };
@@ -156,7 +159,7 @@ export async function resumedJob(
     modelName: checkpoint.modelName,
     model: checkpoint.model,
     dataset,
-    ...(await openBoth(dataset, flags["test-limit"])),
+    ...(await openBoth(dataset)),
     config: trainingConfig({ ...checkpoint.training, epochs, logEvery }),
   };
 }
@@ -246,11 +249,10 @@ export async function openSplit(
 
 async function openBoth(
   dataset: DatasetConfig,
-  testLimit: number | undefined,
 ): Promise<{ trainSet: Dataset; testSet: Dataset }> {
   return {
     trainSet: await openSplit(dataset, "train", dataset.trainLimit),
-    testSet: await openSplit(dataset, "test", testLimit),
+    testSet: await openSplit(dataset, "test", dataset.testLimit),
   };
 }
 

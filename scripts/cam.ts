@@ -116,6 +116,9 @@ interface Result {
 
 async function main(flags: Flags): Promise<void> {
   using run = await openRun(flags);
+  if (!flags.json && flags.checkpoint === undefined) {
+    console.log(`Checkpoint: ${shownPath(run.path)}`);
+  }
   const { classes } = run.checkpoint;
   const classIndex = flags.class === undefined
     ? undefined

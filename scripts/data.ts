@@ -10,7 +10,7 @@ import type { DatasetName } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
 import { writeCifar10 } from "./_cifar10_from_folder.ts";
 import { runCommand, userPath } from "./_command.ts";
-import { Interrupt, INTERRUPTED } from "./_interrupt.ts";
+import { Interrupt } from "./_interrupt.ts";
 import { TransferDisplay } from "./_transfer_display.ts";
 
 await runCommand({
@@ -118,7 +118,7 @@ await runCommand({
     if (interrupt.signal.aborted) return undefined;
     throw error;
   }).finally(() => display.finish());
-  if (!result) return INTERRUPTED;
+  if (!result) return interrupt.code;
   const { folder, fetched } = result;
   report(name, folder, fetched ? "is now" : "was already");
   return 0;

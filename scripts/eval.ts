@@ -4,10 +4,11 @@
  * @module
  */
 
+import { printable } from "../src/_printable.ts";
 import { evaluate } from "../src/train/evaluate.ts";
 import { formatEvaluation } from "../src/train/evaluation.ts";
 import { type Flag, type FlagValues, runCommand } from "./_command.ts";
-import { Interrupt, INTERRUPTED } from "./_interrupt.ts";
+import { Interrupt } from "./_interrupt.ts";
 import { NETWORK_FLAGS, openImages, openRun } from "./_network.ts";
 import { ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
@@ -50,7 +51,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
     throw error;
   });
   bar.clear();
-  if (!evaluation) return INTERRUPTED;
+  if (!evaluation) return interrupt.code;
   listUnreadable(dataset);
   if (flags.json) {
     console.log(JSON.stringify({ checkpoint: run.path, ...evaluation }));
@@ -58,8 +59,8 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
   }
   const { modelName, progress } = run.checkpoint;
   console.log(
-    `Checkpoint: ${shownPath(run.path)} (${modelName}, after ` +
-      `${progress.step} steps)\n\n${formatEvaluation(evaluation)}`,
+    `Checkpoint: ${shownPath(run.path)} (${printable(modelName)}, after ` +
+      `${progress.step} ${progress.step === 1 ? "step" : "steps"})\n\n${formatEvaluation(evaluation)}`,
   );
   return 0;
 }

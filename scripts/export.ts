@@ -17,7 +17,7 @@ import {
   runCommand,
   userPath,
 } from "./_command.ts";
-import { chosenCheckpoint, shownPath } from "./_runs.ts";
+import { assertNoRun, chosenRun, shownPath } from "./_runs.ts";
 
 const FLAGS = {
   format: {
@@ -61,10 +61,16 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
   if (format === "onnx" && flags.names === "notebook") {
     fail("Cannot name tensors as the notebook does in ONNX: leave --names out");
   }
-  const source = chosenCheckpoint(flags.checkpoint);
-  const { model, parameters, classes, training } = await loadCheckpoint(source);
+  const { source, checkpoint } = await chosenRun(flags.checkpoint, {
+    load: async (source) => ({
+      source,
+      checkpoint: await loadCheckpoint(source),
+    }),
+  });
+  const { model, parameters, classes, training } = checkpoint;
   const { imageSize, mean, deviation } = training;
   const path = userPath(out);
+  await assertNoRun(path, source);
   if (format === "onnx") {
     await writeOnnx(path, model, parameters, { mean, deviation, classes });
   } else {

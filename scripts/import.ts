@@ -24,7 +24,7 @@ import {
   runCommand,
   userPath,
 } from "./_command.ts";
-import { shownPath } from "./_runs.ts";
+import { assertNoRun, shownPath } from "./_runs.ts";
 
 const FLAGS = {
   model: {
@@ -121,6 +121,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   });
   const path = userPath(out);
+  await assertNoRun(path, userPath(source));
   await writeSafetensors(path, imported.tensors, imported.metadata);
   for (const note of [...notes, ...mapped.notes]) console.log(`${note}.`);
   const shown = shownPath(path);

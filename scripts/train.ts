@@ -4,9 +4,10 @@
  * @module
  */
 
+import { exists } from "../src/_files.ts";
 import type { Device } from "../src/device/device.ts";
+import { GapcamError } from "../src/error.ts";
 import { Network } from "../src/nn/network.ts";
-import { parametersOf } from "../src/nn/parameters.ts";
 import { openPytorch } from "../src/weights/read_pytorch.ts";
 import { openSafetensors } from "../src/weights/read_safetensors.ts";
 import { toStateDict } from "../src/weights/stored_tensor.ts";
@@ -17,98 +18,95 @@ import { formatEvaluation } from "../src/train/evaluation.ts";
 import { initialWeights } from "../src/train/initial_weights.ts";
 import {
   CHECKPOINT_NAME,
-  createRunFolder,
   LOG_NAME,
-  runName,
+  newRunFolder,
+  openRunFolder,
+  type RunFolder,
 } from "../src/train/run_folder.ts";
 import { RunLog } from "../src/train/run_log.ts";
 import { train } from "../src/train/train.ts";
 import { runCommand, userPath } from "./_command.ts";
-import { Interrupt, INTERRUPTED } from "./_interrupt.ts";
+import { Interrupt } from "./_interrupt.ts";
 import { chosenDevice } from "./_network.ts";
-import { formatSeconds, ProgressBar } from "./_progress.ts";
-import { chosenCheckpoint, runsFolder, shownPath } from "./_runs.ts";
+import { Output } from "./_output.ts";
+import {
+  chosenRun,
+  runFlag,
+  runsFolder,
+  shownPath,
+  typedPath,
+} from "./_runs.ts";
 import { TRAIN_FLAGS, type TrainFlags } from "./_train_flags.ts";
 import { type Job, newJob, resumedJob } from "./_train_job.ts";
+import { describeJob, deviceText, TrainReport } from "./_train_report.ts";
 import { listUnreadable } from "./_unreadable.ts";
 
 async function main(flags: TrainFlags): Promise<number> {
-  const print = flags.json ? console.error : console.log;
-  const resumed = flags.resume === undefined
+  const output = new Output(flags.json ? "stderr" : "stdout");
+  using stack = new DisposableStack();
+  const start = flags.resume === undefined
     ? undefined
-    : chosenCheckpoint(flags.resume);
-  const checkpoint = resumed
-    ? await loadCheckpoint(resumed, { optimiser: true })
-    : undefined;
+    : await chosenRun(flags.resume, {
+      load: (path) => openToResume(path, flags.out, stack),
+    });
+  const { checkpoint } = start ?? {};
   using device = chosenDevice(flags);
+  // Before the data are opened, which may take a while.
+  output.line(`Device: ${deviceText(device)}`);
   const job = checkpoint
     ? await resumedJob(flags, checkpoint)
     : await newJob(flags, { gpu: device.backend === "cuda" });
-  using network = await startNetwork(device, job, flags.init, print);
-  const folder = flags.out
-    ? userPath(flags.out)
-    : resumed
-    ? resumed.slice(0, resumed.lastIndexOf("/"))
-    : `${runsFolder()}/${runName(new Date())}`;
-  if (resumed && flags.out) {
-    createRunFolder(folder, { resume: holds(folder, resumed) });
-  }
-  describe(job, { device, network, folder, checkpoint, print });
-
-  using interrupt = new Interrupt(() =>
-    print("\nStopping after this step; Ctrl-C again stops at once")
+  using network = await startNetwork(
+    device,
+    job,
+    flags.init,
+    (line) => output.line(line),
   );
-  using bar = new ProgressBar();
-  const showsBar = !flags.json && Deno.stdout.isTerminal();
-  const clock = new TimeLeft();
+  const folder = start?.folder ?? stack.use(
+    flags.out
+      ? openRunFolder(userPath(flags.out))
+      : newRunFolder(runsFolder()),
+  );
+  const path = `${folder.path}/${CHECKPOINT_NAME}`;
+  describeJob(job, { folder: folder.path, checkpoint, output });
+  let started = false;
+  using interrupt = new Interrupt(() => {
+    if (started) {
+      output.line("\nStopping after this step; Ctrl-C again stops at once");
+      return;
+    }
+    output.line("\nStopped before the first step: nothing is to be saved");
+    stack.dispose();
+    Deno.exit(interrupt.code);
+  });
+  using report = new TrainReport(job, {
+    output,
+    bar: !flags.json && Deno.stdout.isTerminal(),
+  });
+  report.compiling();
   const result = await train(network, job.trainSet, {
     config: job.config,
     modelName: job.modelName,
     dataset: job.dataset,
     folder,
     ...(checkpoint ? { checkpoint } : {}),
+    ...(flags["save-every"] ? { saveEvery: flags["save-every"] } : {}),
     signal: interrupt.signal,
-    onStart: ({ step }) => clock.start(step),
-    onStep: (report) => {
-      if (!showsBar) return;
-      const { epochs, batchSize } = job.config;
-      const { secondsPerStep, seconds } = clock.at(
-        report.totalSteps,
-        epochs * report.stepsPerEpoch,
-      );
-      bar.draw({
-        label: `epoch ${report.epoch}/${epochs}`,
-        share: report.step / report.stepsPerEpoch,
-        notes: [
-          `loss ${report.loss.toFixed(3)}`,
-          `${(batchSize / secondsPerStep).toFixed(0)} images/s`,
-          `${formatSeconds(seconds)} left`,
-        ],
-      });
+    onStart: (run) => {
+      started = true;
+      report.start(run);
     },
-    onInterval: (report) => {
-      if (showsBar) return;
-      print(
-        `[${report.epoch}, ${report.step}] loss: ${report.loss.toFixed(3)}`,
-      );
-    },
-    onEpoch: (report) => {
-      bar.clear();
-      print(
-        `epoch ${report.epoch}: loss ${report.loss.toFixed(3)}, accuracy ${
-          (100 * report.accuracy).toFixed(2)
-        } % of the training images, ${formatSeconds(report.seconds)}`,
-      );
-    },
+    onStep: (step) => report.step(step),
+    onInterval: (step) => report.interval(step),
+    onEpoch: (epoch) => report.epoch(epoch),
   });
-  bar.clear();
-  const shownFolder = shownPath(folder);
+  report.clear();
   if (!result.finished) {
-    print(
+    output.line(
       `Stopped after step ${result.steps}; saved. Go on with: ` +
-        `deno task train --resume ${shownFolder}`,
+        `deno task train --resume ${typedPath(folder.path)}`,
     );
-    return INTERRUPTED;
+    return interrupt.code;
   }
   const { imageSize, mean, deviation } = job.config;
   const evaluation = await evaluate(network, job.testSet, {
@@ -117,39 +115,63 @@ async function main(flags: TrainFlags): Promise<number> {
     mean,
     deviation,
     signal: interrupt.signal,
-    onProgress: (done) => {
-      if (!showsBar) return;
-      bar.draw({
-        label: "testing",
-        share: done / job.testSet.length,
-        notes: [],
-      });
-    },
+    onProgress: (done) => report.testing(done),
   }).catch((error) => {
     if (interrupt.signal.aborted) return undefined;
     throw error;
   });
-  bar.clear();
+  report.clear();
   if (!evaluation) {
-    print(`Stopped while testing. Go on with: deno task eval`);
-    return INTERRUPTED;
+    output.line(
+      "Stopped while testing; the run is saved. Test it with: " +
+        `deno task eval${runFlag(path)}`,
+    );
+    return interrupt.code;
   }
   {
-    using log = new RunLog(`${folder}/${LOG_NAME}`);
+    using log = new RunLog(`${folder.path}/${LOG_NAME}`);
     log.write({ ...evaluation, event: "evaluation" });
   }
   listUnreadable(job.trainSet, job.testSet);
   if (flags.json) {
     const { finished: _, ...rest } = result;
-    console.log(JSON.stringify({ folder, ...rest, evaluation }));
+    console.log(JSON.stringify({ folder: folder.path, ...rest, evaluation }));
   } else {
-    print(`\n${formatEvaluation(evaluation)}`);
-    print(
-      `\nSaved in ${shownFolder}. See where it looks with: ` +
-        "deno task cam --index 3",
+    output.line(`\n${formatEvaluation(evaluation)}`);
+    output.line(
+      `\nSaved in ${shownPath(folder.path)}. See where it looks with: ` +
+        `deno task cam${runFlag(path)} --index 3`,
     );
   }
+  assertPrinted(output, folder.path);
   return 0;
+}
+
+/** A run's folder, held before its checkpoint is read: nobody changes it then. */
+async function openToResume(
+  path: string,
+  out: string | undefined,
+  stack: DisposableStack,
+): Promise<{ checkpoint: Checkpoint; folder: RunFolder }> {
+  const own = path.slice(0, path.lastIndexOf("/"));
+  const target = out ? userPath(out) : own;
+  const resume = exists(target) &&
+    Deno.realPathSync(target) === Deno.realPathSync(own);
+  using opening = new DisposableStack();
+  const folder = opening.use(openRunFolder(target, { resume }));
+  const checkpoint = await loadCheckpoint(path, { optimiser: true });
+  stack.use(opening.move());
+  return { checkpoint, folder };
+}
+
+/** Says at the end what nobody could read on the way. */
+function assertPrinted(output: Output, folder: string): void {
+  if (!output.failure) return;
+  throw new GapcamError(
+    "io",
+    `Cannot print all of the training's output: ${output.failure}; the run ` +
+      `is whole and saved in ${shownPath(folder)}`,
+  );
 }
 
 /** Puts the job's model on the device, from fresh weights or from a file. */
@@ -178,71 +200,6 @@ async function startNetwork(
       (unused.length > 0 ? `; not used: ${unused.join(", ")}` : ""),
   );
   return new Network(device, job.model, { state });
-}
-
-/** Whether a folder is that of a checkpoint. */
-function holds(folder: string, checkpoint: string): boolean {
-  return `${folder.replace(/\/+$/, "")}/${CHECKPOINT_NAME}` === checkpoint;
-}
-
-function describe(
-  job: Job,
-  parts: {
-    device: Device;
-    network: Network;
-    folder: string;
-    checkpoint: Checkpoint | undefined;
-    print: (line: string) => void;
-  },
-): void {
-  const { config, trainSet, testSet } = job;
-  const { device, checkpoint, print } = parts;
-  if (job.preset) {
-    print(`Preset: ${job.preset.name} (${job.preset.reason})`);
-  }
-  const { name, version } = device.describe();
-  // The CPU's version names it already.
-  const which = device.backend === "cpu" ? version : `${name}, ${version}`;
-  print(`Device: ${which} (${device.reason})`);
-  print(
-    `Data: ${trainSet.name}, ${trainSet.length} images to train and ` +
-      `${testSet.length} to test, ${trainSet.classes.length} classes`,
-  );
-  for (const note of trainSet.notes ?? []) print(`  ${note}`);
-  const count = parametersOf(job.model)
-    .filter(({ trainable }) => trainable)
-    .map(({ shape }) => shape.reduce((product, size) => product * size, 1))
-    .reduce((sum, size) => sum + size, 0);
-  print(
-    `Model: ${job.modelName}, ${count.toLocaleString("en-US")} parameters, ` +
-      `images of ${config.imageSize} x ${config.imageSize}`,
-  );
-  print(
-    `Training: ${config.epochs} epochs in batches of ${config.batchSize}, ` +
-      `${config.optimiser} at ${config.learningRate}, ${config.schedule}`,
-  );
-  if (checkpoint) {
-    const { epoch, batch } = checkpoint.progress;
-    print(`Resuming after epoch ${epoch}, step ${batch}`);
-  }
-  print(`Run: ${shownPath(parts.folder)}\n`);
-}
-
-/** Estimates how long the rest of a run takes. */
-class TimeLeft {
-  #time = performance.now();
-  #step = 0;
-
-  start(step: number): void {
-    this.#time = performance.now();
-    this.#step = step;
-  }
-
-  at(step: number, steps: number): { secondsPerStep: number; seconds: number } {
-    const seconds = (performance.now() - this.#time) / 1000;
-    const secondsPerStep = seconds / Math.max(1, step - this.#step);
-    return { secondsPerStep, seconds: secondsPerStep * (steps - step) };
-  }
 }
 
 await runCommand({

@@ -36,3 +36,10 @@ export function lastMapOf(graph: ModelGraph): number | undefined {
   return graph.nodes.findLast(({ layer }) => layer.kind === "globalAveragePool")
     ?.inputs[0];
 }
+
+/** How many logits a model gives, where a linear layer makes them. */
+export function outputsOf(model: Model): number | undefined {
+  const { nodes, output } = graphOf(model);
+  const layer = nodes[output]?.layer;
+  return layer?.kind === "linear" ? layer.outputFeatures : undefined;
+}

@@ -1,3 +1,4 @@
+import { GapcamError } from "../error.ts";
 import { Random } from "../random.ts";
 import type { HostTensor, StateDict } from "../weights/state_dict.ts";
 import { graphOf, join, type Model } from "./graph_of.ts";
@@ -48,6 +49,7 @@ export function parametersOf(model: Model): Parameter[] {
  *
  * @param model Any layer.
  * @param seed The same seed gives the same values.
+ * @throws {GapcamError} If there are more than {@linkcode MOST_PARAMETERS}.
  * @returns Values by name. Each tensor has a random stream of its own, so that
  * adding a layer leaves the ones before it as they were.
  *
@@ -63,9 +65,11 @@ export function initialise(
   model: Model,
   seed: number,
 ): StateDict {
+  const parameters = parametersOf(model);
+  assertSize(parameters);
   return new Map(
-    parametersOf(model).map((parameter, i): [string, HostTensor] => {
-      const length = parameter.shape.reduce((product, d) => product * d, 1);
+    parameters.map((parameter, i): [string, HostTensor] => {
+      const length = lengthOf(parameter);
       const data = new Float32Array(length);
       if (parameter.fanIn === 0) data.fill(parameter.initialValue);
       else {
@@ -75,4 +79,31 @@ export function initialise(
       return [parameter.name, { shape: parameter.shape, data }];
     }),
   );
+}
+
+/** Greatest number of a model's values: 8 GiB of them. */
+export const MOST_PARAMETERS = 2 ** 31;
+
+/** Refuses what no machine holds before the first byte of it is asked for. */
+function assertSize(parameters: readonly Parameter[]): void {
+  const count = parameters.reduce((sum, one) => sum + lengthOf(one), 0);
+  if (count <= MOST_PARAMETERS) return;
+  const largest = parameters.reduce((a, b) =>
+    lengthOf(b) > lengthOf(a) ? b : a
+  );
+  throw new GapcamError(
+    "out-of-memory",
+    `Cannot build a model of ${text(count)} parameters, which take ` +
+      `${text(Math.ceil(4 * count / 2 ** 30))} GiB before training starts: ` +
+      `expected at most ${text(MOST_PARAMETERS)}; ${largest.name} alone has ` +
+      `${text(lengthOf(largest))}, so use fewer channels`,
+  );
+}
+
+function lengthOf(parameter: Parameter): number {
+  return parameter.shape.reduce((product, size) => product * size, 1);
+}
+
+function text(count: number): string {
+  return count.toLocaleString("en-US");
 }

@@ -1,3 +1,4 @@
+import { printableValue } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
 import { kindNamed } from "./layers/_kinds.ts";
 import {
@@ -65,7 +66,7 @@ function parseLeaf(json: LayerJson): Leaf {
   if (kind) return kind.parse(json);
   throw new GapcamError(
     "bad-data",
-    `layer kind ${JSON.stringify(json.kind)} is not known`,
+    `layer kind ${printableValue(json.kind)} is not known`,
   );
 }
 

@@ -1,4 +1,6 @@
+import { printable } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
+import { outputsOf } from "../nn/classifier_of.ts";
 import type { Model } from "../nn/graph_of.ts";
 import type { StateDict } from "../weights/state_dict.ts";
 import { parseModel } from "../nn/parse_model.ts";
@@ -15,6 +17,8 @@ export interface DatasetConfig {
   folder?: string;
   /** How many training images count, if not all. */
   trainLimit?: number;
+  /** How many test images the run is judged by, if not by all. */
+  testLimit?: number;
   /** Height and width that pictures from a folder are brought to. */
   size?: number;
   /** Part of a folder that is for testing, where it has no test split. */
@@ -119,9 +123,10 @@ export function parseCheckpoint(
     );
   }
   if (metadata.gapcam_version !== String(CHECKPOINT_VERSION)) {
+    const shown = printable(metadata.gapcam_version, 40);
     throw new GapcamError(
       "unsupported",
-      `it has format version ${metadata.gapcam_version}, expected ` +
+      `it has format version ${shown}, expected ` +
         `${CHECKPOINT_VERSION}; read it with the gapcam that wrote it`,
     );
   }
@@ -131,6 +136,8 @@ export function parseCheckpoint(
     typeof model.name !== "string" || !Array.isArray(classes) ||
     classes.length === 0 || !classes.every((one) => typeof one === "string")
   ) throw new GapcamError("bad-data", "its model or classes are damaged");
+  const layers = parseModel(model.layers);
+  assertOutputs(layers, classes.length);
   const parameters: StateDict = new Map();
   const optimiserState: StateDict = new Map();
   for (const [name, tensor] of tensors) {
@@ -140,7 +147,7 @@ export function parseCheckpoint(
   }
   return {
     modelName: model.name,
-    model: parseModel(model.layers),
+    model: layers,
     classes,
     dataset: parseDataset(object(metadata, "dataset")),
     training: trainingConfig(object(metadata, "training")),
@@ -155,14 +162,29 @@ export function noTotals(): StepTotals {
   return { lossSum: 0, steps: 0, correct: 0, images: 0 };
 }
 
+/** A class that has no name could not be shown. */
+function assertOutputs(model: Model, classes: number): void {
+  const outputs = outputsOf(model);
+  if (outputs === undefined || outputs === classes) return;
+  throw new GapcamError(
+    "bad-data",
+    `its model has ${outputs} outputs, but it names ${classes} ` +
+      "classes",
+  );
+}
+
 function parseDataset(found: Record<string, unknown>): DatasetConfig {
-  const { name, folder, trainLimit, size, testFraction, strict } = found;
+  const { name, folder, testFraction, strict } = found;
+  const counts = [found.trainLimit, found.testLimit, found.size];
   if (
     typeof name === "string" &&
     (folder === undefined || typeof folder === "string") &&
-    (trainLimit === undefined || Number.isSafeInteger(trainLimit)) &&
-    (size === undefined || Number.isSafeInteger(size)) &&
-    (testFraction === undefined || typeof testFraction === "number") &&
+    counts.every((one) =>
+      one === undefined || (Number.isSafeInteger(one) && (one as number) > 0)
+    ) &&
+    (testFraction === undefined ||
+      (typeof testFraction === "number" && testFraction > 0 &&
+        testFraction < 1)) &&
     (strict === undefined || typeof strict === "boolean")
   ) return found as unknown as DatasetConfig;
   throw new GapcamError("bad-data", "its data set is damaged");
@@ -172,7 +194,9 @@ function parseProgress(found: Record<string, unknown>): TrainingProgress {
   const numbers = [found.epoch, found.batch, found.step];
   const totals = [found.epochTotals, found.intervalTotals];
   if (
-    numbers.every((value) => Number.isSafeInteger(value)) &&
+    numbers.every((value) =>
+      Number.isSafeInteger(value) && (value as number) >= 0
+    ) &&
     totals.every((value) =>
       typeof value === "object" && value !== null &&
       Object.keys(noTotals()).every((name) =>

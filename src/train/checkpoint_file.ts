@@ -1,6 +1,10 @@
 import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
-import { openSafetensors } from "../weights/read_safetensors.ts";
+import { parseSafetensorsHeader } from "../weights/_safetensors_header.ts";
+import {
+  openSafetensors,
+  SAFETENSORS_HEADER_LIMIT,
+} from "../weights/read_safetensors.ts";
 import { toStateDict } from "../weights/stored_tensor.ts";
 import { writeSafetensors } from "../weights/write_safetensors.ts";
 import {
@@ -38,6 +42,41 @@ export async function saveCheckpoint(
       { cause: error },
     );
   }
+}
+
+/**
+ * Whether a file is the checkpoint of a run that began: one that has the
+ * optimiser's tensors or steps behind it, as imported weights have not. Only
+ * its header is read.
+ */
+export async function describesRun(path: string): Promise<boolean> {
+  try {
+    if (!(await Deno.stat(path)).isFile) return false;
+    using file = await Deno.open(path, { read: true });
+    const length = new DataView((await readExactly(file, 8)).buffer)
+      .getBigUint64(0, true);
+    if (length > BigInt(SAFETENSORS_HEADER_LIMIT)) return false;
+    const { metadata, entries } = parseSafetensorsHeader(
+      new TextDecoder().decode(await readExactly(file, Number(length))),
+    );
+    if (metadata.gapcam_version === undefined) return false;
+    return entries.some(({ name }) => name.startsWith(OPTIMISER_PREFIX)) ||
+      JSON.parse(metadata.progress ?? "{}").step !== 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return false;
+  }
+}
+
+async function readExactly(
+  file: Deno.FsFile,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(Math.min(length, (await file.stat()).size));
+  for (let done = 0; done < bytes.length;) {
+    done += await file.read(bytes.subarray(done)) ?? bytes.length;
+  }
+  return bytes;
 }
 
 /**

@@ -12,8 +12,8 @@ export interface EvaluateOptions
   batchSize?: number;
   /** Aborting stops after the batch under way and throws the signal's reason. */
   signal?: AbortSignal;
-  /** Called after each batch with the images done so far. */
-  onProgress?: (done: number) => void;
+  /** Called after each batch with the images done so far; waited for. */
+  onProgress?: (done: number) => unknown;
 }
 
 /**
@@ -79,7 +79,7 @@ export async function evaluate(
       lossSum += crossEntropyOf(row, label);
     }
     done += batch.count;
-    options.onProgress?.(done);
+    await options.onProgress?.(done);
   }
   return evaluationOf(confusion, {
     classes: dataset.classes,

@@ -1,3 +1,4 @@
+import { printable } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
 
 /** How well one class is told from the others; see {@linkcode Evaluation}. */
@@ -105,11 +106,16 @@ export function evaluationOf(
  * ```
  */
 export function formatEvaluation(evaluation: Evaluation): string {
-  const { classes, confusion } = evaluation;
+  const { confusion } = evaluation;
+  // Classes are named by folders and files, which may hold anything.
+  const classes = evaluation.classes.map((one) => ({
+    ...one,
+    name: printable(one.name, 60),
+  }));
   const nameWidth = Math.max(...classes.map(({ name }) => name.length));
   const countWidth = String(evaluation.images).length;
   const lines = [
-    `Accuracy on ${evaluation.dataset}, ${evaluation.split} split`,
+    `Accuracy on ${printable(evaluation.dataset)}, ${evaluation.split} split`,
     "",
     ...classes.map(({ name, correct, images, accuracy }) =>
       `  ${name.padEnd(nameWidth)}  ${percent(accuracy)}  ` +

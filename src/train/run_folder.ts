@@ -1,5 +1,7 @@
-import { osReason } from "../_files.ts";
+import { exists, osReason } from "../_files.ts";
+import { probeFolder } from "../_write_atomically.ts";
 import { GapcamError } from "../error.ts";
+import { readRunLog } from "./run_log.ts";
 
 /** Name of the checkpoint in a run's folder. */
 export const CHECKPOINT_NAME = "checkpoint.safetensors";
@@ -8,53 +10,60 @@ export const CHECKPOINT_NAME = "checkpoint.safetensors";
 export const LOG_NAME = "log.jsonl";
 
 /**
- * Makes the folder of a run and makes sure that it can be written.
- *
- * @param folder Where; made with its parents if it does not exist.
- * @param options `resume`: whether it may hold the run already. Default: false.
- * @throws {GapcamError} If it holds another run or cannot be written.
+ * The folder of a run, held by the one process that trains in it: no other can
+ * open it until it is disposed of, or the process ends, however it ends.
  *
  * @example
  * ```ts
- * import { createRunFolder } from "@gapcam/gapcam";
+ * import { openRunFolder } from "@gapcam/gapcam";
  *
  * const folder = await Deno.makeTempDir();
- * createRunFolder(`${folder}/first`);
- * if (!Deno.statSync(`${folder}/first`).isDirectory) throw new Error("no folder");
+ * {
+ *   using run = openRunFolder(`${folder}/first`);
+ *   if (!run.path.endsWith("/first")) throw new Error("unexpected");
+ * }
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
-export function createRunFolder(
-  folder: string,
+export interface RunFolder extends Disposable {
+  /** The folder. */
+  readonly path: string;
+  /** Lets others open the folder; removes it where it was made and no run began. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Opens the folder of a run to train in it, and makes sure that it can be
+ * written. A folder in which a run ended before its first checkpoint may be
+ * started again.
+ *
+ * @param path Where; made with its parents if it does not exist.
+ * @param options `resume`: whether it may hold a run's checkpoint. Default:
+ * false.
+ * @throws {GapcamError} If it holds another run, cannot be written, or another
+ * process trains in it.
+ */
+export function openRunFolder(
+  path: string,
   options: { resume?: boolean } = {},
-): void {
-  const probe = `${folder}/.${crypto.randomUUID()}.tmp`;
-  try {
-    Deno.mkdirSync(folder, { recursive: true });
-    // The only sure test of a folder is to write there; better now than after
-    // an epoch.
-    try {
-      Deno.writeFileSync(probe, new Uint8Array(1));
-    } finally {
-      if (statOf(probe)) Deno.removeSync(probe);
-    }
-  } catch (error) {
-    throw new GapcamError(
-      "io",
-      `Cannot write to run folder ${folder}: ${osReason(error)}; ` +
-        "choose another with --out",
-      { cause: error },
-    );
-  }
-  if (options.resume) return;
-  for (const name of [CHECKPOINT_NAME, LOG_NAME]) {
-    if (statOf(`${folder}/${name}`)) {
-      throw new GapcamError(
-        "invalid-argument",
-        `Cannot start a run in ${folder}: it holds ${name} of another run; ` +
-          "choose another folder or resume that run",
-      );
-    }
+): RunFolder {
+  const made = makeFolder(path);
+  return hold(path, { made, resume: options.resume ?? false });
+}
+
+/**
+ * Makes a new run's folder, named after the time; a second one within a second
+ * ends in `-2`.
+ *
+ * @param runs The folder of runs; made if it does not exist.
+ * @param now The time. Default: now.
+ * @throws {GapcamError} If it cannot be written.
+ */
+export function newRunFolder(runs: string, now: Date = new Date()): RunFolder {
+  for (let number = 1;; number++) {
+    const path = `${runs}/${runName(now)}${number === 1 ? "" : `-${number}`}`;
+    // Making a folder is the one thing that only one of two processes can do.
+    if (makeFolder(path)) return hold(path, { made: true, resume: false });
   }
 }
 
@@ -70,74 +79,101 @@ export function runName(now: Date): string {
   return `${date.map(two).join("-")}_${time.map(two).join("-")}`;
 }
 
-/**
- * Finds the newest checkpoint below a folder of runs.
- *
- * @param folder A folder that holds runs' folders, such as `runs`.
- * @returns The path of the checkpoint that was written last.
- * @throws {GapcamError} If there is none.
- */
-export function newestCheckpoint(folder: string): string {
-  let newest: { path: string; time: number } | undefined;
-  for (const name of namesIn(folder)) {
-    const path = `${folder}/${name}/${CHECKPOINT_NAME}`;
-    const time = statOf(path)?.mtime?.getTime();
-    if (time === undefined) continue;
-    if (!newest || time >= newest.time) newest = { path, time };
+/** Whether this call made the folder. */
+function makeFolder(path: string): boolean {
+  try {
+    const parent = path.replace(/\/+$/, "").replace(/\/?[^/]*$/, "");
+    if (parent) Deno.mkdirSync(parent, { recursive: true });
+    Deno.mkdirSync(path);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) {
+      throw unwritable(path, error);
+    }
+    return false;
   }
-  if (newest) return newest.path;
-  throw new GapcamError(
-    "not-found",
-    `Cannot find a checkpoint: no folder in ${folder} holds ` +
-      `${CHECKPOINT_NAME}; run \`deno task train\` first`,
-  );
 }
 
-/**
- * Finds the checkpoint that a user means.
- *
- * @param path A checkpoint, the folder of a run, or a run's name below `runs`.
- * @param runs The folder of runs.
- * @returns The checkpoint's path.
- * @throws {GapcamError} If there is none.
- */
-export function findCheckpoint(path: string, runs: string): string {
-  for (const candidate of [path, `${runs}/${path}`]) {
-    const stat = statOf(candidate);
-    if (stat?.isFile) return candidate;
-    const inside = `${candidate}/${CHECKPOINT_NAME}`;
-    if (stat?.isDirectory && statOf(inside)) return inside;
-    if (stat?.isDirectory) {
+function hold(
+  path: string,
+  state: { made: boolean; resume: boolean },
+): RunFolder {
+  const log = `${path}/${LOG_NAME}`;
+  let file: Deno.FsFile | undefined;
+  const release = () => {
+    if (!file) return;
+    if (file.statSync().size === 0) removeQuietly(log);
+    // One that holds anything stays, and so does one that was there before.
+    if (state.made) removeQuietly(path);
+    file.close();
+    file = undefined;
+  };
+  try {
+    file = lock(path, log);
+    // The only sure test of a folder is to write there; better now than after
+    // an epoch.
+    probeFolder(path);
+    if (!state.resume) assertFree(path);
+  } catch (error) {
+    release();
+    if (state.made) removeQuietly(path);
+    throw error instanceof GapcamError ? error : unwritable(path, error);
+  }
+  return { path, [Symbol.dispose]: release };
+}
+
+/** Locks a run's log, which is what every process that trains there writes. */
+function lock(path: string, log: string): Deno.FsFile {
+  for (;;) {
+    const file = Deno.openSync(log, { append: true, create: true });
+    let held: boolean;
+    try {
+      held = file.tryLockSync(true);
+    } catch {
+      // A file system without locks: it works as it did without this one.
+      return file;
+    }
+    if (!held) {
+      file.close();
       throw new GapcamError(
-        "not-found",
-        `Cannot find a checkpoint in ${candidate}: it holds no ` +
-          CHECKPOINT_NAME,
+        "busy",
+        `Cannot train in ${path}: another process is training there; wait ` +
+          "for it, or stop it first",
       );
     }
+    if (file.statSync().nlink !== 0) return file;
+    // Whoever held it removed it as it let go.
+    file.close();
   }
+}
+
+/** Refuses the folder of another run; a run that never began is none. */
+function assertFree(path: string): void {
+  const other = exists(`${path}/${CHECKPOINT_NAME}`)
+    ? CHECKPOINT_NAME
+    : readRunLog(`${path}/${LOG_NAME}`).some(({ event }) => event !== "start")
+    ? LOG_NAME
+    : undefined;
+  if (!other) return;
   throw new GapcamError(
-    "not-found",
-    `Cannot find checkpoint ${path}: there is no such file and no such folder`,
+    "invalid-argument",
+    `Cannot start a run in ${path}: it holds ${other} of another run; ` +
+      "choose another folder or resume that run",
   );
 }
 
-function namesIn(folder: string): string[] {
+function removeQuietly(path: string): void {
   try {
-    return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
+    Deno.removeSync(path);
+  } catch {
+    // It is in use, or gone.
   }
 }
 
-function statOf(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    if (
-      error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory
-    ) return undefined;
-    throw error;
-  }
+function unwritable(path: string, error: unknown): GapcamError {
+  return new GapcamError(
+    "io",
+    `Cannot write to run folder ${path}: ${osReason(error)}; choose another`,
+    { cause: error },
+  );
 }

@@ -29,6 +29,8 @@ export interface RunLogRecord {
 export class RunLog implements Disposable {
   readonly #path: string;
   readonly #file: Deno.FsFile;
+  /** What could not be written yet: it comes before the next record. */
+  #pending = new Uint8Array();
   #closed = false;
 
   /**
@@ -49,15 +51,21 @@ export class RunLog implements Disposable {
   /**
    * Appends a record, stamped with the time.
    *
-   * @throws {GapcamError} If the file cannot be written.
+   * @throws {GapcamError} If the file cannot be written; the record is kept and
+   * tried again before the next one.
    */
   write(record: RunLogRecord): void {
     const { event, ...rest } = record;
     const line = { event, time: new Date().toISOString(), ...rest };
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+    const all = new Uint8Array(this.#pending.length + bytes.length);
+    all.set(this.#pending);
+    all.set(bytes, this.#pending.length);
+    this.#pending = all;
     try {
-      for (let done = 0; done < bytes.length;) {
-        done += this.#file.writeSync(bytes.subarray(done));
+      while (this.#pending.length > 0) {
+        const done = this.#file.writeSync(this.#pending);
+        this.#pending = this.#pending.subarray(done);
       }
     } catch (error) {
       throw failure(this.#path, error);

@@ -1,11 +1,22 @@
+import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Network } from "../nn/network.ts";
-import { type Checkpoint, type DatasetConfig } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  type DatasetConfig,
+  type TrainingProgress,
+} from "./checkpoint.ts";
 import { saveCheckpoint } from "./checkpoint_file.ts";
-import { CHECKPOINT_NAME, createRunFolder, LOG_NAME } from "./run_folder.ts";
-import { RunLog } from "./run_log.ts";
-import { type StepReport, Trainer } from "./trainer.ts";
+import {
+  CHECKPOINT_NAME,
+  LOG_NAME,
+  openRunFolder,
+  type RunFolder,
+} from "./run_folder.ts";
+import { RunLog, type RunLogRecord } from "./run_log.ts";
+import type { StepReport } from "./epoch_options.ts";
+import { Trainer } from "./trainer.ts";
 import type { TrainingConfig } from "./training_config.ts";
 
 /** Options of {@linkcode train}. */
@@ -17,22 +28,31 @@ export interface TrainOptions {
   /** What to say of the data in the checkpoint. Default: the data set's name. */
   dataset?: DatasetConfig;
   /**
-   * The run's folder, for its log and its checkpoint; nothing is written if it
-   * is left out.
+   * The run's folder, for its log and its checkpoint, by its path or opened
+   * already; nothing is written if it is left out.
    */
-  folder?: string;
+  folder?: string | RunFolder;
   /** Goes on from here, in the folder of that run; the network is loaded from it. */
   checkpoint?: Checkpoint;
+  /**
+   * Saves a checkpoint every so many steps of the run as well as after every
+   * epoch. Default: only after every epoch.
+   */
+  saveEvery?: number;
   /** Aborting finishes the step under way, saves and returns. */
   signal?: AbortSignal;
-  /** Called once the training step is compiled. */
-  onStart?: (run: { stepsPerEpoch: number; step: number }) => void;
+  /** Called once the training step is compiled. Callbacks are waited for. */
+  onStart?: (
+    run: { stepsPerEpoch: number; step: number },
+  ) => unknown;
   /** Called after every step, with the running mean since the last interval's end. */
-  onStep?: (report: StepReport & { images: number }) => void;
+  onStep?: (report: StepReport & { images: number }) => unknown;
   /** Called every `logEvery` steps, with the mean over them. */
-  onInterval?: (report: StepReport & { imagesPerSecond: number }) => void;
+  onInterval?: (
+    report: StepReport & { imagesPerSecond: number },
+  ) => unknown;
   /** Called after every epoch, with the mean over it; its checkpoint is saved. */
-  onEpoch?: (report: StepReport & { seconds: number }) => void;
+  onEpoch?: (report: StepReport & { seconds: number }) => unknown;
 }
 
 /** What {@linkcode train} came to. */
@@ -53,14 +73,15 @@ export interface TrainResult {
  * Trains a network for `config.epochs` epochs. With a folder, a checkpoint is
  * saved before the first step, after every epoch and after an abort, and every
  * reported loss is logged; going on from a checkpoint gives the same bytes as a
- * run that was never cut.
+ * run that was never cut. An error of a callback ends the training; what was
+ * saved until then stays.
  *
  * @param network What to train.
  * @param dataset On what.
  * @param options How.
  * @throws {GapcamError} If the parts do not fit each other, the folder cannot
- * be written or holds another run, or the loss is not finite or above
- * {@linkcode LARGEST_LOSS}; the last checkpoint is kept then.
+ * be written, holds another run or is in use, or the loss is not finite or
+ * above {@linkcode LARGEST_LOSS}; the last checkpoint is kept then.
  *
  * @example
  * ```ts
@@ -80,17 +101,47 @@ export async function train(
   dataset: Dataset,
   options: TrainOptions,
 ): Promise<TrainResult> {
-  const { config, folder, checkpoint, signal } = options;
+  const { config, checkpoint, saveEvery } = options;
+  assertSaveEvery(saveEvery);
   if (checkpoint) network.load(checkpoint.parameters);
-  if (folder) createRunFolder(folder, { resume: checkpoint !== undefined });
-  using trainer = await createTrainer(network, dataset, options);
-  using log = folder ? new RunLog(`${folder}/${LOG_NAME}`) : undefined;
+  using own = typeof options.folder === "string"
+    ? openRunFolder(options.folder, { resume: checkpoint !== undefined })
+    : undefined;
+  const folder = own?.path ?? (options.folder as RunFolder | undefined)?.path;
+  using trainer = await Trainer.create(network, dataset, {
+    config,
+    ...(checkpoint
+      ? {
+        optimiserState: checkpoint.optimiserState,
+        progress: checkpoint.progress,
+      }
+      : {}),
+  });
   const path = folder && `${folder}/${CHECKPOINT_NAME}`;
+  let saved = checkpoint?.progress;
   const save = async () => {
     if (!path) return;
-    await saveCheckpoint(path, checkpointOf(trainer, dataset, options));
+    const state = checkpointOf(trainer, dataset, options);
+    await saveCheckpoint(path, state);
+    saved = state.progress;
   };
-  log?.write({
+  // Before the log, so that a folder with a log has a checkpoint to go on from;
+  // and now, so that a folder without room shows before an epoch was computed.
+  if (path && (!checkpoint || !exists(path))) await save();
+  using log = folder ? new RunLog(`${folder}/${LOG_NAME}`) : undefined;
+  // A log that cannot be written ends the training as an abort does: saved.
+  const full = new AbortController();
+  const write = (record: RunLogRecord) => {
+    try {
+      log?.write(record);
+    } catch (error) {
+      full.abort(error);
+    }
+  };
+  const signal = options.signal
+    ? AbortSignal.any([options.signal, full.signal])
+    : full.signal;
+  write({
     event: checkpoint ? "resume" : "start",
     model: options.modelName ?? "custom",
     dataset: options.dataset ?? { name: dataset.name },
@@ -101,45 +152,43 @@ export async function train(
     stepsPerEpoch: trainer.stepsPerEpoch,
     step: trainer.progress.step,
   });
-  // Now, so that a folder without room shows before an epoch was computed, and
-  // a run that diverges at once leaves something to look at.
-  if (!checkpoint) await save();
-  options.onStart?.({
+  await options.onStart?.({
     stepsPerEpoch: trainer.stepsPerEpoch,
     step: trainer.progress.step,
   });
   let lastEpoch: StepReport | undefined;
   try {
-    while (trainer.progress.epoch < config.epochs && !signal?.aborted) {
+    while (trainer.progress.epoch < config.epochs && !signal.aborted) {
       const start = performance.now();
       const clock = new Clock(config.batchSize, trainer.progress.step);
       const report = await trainer.runEpoch({
-        ...(signal ? { signal } : {}),
+        signal,
         ...(options.onStep ? { onStep: options.onStep } : {}),
-        onInterval: (interval) => {
+        onInterval: async (interval) => {
           const timed = {
             ...interval,
             imagesPerSecond: clock.rate(interval.totalSteps),
           };
-          log?.write({ event: "interval", ...timed });
-          options.onInterval?.(timed);
+          write({ event: "interval", ...timed });
+          await options.onInterval?.(timed);
         },
+        ...(saveEvery ? { saveEvery, onSave: save } : {}),
       });
       if (!report) break;
       const timed = { ...report, seconds: (performance.now() - start) / 1000 };
-      log?.write({ event: "epoch", ...timed });
+      write({ event: "epoch", ...timed });
       lastEpoch = report;
       await save();
-      options.onEpoch?.(timed);
+      await options.onEpoch?.(timed);
     }
   } catch (error) {
     if (error instanceof GapcamError && error.code === "diverged") {
-      log?.write({ event: "diverged", message: error.message });
+      write({ event: "diverged", message: error.message });
       if (!path) throw error;
       throw new GapcamError(
         "diverged",
-        `${error.message}; the checkpoint of epoch ${savedEpoch(trainer)} is ` +
-          `kept in ${path}`,
+        `${error.message}; the checkpoint of ${savedText(saved)} is kept in ` +
+          path,
         { cause: error },
       );
     }
@@ -148,13 +197,14 @@ export async function train(
   const progress = trainer.progress;
   const finished = progress.epoch >= config.epochs;
   if (!finished) {
-    await save();
-    log?.write({
+    if (saved?.step !== progress.step) await save();
+    write({
       event: "stopped",
       epoch: progress.epoch,
       step: progress.step,
     });
   }
+  if (full.signal.aborted) throw logError(full.signal.reason, progress.step);
   return {
     finished,
     epochs: progress.epoch,
@@ -164,29 +214,23 @@ export async function train(
   };
 }
 
-async function createTrainer(
-  network: Network,
-  dataset: Dataset,
-  options: TrainOptions,
-): Promise<Trainer> {
-  const { config, checkpoint, folder } = options;
-  try {
-    return await Trainer.create(network, dataset, {
-      config,
-      ...(checkpoint
-        ? {
-          optimiserState: checkpoint.optimiserState,
-          progress: checkpoint.progress,
-        }
-        : {}),
-    });
-  } catch (error) {
-    if (folder) {
-      // A folder that holds something is not removed, which is as it should be.
-      await Deno.remove(folder).catch(() => {});
-    }
-    throw error;
-  }
+function assertSaveEvery(saveEvery: number | undefined): void {
+  if (
+    saveEvery === undefined ||
+    (Number.isSafeInteger(saveEvery) && saveEvery > 0)
+  ) return;
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot save every ${saveEvery} steps: expected a whole number from 1`,
+  );
+}
+
+function logError(error: GapcamError, step: number): GapcamError {
+  return new GapcamError(
+    error.code,
+    `${error.message}; the run is saved after step ${step} and can be resumed`,
+    { cause: error },
+  );
 }
 
 function checkpointOf(
@@ -206,8 +250,9 @@ function checkpointOf(
   };
 }
 
-function savedEpoch(trainer: Trainer): number {
-  return trainer.progress.epoch;
+function savedText(saved: TrainingProgress | undefined): string {
+  const { epoch, batch } = saved ?? { epoch: 0, batch: 0 };
+  return batch === 0 ? `epoch ${epoch}` : `epoch ${epoch + 1}, step ${batch}`;
 }
 
 /** Images a second between two calls. */

@@ -1,6 +1,7 @@
 import { GapcamError } from "../error.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { outputsOf } from "../nn/classifier_of.ts";
 import type { Network } from "../nn/network.ts";
 import { TrainingProgram } from "../nn/training_program.ts";
 import type { StateDict } from "../weights/state_dict.ts";
@@ -10,36 +11,9 @@ import {
   type TrainingProgress,
 } from "./checkpoint.ts";
 import { divergenceError, LARGEST_LOSS } from "./divergence.ts";
+import type { EpochOptions, StepReport } from "./epoch_options.ts";
 import { learningRateAt } from "./learning_rate.ts";
 import { optimiserOf, type TrainingConfig } from "./training_config.ts";
-
-/** What some steps came to. */
-export interface StepReport {
-  /** Number of the epoch, from 1. */
-  epoch: number;
-  /** Number of the last step in its epoch, from 1. */
-  step: number;
-  /** Steps an epoch. */
-  stepsPerEpoch: number;
-  /** Steps since the run began. */
-  totalSteps: number;
-  /** Mean loss of the steps. */
-  loss: number;
-  /** Share of their images whose greatest logit was the label's. */
-  accuracy: number;
-  /** Learning rate of the last step. */
-  learningRate: number;
-}
-
-/** Options of {@linkcode Trainer.runEpoch}. */
-export interface EpochOptions {
-  /** Aborting stops after the step under way. */
-  signal?: AbortSignal;
-  /** Called after every step, with the running mean since the last interval's end. */
-  onStep?: (report: StepReport & { images: number }) => void;
-  /** Called every `logEvery` steps, with the mean over them. */
-  onInterval?: (report: StepReport) => void;
-}
 
 /**
  * Trains a network, step by step, on batches of a data set. It writes nothing:
@@ -183,7 +157,7 @@ export class Trainer implements Disposable {
    * {@linkcode LARGEST_LOSS}.
    */
   async runEpoch(options: EpochOptions = {}): Promise<StepReport | undefined> {
-    const { signal } = options;
+    const { signal, saveEvery = Infinity } = options;
     const progress = this.#progress;
     const { logEvery, learningRate, schedule, epochs } = this.config;
     const stepsPerEpoch = this.#loader.steps;
@@ -202,20 +176,27 @@ export class Trainer implements Disposable {
       });
       progress.batch++;
       progress.step++;
-      const ends = progress.batch % logEvery === 0 ||
-        progress.batch === stepsPerEpoch;
+      const last = progress.batch === stepsPerEpoch;
+      const saves = progress.step % saveEvery === 0 && !last;
       if (
-        ends || signal?.aborted || progress.batch % this.#readEvery === 0
+        progress.batch % logEvery === 0 || last || saves || signal?.aborted ||
+        progress.batch % this.#readEvery === 0
       ) this.#count();
-      options.onStep?.({
+      await options.onStep?.({
         ...this.#report(progress.intervalTotals, rate),
         images: batch.count,
       });
       if (progress.batch % logEvery === 0) {
-        options.onInterval?.(this.#report(progress.intervalTotals, rate));
+        const report = this.#report(progress.intervalTotals, rate);
         progress.intervalTotals = noTotals();
+        await options.onInterval?.(report);
       }
-      if (signal?.aborted) break;
+      if (signal?.aborted) {
+        // It may have come while a callback was waited for.
+        this.#count();
+        break;
+      }
+      if (saves) await options.onSave?.();
     }
     if (progress.batch < stepsPerEpoch) return undefined;
     const report = this.#report(progress.epochTotals, rate);
@@ -278,9 +259,7 @@ export class Trainer implements Disposable {
 }
 
 function assertClasses(network: Network, dataset: Dataset): void {
-  const { nodes, output } = network.graph;
-  const last = nodes[output]!.layer;
-  const outputs = last.kind === "linear" ? last.outputFeatures : undefined;
+  const outputs = outputsOf(network.graph);
   if (outputs === undefined || outputs === dataset.classes.length) return;
   throw new GapcamError(
     "shape-mismatch",

@@ -1,7 +1,8 @@
+import { printableValue } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
 import type { Optimiser } from "../nn/optimiser.ts";
 import { adam, adamW, sgd } from "../nn/optimiser.ts";
-import type { ScheduleName } from "./learning_rate.ts";
+import { type ScheduleName, SCHEDULES } from "./learning_rate.ts";
 
 /** What updates the parameters, by name. */
 export type OptimiserName = "adam" | "adamw" | "sgd" | "nesterov";
@@ -96,6 +97,19 @@ export function trainingConfig(
     logEvery: 50,
     ...given,
   };
+  assertConfig(config);
+  return config;
+}
+
+/** Any of it may come from a file that anybody wrote. */
+function assertConfig(config: TrainingConfig): void {
+  const refuse = (name: keyof TrainingConfig, expected: string): never => {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot train with ${name} ${printableValue(config[name])}: expected ` +
+        expected,
+    );
+  };
   for (
     const [name, least, greatest] of [
       ["imageSize", 1, 8192],
@@ -110,32 +124,34 @@ export function trainingConfig(
     if (Number.isSafeInteger(value) && value >= least && value <= greatest) {
       continue;
     }
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot train with ${name} ${value}: expected a whole number from ` +
-        `${least} to ${greatest}`,
-    );
+    refuse(name, `a whole number from ${least} to ${greatest}`);
   }
   for (const name of ["mean", "deviation"] as const) {
     if (
       Array.isArray(config[name]) && config[name].length > 0 &&
       config[name].every((value) => Number.isFinite(value))
     ) continue;
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot train with ${name} ${JSON.stringify(config[name])}: expected ` +
-        "one number for each channel",
-    );
+    refuse(name, "one number for each channel");
   }
-  if (!(config.labelSmoothing >= 0 && config.labelSmoothing < 1)) {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot train with labelSmoothing ${config.labelSmoothing}: expected a ` +
-        "number of at least 0 and below 1",
-    );
+  for (const name of ["learningRate", "weightDecay", "momentum"] as const) {
+    if (typeof config[name] !== "number") refuse(name, "a number");
+  }
+  const { labelSmoothing, freeze } = config;
+  if (
+    typeof labelSmoothing !== "number" ||
+    !(labelSmoothing >= 0 && labelSmoothing < 1)
+  ) refuse("labelSmoothing", "a number of at least 0 and below 1");
+  if (typeof config.flip !== "boolean") refuse("flip", "true or false");
+  if (
+    !Array.isArray(freeze) || !freeze.every((one) => typeof one === "string")
+  ) refuse("freeze", "a list of names");
+  if (!SCHEDULES.includes(config.schedule)) {
+    refuse("schedule", `one of ${SCHEDULES.join(", ")}`);
+  }
+  if (!OPTIMISERS.includes(config.optimiser)) {
+    refuse("optimiser", `one of ${OPTIMISERS.join(", ")}`);
   }
   optimiserOf(config);
-  return config;
 }
 
 /** The optimiser that a configuration names. */
@@ -150,12 +166,6 @@ export function optimiserOf(config: TrainingConfig): Optimiser {
       return sgd({ learningRate, weightDecay, momentum });
     case "nesterov":
       return sgd({ learningRate, weightDecay, momentum, nesterov: true });
-    default:
-      throw new GapcamError(
-        "invalid-argument",
-        `Cannot train with optimiser ${JSON.stringify(config.optimiser)}: ` +
-          `expected one of ${OPTIMISERS.join(", ")}`,
-      );
   }
 }
 

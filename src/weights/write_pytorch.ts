@@ -3,7 +3,7 @@ import { concatenate } from "./_concatenate.ts";
 import { Pickler } from "./_pickle_write.ts";
 import { quote } from "./_quote.ts";
 import { storedTensor } from "./_stored.ts";
-import { writeAtomically } from "./_write_atomically.ts";
+import { writeAtomically } from "../_write_atomically.ts";
 import { layOutZip } from "./_zip_write.ts";
 import type { HostTensor } from "./state_dict.ts";
 import type { StoredTensor, StoredType } from "./stored_tensor.ts";

@@ -1,33 +1,101 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
-  createRunFolder,
+  checkpointsIn,
   findCheckpoint,
   GapcamError,
   newestCheckpoint,
+  newRunFolder,
+  openRunFolder,
   readRunLog,
   RunLog,
 } from "../../mod.ts";
 import { runName } from "../../src/train/run_folder.ts";
 
-Deno.test("createRunFolder() refuses the folder of another run, but not to resume", async () => {
+async function withFolder(
+  test: (folder: string) => Promise<void> | void,
+): Promise<void> {
   const folder = await Deno.makeTempDir();
-  await Deno.writeTextFile(`${folder}/log.jsonl`, "");
-  assertThrows(
-    () => createRunFolder(folder),
-    GapcamError,
-    `Cannot start a run in ${folder}: it holds log.jsonl of another run`,
-  );
-  createRunFolder(folder, { resume: true });
-  assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), [
-    "log.jsonl",
-  ]);
-  await Deno.remove(folder, { recursive: true });
-});
+  try {
+    await test(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
 
-Deno.test("createRunFolder() names a folder that cannot be made", async () => {
+function namesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+}
+
+Deno.test("openRunFolder() refuses the folder of another run, but not to resume", () =>
+  withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/log.jsonl`, '{"event":"epoch"}\n');
+    assertThrows(
+      () => openRunFolder(folder),
+      GapcamError,
+      `Cannot start a run in ${folder}: it holds log.jsonl of another run`,
+    );
+    openRunFolder(folder, { resume: true })[Symbol.dispose]();
+    assertEquals(namesIn(folder), ["log.jsonl"]);
+    await Deno.writeTextFile(`${folder}/log.jsonl`, "");
+    await Deno.writeTextFile(`${folder}/checkpoint.safetensors`, "");
+    assertThrows(
+      () => openRunFolder(folder),
+      GapcamError,
+      "it holds checkpoint.safetensors of another run",
+    );
+  }));
+
+Deno.test("openRunFolder() starts again where a run ended before its first checkpoint", () =>
+  withFolder(async (folder) => {
+    for (const log of ["", '{"event":"start"}\n', '{"event":"sta']) {
+      await Deno.writeTextFile(`${folder}/log.jsonl`, log);
+      await Deno.writeTextFile(`${folder}/.gapcam-0123abcd.tmp`, "half");
+      openRunFolder(folder)[Symbol.dispose]();
+      assertEquals(namesIn(folder), log === "" ? [] : ["log.jsonl"]);
+    }
+  }));
+
+Deno.test("openRunFolder() holds a folder against all others until it is let go", () =>
+  withFolder((folder) => {
+    const first = openRunFolder(`${folder}/run`);
+    for (const resume of [false, true]) {
+      assertThrows(
+        () => openRunFolder(`${folder}/run`, { resume }),
+        GapcamError,
+        `Cannot train in ${folder}/run: another process is training there`,
+      );
+    }
+    first[Symbol.dispose]();
+    openRunFolder(`${folder}/run`)[Symbol.dispose]();
+  }));
+
+Deno.test("openRunFolder() removes what it made and nobody else's folder or link", () =>
+  withFolder((folder) => {
+    Deno.mkdirSync(`${folder}/mine`);
+    Deno.symlinkSync("mine", `${folder}/link`);
+    for (const name of ["new", "mine", "link"]) {
+      openRunFolder(`${folder}/${name}`)[Symbol.dispose]();
+    }
+    assertEquals(namesIn(folder), ["link", "mine"]);
+  }));
+
+Deno.test("newRunFolder() gives each run of one second a folder of its own", () =>
+  withFolder((folder) => {
+    const now = new Date(2026, 0, 2, 3, 4, 5);
+    const held = [1, 2, 3].map(() => newRunFolder(`${folder}/runs`, now));
+    assertEquals(namesIn(`${folder}/runs`), [
+      "2026-01-02_03-04-05",
+      "2026-01-02_03-04-05-2",
+      "2026-01-02_03-04-05-3",
+    ]);
+    held.forEach((run) => run[Symbol.dispose]());
+    assertEquals(namesIn(`${folder}/runs`), []);
+  }));
+
+Deno.test("openRunFolder() names a folder that cannot be made", async () => {
   const file = await Deno.makeTempFile();
   assertThrows(
-    () => createRunFolder(`${file}/run`),
+    () => openRunFolder(`${file}/run`),
     GapcamError,
     `Cannot write to run folder ${file}/run: Not a directory`,
   );
@@ -50,10 +118,36 @@ Deno.test("newestCheckpoint() takes the one that was written last", async () => 
   assertThrows(
     () => newestCheckpoint(`${folder}/empty`),
     GapcamError,
-    "run `deno task train` first",
+    "train a network first",
   );
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("checkpointsIn() passes over links in circles, pipes and folders", () =>
+  withFolder(async (folder) => {
+    Deno.symlinkSync("loop", `${folder}/loop`);
+    for (const name of ["pipe", "folder", "good"]) {
+      Deno.mkdirSync(`${folder}/${name}`);
+    }
+    Deno.mkdirSync(`${folder}/folder/checkpoint.safetensors`);
+    const pipe = `${folder}/pipe/checkpoint.safetensors`;
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    const good = `${folder}/good/checkpoint.safetensors`;
+    await Deno.writeTextFile(good, "");
+    assertEquals(checkpointsIn(folder), [good]);
+    for (const path of [pipe, `${folder}/pipe`, "/dev/zero"]) {
+      assertThrows(
+        () => findCheckpoint(path, folder),
+        GapcamError,
+        "found a folder, a pipe or a device, expected a file",
+      );
+    }
+    assertThrows(
+      () => findCheckpoint(`${folder}/loop`, folder),
+      GapcamError,
+      `Cannot load checkpoint ${folder}/loop: Too many levels of symbolic`,
+    );
+  }));
 
 Deno.test("findCheckpoint() takes a file, a folder and a run's name", async () => {
   const runs = await Deno.makeTempDir();

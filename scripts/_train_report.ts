@@ -1,0 +1,186 @@
+/**
+ * What `deno task train` says while it works.
+ *
+ * @module
+ */
+
+import { printable } from "../src/_printable.ts";
+import type { Device } from "../src/device/device.ts";
+import { parametersOf } from "../src/nn/parameters.ts";
+import type { Checkpoint } from "../src/train/checkpoint.ts";
+import type { StepReport } from "../src/train/epoch_options.ts";
+import type { Output } from "./_output.ts";
+import { formatSeconds, ProgressBar } from "./_progress.ts";
+import { shownPath } from "./_runs.ts";
+import type { Job } from "./_train_job.ts";
+
+/** Without a terminal something is printed at least so often. */
+const LONGEST_SILENCE_MS = 30_000;
+
+/** Which device computes, and why. */
+export function deviceText(device: Device): string {
+  const { name, version } = device.describe();
+  // The CPU's version names it already.
+  const which = device.backend === "cpu" ? version : `${name}, ${version}`;
+  return `${which} (${device.reason})`;
+}
+
+/** Says what is to be trained, on what and how. */
+export function describeJob(
+  job: Job,
+  parts: {
+    folder: string;
+    checkpoint: Checkpoint | undefined;
+    output: Output;
+  },
+): void {
+  const { config, trainSet, testSet } = job;
+  const { checkpoint } = parts;
+  const print = (line: string) => parts.output.line(line);
+  if (job.preset) {
+    print(`Preset: ${job.preset.name} (${job.preset.reason})`);
+  }
+  const classes = trainSet.classes.length;
+  print(
+    `Data: ${printable(trainSet.name)}, ${count(trainSet.length, "image")} ` +
+      `to train and ${testSet.length} to test, ${count(classes, "class")}`,
+  );
+  for (const note of trainSet.notes ?? []) print(`  ${note}`);
+  if (classes === 1) {
+    print("  with one class there is nothing to tell apart, so nothing is learnt");
+  }
+  const parameters = parametersOf(job.model)
+    .filter(({ trainable }) => trainable)
+    .map(({ shape }) => shape.reduce((product, size) => product * size, 1))
+    .reduce((sum, size) => sum + size, 0);
+  print(
+    `Model: ${printable(job.modelName)}, ` +
+      `${parameters.toLocaleString("en-US")} parameters, ` +
+      `images of ${config.imageSize} x ${config.imageSize}`,
+  );
+  print(
+    `Training: ${count(config.epochs, "epoch")} in batches of ` +
+      `${config.batchSize}, ${config.optimiser} at ${config.learningRate}, ` +
+      config.schedule,
+  );
+  if (checkpoint) {
+    const { epoch, batch } = checkpoint.progress;
+    print(`Resuming after epoch ${epoch}, step ${batch}`);
+  }
+  print(`Run: ${shownPath(parts.folder)}\n`);
+}
+
+/** Draws or prints how far a run has come. */
+export class TrainReport implements Disposable {
+  readonly #job: Job;
+  readonly #output: Output;
+  readonly #bar: ProgressBar | undefined;
+  #printed = performance.now();
+  #shownStep = -1;
+  #began = { time: performance.now(), step: 0 };
+
+  /** `bar`: whether to draw on a terminal; else lines are printed. */
+  constructor(job: Job, options: { output: Output; bar: boolean }) {
+    this.#job = job;
+    this.#output = options.output;
+    this.#bar = options.bar ? new ProgressBar() : undefined;
+  }
+
+  /** The training step is being compiled, which may take a minute. */
+  compiling(): void {
+    const text = "compiling the training step";
+    const state = { label: text, share: 0, notes: [] };
+    if (this.#bar) this.#bar.draw(state, { waiting: true });
+    else this.#print(`[${text}]`);
+  }
+
+  /** The first step begins. */
+  start({ step, stepsPerEpoch }: { step: number; stepsPerEpoch: number }): void {
+    this.#began = { time: performance.now(), step };
+    const { epochs } = this.#job.config;
+    const epoch = Math.min(epochs, Math.floor(step / stepsPerEpoch) + 1);
+    this.clear();
+    this.#bar?.draw({
+      label: `epoch ${epoch}/${epochs}`,
+      share: (step % stepsPerEpoch) / stepsPerEpoch,
+      notes: ["first step"],
+    }, { waiting: true });
+  }
+
+  /** A step is done. */
+  step(report: StepReport): void {
+    if (!this.#bar) {
+      if (performance.now() - this.#printed < LONGEST_SILENCE_MS) return;
+      this.interval(report);
+      return;
+    }
+    const { epochs, batchSize } = this.#job.config;
+    const seconds = (performance.now() - this.#began.time) / 1000;
+    const secondsPerStep = seconds /
+      Math.max(1, report.totalSteps - this.#began.step);
+    const left = epochs * report.stepsPerEpoch - report.totalSteps;
+    this.#bar.draw({
+      label: `epoch ${report.epoch}/${epochs}`,
+      share: report.step / report.stepsPerEpoch,
+      notes: [
+        `loss ${report.loss.toFixed(3)}`,
+        `${rateText(batchSize / secondsPerStep)} images/s`,
+        `${formatSeconds(secondsPerStep * left)} left`,
+      ],
+    });
+  }
+
+  /** An interval is done. */
+  interval(report: StepReport): void {
+    if (this.#bar || report.totalSteps === this.#shownStep) return;
+    this.#shownStep = report.totalSteps;
+    this.#print(
+      `[${report.epoch}, ${report.step}] loss: ${report.loss.toFixed(3)}`,
+    );
+  }
+
+  /** An epoch is done and saved. */
+  epoch(report: StepReport & { seconds: number }): void {
+    this.clear();
+    this.#print(
+      `epoch ${report.epoch}: loss ${report.loss.toFixed(3)}, accuracy ${
+        (100 * report.accuracy).toFixed(2)
+      } % of the training images, ${formatSeconds(report.seconds)}`,
+    );
+  }
+
+  /** So many test images are done. */
+  testing(done: number): void {
+    const { length } = this.#job.testSet;
+    if (this.#bar) {
+      this.#bar.draw({ label: "testing", share: done / length, notes: [] });
+    } else if (performance.now() - this.#printed >= LONGEST_SILENCE_MS) {
+      this.#print(`[testing: ${done} of ${length} images]`);
+    }
+  }
+
+  /** Removes the bar, so that lines can be printed. */
+  clear(): void {
+    this.#bar?.clear();
+  }
+
+  /** Removes the bar. */
+  [Symbol.dispose](): void {
+    this.clear();
+  }
+
+  #print(line: string): void {
+    this.#printed = performance.now();
+    this.#output.line(line);
+  }
+}
+
+function count(number: number, what: string): string {
+  const many = what.endsWith("s") ? `${what}es` : `${what}s`;
+  return `${number} ${number === 1 ? what : many}`;
+}
+
+/** A slow network does less than an image a second. */
+function rateText(rate: number): string {
+  return rate < 9.95 ? rate.toFixed(1) : rate.toFixed(0);
+}
