@@ -16,7 +16,7 @@ export {
 } from "./src/image/colormap.ts";
 export { decodeImage, type DecodeOptions } from "./src/image/decode_image.ts";
 export { encodePng, type PngOptions } from "./src/image/encode_png.ts";
-export { fitImage } from "./src/image/fit_image.ts";
+export { fitImage, fitRegion, type Region } from "./src/image/fit_image.ts";
 export type { FloatMap } from "./src/image/float_map.ts";
 export { grid, type GridOptions } from "./src/image/grid.ts";
 export { checkImage, type Image } from "./src/image/image.ts";

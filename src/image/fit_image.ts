@@ -1,13 +1,15 @@
 import { GapcamError } from "../error.ts";
+import { type PixelWindow, resizeWindow } from "./_resize_window.ts";
 import { checkImage, checkSize, type Image } from "./image.ts";
-import { resizeBilinear } from "./resize_bilinear.ts";
 
 /**
  * Brings an image to a given size.
  *
  * With `"crop"`, as torchvision's `Resize` and `CenterCrop` do to a square: it
- * is resized until it just covers the target, and the middle is cut out; with
- * `"stretch"` both sides are resized and nothing is lost but the proportions.
+ * is resized until it just covers the target, and the middle is cut out (only
+ * that is computed, so a line of pixels takes no gigabytes); with `"stretch"`
+ * both sides are resized and nothing is lost but the proportions.
+ * {@linkcode fitRegion} says which part that is.
  *
  * @param image The image.
  * @param height Rows of the result, at least 1.
@@ -31,8 +33,73 @@ export function fitImage(
   width: number,
   options: { fit?: "crop" | "stretch" } = {},
 ): Image {
-  const { fit = "crop" } = options;
   checkImage(image, "fit image");
+  const { covering, middle } = place(image, { height, width }, options);
+  if (image.height === height && image.width === width) return image;
+  return resizeWindow(image, covering, middle);
+}
+
+/** A rectangle of a picture, in pixels of it, whole or not. */
+export interface Region {
+  /** Rows above it. */
+  readonly top: number;
+  /** Columns left of it. */
+  readonly left: number;
+  /** Its rows. */
+  readonly height: number;
+  /** Its columns. */
+  readonly width: number;
+}
+
+/**
+ * Says which part of an image {@linkcode fitImage} takes, exactly: the corner
+ * is rounded after the image is resized, so that in pixels of the image it lies
+ * between two. Whoever draws on the image what was seen in the fitted one
+ * stretches it over this rectangle.
+ *
+ * @param image The image, or its sides alone.
+ * @param height Rows that it is brought to, at least 1.
+ * @param width Columns that it is brought to, at least 1.
+ * @param options `fit`: `"crop"` (if left out) or `"stretch"`.
+ * @returns The rectangle, within the image up to rounding.
+ * @throws {GapcamError} If a side is not a positive whole number, or there is
+ * no such fit.
+ *
+ * @example Between two pixels
+ * ```ts
+ * import { fitRegion } from "@gapcam/gapcam";
+ *
+ * // 9 x 6 becomes 6 x 4, of which columns 1 to 4 are taken.
+ * const { left, width } = fitRegion({ height: 6, width: 9 }, 4, 4);
+ * if (left !== 1.5 || width !== 6) throw new Error();
+ * ```
+ */
+export function fitRegion(
+  image: { readonly height: number; readonly width: number },
+  height: number,
+  width: number,
+  options: { fit?: "crop" | "stretch" } = {},
+): Region {
+  checkSize(image.height, image.width, "fit image");
+  const { covering, middle } = place(image, { height, width }, options);
+  const down = image.height / covering.height;
+  const across = image.width / covering.width;
+  return {
+    top: middle.top * down,
+    left: middle.left * across,
+    height: middle.height * down,
+    width: middle.width * across,
+  };
+}
+
+/** The size that an image is resized to, and the part of that which is kept. */
+function place(
+  image: { height: number; width: number },
+  target: { height: number; width: number },
+  options: { fit?: "crop" | "stretch" },
+): { covering: { height: number; width: number }; middle: PixelWindow } {
+  const { height, width } = target;
+  const { fit = "crop" } = options;
   checkSize(height, width, "fit image");
   if (fit !== "crop" && fit !== "stretch") {
     throw new GapcamError(
@@ -41,36 +108,36 @@ export function fitImage(
         `or "stretch"`,
     );
   }
-  if (fit === "stretch") return resizeBilinear(image, height, width);
+  if (fit === "stretch") {
+    return { covering: target, middle: { top: 0, left: 0, ...target } };
+  }
   // The side that decides gets its target length, the other one the length
   // that keeps the proportions, cut off to a whole number as torchvision does.
   const wide = image.width * height >= image.height * width;
   const covering = wide
-    ? resizeBilinear(
-      image,
+    ? {
       height,
-      Math.max(width, Math.trunc(image.width * height / image.height)),
-    )
-    : resizeBilinear(
-      image,
-      Math.max(height, Math.trunc(image.height * width / image.width)),
+      width: Math.max(
+        width,
+        Math.trunc(image.width * height / image.height),
+      ),
+    }
+    : {
+      height: Math.max(
+        height,
+        Math.trunc(image.height * width / image.width),
+      ),
       width,
-    );
-  return cropCentre(covering, height, width);
-}
-
-function cropCentre(image: Image, height: number, width: number): Image {
-  if (image.height === height && image.width === width) return image;
-  const { channels, data } = image;
-  const top = roundHalfToEven((image.height - height) / 2);
-  const left = roundHalfToEven((image.width - width) / 2);
-  const rowLength = width * channels;
-  const target = new Uint8Array(height * rowLength);
-  for (let y = 0; y < height; y++) {
-    const from = ((top + y) * image.width + left) * channels;
-    target.set(data.subarray(from, from + rowLength), y * rowLength);
-  }
-  return { width, height, channels, data: target };
+    };
+  return {
+    covering,
+    middle: {
+      top: roundHalfToEven((covering.height - height) / 2),
+      left: roundHalfToEven((covering.width - width) / 2),
+      height,
+      width,
+    },
+  };
 }
 
 /** Python's round(), which torchvision takes for the corner of the middle. */

@@ -5,7 +5,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
-import { fitImage } from "../../src/image/fit_image.ts";
+import { fitImage, fitRegion } from "../../src/image/fit_image.ts";
 import { resizeBilinear } from "../../src/image/resize_bilinear.ts";
 import { files } from "./_files.ts";
 import { largestDifference, testImage } from "./_reference.ts";
@@ -49,3 +49,83 @@ Deno.test("fitImage() rejects another fit", () => {
     'Cannot fit image: found fit "pad", expected "crop" or "stretch"',
   );
 });
+
+Deno.test("fitImage() cuts before it enlarges, with the pixels of enlarging before cutting", () => {
+  for (
+    const [height, width, channels] of [
+      [31, 50, 3],
+      [50, 31, 1],
+      [9, 300, 4],
+      [300, 9, 3],
+      [2, 90, 1],
+    ] as const
+  ) {
+    const image = testImage(height, width, channels);
+    for (const [toHeight, toWidth] of [[7, 7], [31, 31], [40, 25]] as const) {
+      const wide = width * toHeight >= height * toWidth;
+      const covering = wide
+        ? resizeBilinear(
+          image,
+          toHeight,
+          Math.trunc(width * toHeight / height),
+        )
+        : resizeBilinear(image, Math.trunc(height * toWidth / width), toWidth);
+      const fitted = fitImage(image, toHeight, toWidth);
+      // fitRegion() in pixels of the enlarged image is the corner that was cut.
+      const region = fitRegion(image, toHeight, toWidth);
+      const top = Math.round(region.top * covering.height / height);
+      const left = Math.round(region.left * covering.width / width);
+      const expected = new Uint8Array(fitted.data.length);
+      for (let y = 0; y < toHeight; y++) {
+        const from = ((top + y) * covering.width + left) * channels;
+        expected.set(
+          covering.data.subarray(from, from + toWidth * channels),
+          y * toWidth * channels,
+        );
+      }
+      assertEquals(fitted.data, expected);
+      assertEquals(top, halfToEven(covering.height - toHeight));
+      assertEquals(left, halfToEven(covering.width - toWidth));
+    }
+  }
+});
+
+Deno.test("fitImage() takes the middle of a line of pixels without enlarging all of it", () => {
+  for (const [height, width] of [[1, 1_000_000], [1_000_000, 1]] as const) {
+    const data = new Uint8Array(1_000_000);
+    data.fill(200, 499_900, 500_100);
+    const started = performance.now();
+    const image = { height, width, channels: 1, data } as const;
+    const fitted = fitImage(image, 224, 224);
+    // Enlarging all of it would take 50 GB.
+    assert(performance.now() - started < 5000);
+    assert(fitted.data.every((value) => value === 200));
+  }
+});
+
+Deno.test("fitRegion() says which part was taken, also between pixels", () => {
+  // 100 rows become 7, and (17 - 7) / 2 columns of 17 are left out.
+  assertEquals(fitRegion({ height: 100, width: 250 }, 7, 7), {
+    top: 0,
+    left: 5 * 250 / 17,
+    height: 100,
+    width: 7 * 250 / 17,
+  });
+  assertEquals(fitRegion({ height: 8, width: 5 }, 4, 4, { fit: "stretch" }), {
+    top: 0,
+    left: 0,
+    height: 8,
+    width: 5,
+  });
+  assertEquals(fitRegion({ height: 8, width: 8 }, 4, 4), {
+    top: 0,
+    left: 0,
+    height: 8,
+    width: 8,
+  });
+});
+
+function halfToEven(value: number): number {
+  const floor = Math.floor(value / 2);
+  return value % 2 === 0 ? floor : floor + floor % 2;
+}

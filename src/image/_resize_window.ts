@@ -1,0 +1,218 @@
+import type { Image } from "./image.ts";
+
+/** A rectangle of whole pixels. */
+export interface PixelWindow {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** For each output position, the first input and the weights of a few from there on. */
+interface Taps {
+  /** First input of each output. */
+  readonly first: Int32Array;
+  /** How many inputs each output has. */
+  readonly count: Int32Array;
+  /** Fixed-point weights, `stride` places for each output. */
+  readonly weights: Int32Array;
+  readonly stride: number;
+}
+
+const PRECISION_BITS = 22;
+const HALF = 1 << (PRECISION_BITS - 1);
+
+/**
+ * The part `window` of what an image of `height` x `width` would be that the
+ * whole was resized to, as {@linkcode resizeBilinear} does. Only what the
+ * window needs is computed: a line of 30,000 x 1 pixels that is to cover a
+ * square grows to gigabytes, its middle does not.
+ */
+export function resizeWindow(
+  image: Image,
+  { height, width }: { height: number; width: number },
+  window: PixelWindow,
+): Image {
+  const { channels } = image;
+  const rows = triangleTaps(image.height, height, {
+    start: window.top,
+    count: window.height,
+  });
+  const columns = triangleTaps(image.width, width, {
+    start: window.left,
+    count: window.width,
+  });
+  const needed = cut(image, rows, columns);
+  let data = channels === 4 ? premultiply(needed.data) : needed.data;
+  if (image.width !== width) {
+    data = resizeRows(data, needed.height, needed.width, {
+      channels,
+      taps: columns,
+    });
+  }
+  if (image.height !== height) {
+    data = resizeColumns(data, window.width * channels, rows);
+  }
+  if (channels === 4) unpremultiply(data);
+  return { width: window.width, height: window.height, channels, data };
+}
+
+/** The part of an image that taps reach, which are then made to count from it. */
+function cut(image: Image, rows: Taps, columns: Taps): Image {
+  const top = fromFirst(rows);
+  const left = fromFirst(columns);
+  const { channels } = image;
+  if (top.count === image.height && left.count === image.width) return image;
+  const rowLength = left.count * channels;
+  const data = new Uint8Array(top.count * rowLength);
+  for (let y = 0; y < top.count; y++) {
+    const from = ((top.start + y) * image.width + left.start) * channels;
+    data.set(image.data.subarray(from, from + rowLength), y * rowLength);
+  }
+  return { height: top.count, width: left.count, channels, data };
+}
+
+function fromFirst({ first, count }: Taps): { start: number; count: number } {
+  const start = first[0]!;
+  const last = first.length - 1;
+  const end = first[last]! + count[last]!;
+  for (let i = 0; i < first.length; i++) first[i] = first[i]! - start;
+  return { start, count: end - start };
+}
+
+/** The taps of outputs `start` to `start + count - 1` of `to`. */
+function triangleTaps(
+  from: number,
+  to: number,
+  outputs: { start: number; count: number },
+): Taps {
+  const scale = from / to;
+  const support = Math.max(scale, 1);
+  const stride = Math.ceil(support) * 2 + 1;
+  const first = new Int32Array(outputs.count);
+  const count = new Int32Array(outputs.count);
+  if (from === to) {
+    // Nothing is resized along this side.
+    first.forEach((_, i) => first[i] = outputs.start + i);
+    return { first, count: count.fill(1), weights: new Int32Array(0), stride };
+  }
+  const weights = new Int32Array(outputs.count * stride);
+  const exact = new Float64Array(stride);
+  for (let i = 0; i < outputs.count; i++) {
+    const centre = (outputs.start + i + 0.5) * scale;
+    const start = Math.max(Math.trunc(centre - support + 0.5), 0);
+    const end = Math.min(Math.trunc(centre + support + 0.5), from);
+    let sum = 0;
+    for (let k = 0; k < end - start; k++) {
+      const distance = Math.abs((k + start - centre + 0.5) * (1 / support));
+      exact[k] = distance < 1 ? 1 - distance : 0;
+      sum += exact[k]!;
+    }
+    first[i] = start;
+    count[i] = end - start;
+    for (let k = 0; k < end - start; k++) {
+      const weight = sum === 0 ? exact[k]! : exact[k]! / sum;
+      weights[i * stride + k] = Math.trunc(
+        0.5 + weight * (1 << PRECISION_BITS),
+      );
+    }
+  }
+  return { first, count, weights, stride };
+}
+
+function resizeRows(
+  data: Uint8Array,
+  height: number,
+  width: number,
+  { channels, taps }: { channels: number; taps: Taps },
+): Uint8Array {
+  const { first, count, weights, stride } = taps;
+  const target = new Uint8Array(height * first.length * channels);
+  let at = 0;
+  for (let y = 0; y < height; y++) {
+    const row = y * width * channels;
+    for (let x = 0; x < first.length; x++) {
+      let source = row + first[x]! * channels;
+      const start = x * stride;
+      const end = start + count[x]!;
+      if (channels === 1) {
+        let sum = HALF;
+        for (let k = start; k < end; k++) {
+          sum = (sum + Math.imul(data[source++]!, weights[k]!)) | 0;
+        }
+        target[at++] = toByte(sum);
+        continue;
+      }
+      // One walk for all colours: the loop that photos spend their time in.
+      let red = HALF;
+      let green = HALF;
+      let blue = HALF;
+      let alpha = HALF;
+      for (let k = start; k < end; k++) {
+        const weight = weights[k]!;
+        red = (red + Math.imul(data[source]!, weight)) | 0;
+        green = (green + Math.imul(data[source + 1]!, weight)) | 0;
+        blue = (blue + Math.imul(data[source + 2]!, weight)) | 0;
+        if (channels === 4) {
+          alpha = (alpha + Math.imul(data[source + 3]!, weight)) | 0;
+        }
+        source += channels;
+      }
+      target[at] = toByte(red);
+      target[at + 1] = toByte(green);
+      target[at + 2] = toByte(blue);
+      if (channels === 4) target[at + 3] = toByte(alpha);
+      at += channels;
+    }
+  }
+  return target;
+}
+
+function resizeColumns(
+  data: Uint8Array,
+  rowLength: number,
+  { first, count, weights, stride }: Taps,
+): Uint8Array {
+  const target = new Uint8Array(first.length * rowLength);
+  const sums = new Int32Array(rowLength);
+  for (let y = 0; y < first.length; y++) {
+    sums.fill(HALF);
+    for (let k = 0; k < count[y]!; k++) {
+      const weight = weights[y * stride + k]!;
+      const row = (first[y]! + k) * rowLength;
+      for (let i = 0; i < rowLength; i++) {
+        sums[i] = sums[i]! + Math.imul(data[row + i]!, weight);
+      }
+    }
+    const row = y * rowLength;
+    for (let i = 0; i < rowLength; i++) target[row + i] = toByte(sums[i]!);
+  }
+  return target;
+}
+
+function toByte(sum: number): number {
+  return Math.min(sum >> PRECISION_BITS, 255);
+}
+
+function premultiply(data: Uint8Array): Uint8Array {
+  const target = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i += 4) {
+    const alpha = data[i + 3]!;
+    for (let c = 0; c < 3; c++) {
+      const product = data[i + c]! * alpha + 128;
+      target[i + c] = ((product >> 8) + product) >> 8;
+    }
+    target[i + 3] = alpha;
+  }
+  return target;
+}
+
+function unpremultiply(data: Uint8Array): void {
+  for (let i = 0; i < data.length; i += 4) {
+    const alpha = data[i + 3]!;
+    if (alpha === 0 || alpha === 255) continue;
+    for (let c = 0; c < 3; c++) {
+      data[i + c] = Math.min(Math.trunc(255 * data[i + c]! / alpha), 255);
+    }
+  }
+}
