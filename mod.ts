@@ -55,7 +55,10 @@ export {
   BatchLoader,
   type BatchLoaderOptions,
 } from "./src/data/batch_loader.ts";
+export { describeImbalance } from "./src/data/class_balance.ts";
+export { checkDataset } from "./src/data/check_dataset.ts";
 export type { Dataset, UnreadableFile } from "./src/data/dataset.ts";
+export { type DatasetArrays, datasetOf } from "./src/data/dataset_of.ts";
 export {
   FETCHABLE_DATASETS,
   fetchDataset,

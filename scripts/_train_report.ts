@@ -5,6 +5,7 @@
  */
 
 import { printable } from "../src/_printable.ts";
+import { describeImbalance } from "../src/data/class_balance.ts";
 import type { Device } from "../src/device/device.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
@@ -45,9 +46,9 @@ export function describeJob(
     `Data: ${printable(trainSet.name)}, ${count(trainSet.length, "image")} ` +
       `to train and ${testSet.length} to test, ${count(classes, "class")}`,
   );
-  for (const note of trainSet.notes ?? []) print(`  ${note}`);
-  if (classes === 1) {
-    print("  with one class there is nothing to tell apart, so nothing is learnt");
+  const imbalance = describeImbalance(trainSet);
+  for (const note of [...trainSet.notes ?? [], ...(imbalance ? [imbalance] : [])]) {
+    print(`  ${printable(note, 1000)}`);
   }
   const parameters = parametersOf(job.model)
     .filter(({ trainable }) => trainable)

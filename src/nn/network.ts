@@ -13,9 +13,12 @@ export interface ImageOptions {
   image: { height: number; width: number; channels: number };
   /** What images are resized to; their own size if left out. */
   inputSize?: { height: number; width: number };
-  /** Mean of each channel, of pixels scaled to [0, 1]. Default: 0.5. */
+  /**
+   * Mean of each channel, or of all if it is one number, of pixels scaled to
+   * [0, 1]. Default: 0.5.
+   */
   mean?: readonly number[];
-  /** Standard deviation of each channel. Default: 0.5. */
+  /** Standard deviation of each channel, or of all. Default: 0.5. */
   deviation?: readonly number[];
 }
 

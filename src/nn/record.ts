@@ -1,6 +1,7 @@
 import type { Program } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { GapcamError } from "../error.ts";
+import { perChannel } from "./_per_channel.ts";
 import { join } from "./graph_of.ts";
 import { kindOf } from "./layers/_kinds.ts";
 import type { ImageOptions, Network } from "./network.ts";
@@ -41,11 +42,10 @@ export function record(
         `found [${outputShape.join(", ")}]`,
     );
   }
-  const half = Array<number>(channels).fill(0.5);
   const prepared = program.prepareImages(images, {
     ...size,
-    mean: options.mean ?? half,
-    deviation: options.deviation ?? half,
+    mean: perChannel(options.mean ?? [0.5], channels),
+    deviation: perChannel(options.deviation ?? [0.5], channels),
   });
   const outputs: Tensor[] = [];
   for (const { name, layer, inputs } of nodes) {

@@ -1,4 +1,5 @@
 import { GapcamError } from "../error.ts";
+import { checkDataset } from "../data/check_dataset.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
@@ -42,6 +43,7 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
+  checkDataset(dataset);
   const batchSize = Math.min(options.batchSize ?? 64, dataset.length);
   const { inputSize, mean, deviation } = options;
   using program = await InferenceProgram.compile(network, {

@@ -1,7 +1,9 @@
 import { GapcamError } from "../error.ts";
+import { checkDataset } from "../data/check_dataset.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { outputsOf } from "../nn/classifier_of.ts";
+import { perChannel } from "../nn/_per_channel.ts";
 import type { Network } from "../nn/network.ts";
 import { TrainingProgram } from "../nn/training_program.ts";
 import type { StateDict } from "../weights/state_dict.ts";
@@ -83,7 +85,14 @@ export class Trainer implements Disposable {
       progress?: TrainingProgress;
     },
   ): Promise<Trainer> {
-    const { config } = options;
+    const { channels } = dataset;
+    // As a checkpoint keeps them: whoever reads it need not know the data.
+    const config: TrainingConfig = {
+      ...options.config,
+      mean: perChannel(options.config.mean, channels),
+      deviation: perChannel(options.config.deviation, channels),
+    };
+    checkDataset(dataset, { leastClasses: 2 });
     assertClasses(network, dataset);
     const normalises = network.graph.nodes.some(({ layer }) =>
       layer.kind === "batchNorm2d"

@@ -23,9 +23,9 @@ export const OPTIMISERS: readonly OptimiserName[] = [
 export interface TrainingConfig {
   /** Height and width that images are resized to, in pixels. Default: 224. */
   imageSize: number;
-  /** Mean of each channel, of pixels scaled to [0, 1]. Default: 0.5 each. */
+  /** Mean of each channel, or of all if it is one, of pixels in [0, 1]. Default: 0.5. */
   mean: number[];
-  /** Standard deviation of each channel. Default: 0.5 each. */
+  /** Standard deviation of each channel, or of all. Default: 0.5. */
   deviation: number[];
   /** Images a step. Default: 64. */
   batchSize: number;
@@ -80,8 +80,8 @@ export function trainingConfig(
   const given = definedOf(overrides);
   const config: TrainingConfig = {
     imageSize: 224,
-    mean: [0.5, 0.5, 0.5],
-    deviation: [0.5, 0.5, 0.5],
+    mean: [0.5],
+    deviation: [0.5],
     batchSize: 64,
     epochs: 100,
     learningRate: 1e-5,
@@ -131,7 +131,7 @@ function assertConfig(config: TrainingConfig): void {
       Array.isArray(config[name]) && config[name].length > 0 &&
       config[name].every((value) => Number.isFinite(value))
     ) continue;
-    refuse(name, "one number for each channel");
+    refuse(name, "one number for each channel, or one for all");
   }
   for (const name of ["learningRate", "weightDecay", "momentum"] as const) {
     if (typeof config[name] !== "number") refuse(name, "a number");
