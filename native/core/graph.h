@@ -18,6 +18,23 @@ inline int64_t size_of(DataType type) { return type == DataType::u8 ? 1 : 4; }
 
 using Shape = std::vector<int64_t>;
 
+// No tensor has more elements, and no operand of an operation a larger dimension: so that what is
+// computed of them, also bytes and doubled sizes, fits 64 bits, and a dimension an int.
+constexpr int64_t max_elements = int64_t{1} << 40;
+constexpr int64_t max_dimension = int64_t{1} << 30;
+
+// Whether the dimensions are positive and their product is at most max_elements.
+inline bool countable(const Shape &shape) {
+  int64_t count = 1;
+  for (const int64_t dimension : shape) {
+    if (dimension < 1 || __builtin_mul_overflow(count, dimension, &count) || count > max_elements) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Of a countable shape, as those of all values are.
 inline int64_t element_count(const Shape &shape) {
   int64_t count = 1;
   for (const int64_t dimension : shape) count *= dimension;

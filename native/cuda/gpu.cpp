@@ -203,14 +203,14 @@ size_t Gpu::free_bytes() const {
   return driver().cuMemGetInfo_v2(&free, &total) == driver::success ? free : 0;
 }
 
+void Gpu::refuse_size() {
+  throw Error(GAPCAM_UNSUPPORTED, "Cannot run a kernel over so many elements; use a smaller batch");
+}
+
 void Gpu::launch_function(driver::Function function, int64_t blocks_x, int64_t blocks_y,
                           void **arguments) const {
   if (blocks_x <= 0 || blocks_y <= 0) return;
-  if (blocks_x > 0x7fffffff || blocks_y > 0xffff) {
-    throw Error(GAPCAM_UNSUPPORTED,
-                "Cannot run a kernel over so many elements; use a smaller "
-                "batch");
-  }
+  if (blocks_x > 0x7fffffff || blocks_y > 0xffff) refuse_size();
   check(driver().cuLaunchKernel(function, static_cast<uint32_t>(blocks_x),
                                 static_cast<uint32_t>(blocks_y), 1, block_threads, 1, 1, 0,
                                 compute_, arguments, nullptr),

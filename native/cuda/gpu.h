@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <type_traits>
 
 #include "backend.h"
 #include "kernel_module.h"
@@ -68,7 +69,7 @@ class Gpu {
               Arguments... arguments) const {
     static_assert(sizeof...(Parameters) == sizeof...(Arguments), "a kernel's argument is missing");
     launch_converted<Parameters...>(kernel.function, blocks_x, blocks_y,
-                                    static_cast<Parameters>(arguments)...);
+                                    narrowed<Parameters>(arguments)...);
   }
   // With one thread for each of `count` elements.
   template <class... Parameters, class... Arguments>
@@ -78,6 +79,17 @@ class Gpu {
   }
 
  private:
+  // An argument as the kernel takes it. What does not fit is refused, not cut.
+  template <class Parameter, class Argument>
+  static Parameter narrowed(Argument argument) {
+    const auto parameter = static_cast<Parameter>(argument);
+    if constexpr (std::is_integral_v<Parameter> && std::is_integral_v<Argument>) {
+      if (static_cast<Argument>(parameter) != argument) refuse_size();
+    }
+    return parameter;
+  }
+  [[noreturn]] static void refuse_size();
+
   template <class... Parameters>
   void launch_converted(driver::Function function, int64_t blocks_x, int64_t blocks_y,
                         Parameters... parameters) const {

@@ -427,3 +427,16 @@ Deno.test("running a program a thousand times allocates nothing", async () => {
   assertGreater(step.milliseconds, 0);
   assertEquals(step.flops, 2 * 2 * 4 * 8 * 8 * 3 * 9);
 });
+
+Deno.test("a program refuses an output whose elements no number counts", () => {
+  using device = openTestDevice();
+  using input = device.tensor([2 ** 19, 1, 1, 1]);
+  using weight = device.tensor([2 ** 19, 1, 2, 2]);
+  using program = device.program();
+  // 2^64 elements, which 64 bits count as 0.
+  assertThrows(
+    () => program.conv2d(input, weight, { padding: 4096 }),
+    GapcamError,
+    "Cannot add conv2d: its output [524288, 524288, 8192, 8192] has more than 2^40 elements",
+  );
+});

@@ -6,24 +6,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { fileURLToPath } from "node:url";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const libraries = Deno.env.get("GAPCAM_LIBRARY_FOLDER") ?? `${root}build`;
-
-async function run(
-  command: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-) {
-  const { code, stdout, stderr } = await new Deno.Command(command, {
-    args: [...args],
-    cwd: root,
-    env,
-  }).output();
-  const text = new TextDecoder();
-  return { code, output: text.decode(stdout) + text.decode(stderr) };
-}
+import { build, libraries, root, run, withoutCompiler } from "./_build.ts";
 
 /** Builds abi_threads in `folder` and runs it for some seconds. */
 async function runThreads(
@@ -31,8 +14,7 @@ async function runThreads(
   seconds: number,
   env: Record<string, string> = {},
 ): Promise<void> {
-  const built = await run("cmake", ["--build", folder, "-t", "abi_threads"]);
-  assertEquals(built.code, 0, built.output);
+  await build("abi_threads", folder);
   const cache = await Deno.makeTempDir();
   try {
     const { code, output } = await run(
@@ -62,33 +44,29 @@ async function configure(folder: string, option: string): Promise<void> {
   assertEquals(code, 0, output);
 }
 
-let unbuildable = "";
-try {
-  await run("cmake", ["--version"]);
-} catch {
-  unbuildable = " (skipped: there is no cmake)";
-}
-
 Deno.test({
-  name: `sixteen threads share the C interface${unbuildable}`,
-  ignore: unbuildable !== "",
+  name: `sixteen threads share the C interface${withoutCompiler}`,
+  ignore: withoutCompiler !== "",
   fn: () => runThreads(libraries, 3),
 });
 
 const sanitize = Deno.env.get("GAPCAM_SANITIZE") === "1";
-const skipped = unbuildable ||
+const skipped = withoutCompiler ||
   (sanitize
     ? ""
     : " (skipped: it builds for some minutes; set GAPCAM_SANITIZE=1)");
 
 Deno.test({
   name:
-    `sixteen threads share the C interface, under AddressSanitizer${skipped}`,
+    `sixteen threads share the C interface, and sizes are refused, under AddressSanitizer${skipped}`,
   ignore: skipped !== "",
   fn: async () => {
     const folder = `${libraries}/address-sanitizer`;
     await configure(folder, "-DGAPCAM_SANITIZE=ON");
     await runThreads(folder, 30);
+    await build("recording_test", folder);
+    const { code, output } = await run(`${folder}/recording_test`, []);
+    assertEquals(code, 0, output);
   },
 });
 

@@ -55,6 +55,10 @@ int32_t gapcam_program_conv2d(gapcam_handle program, gapcam_handle input, gapcam
                           gapcam::to_string(in).c_str(), static_cast<long long>(in[1])));
     recorder.expect_shape(operation.inputs[2], {kernel[0]}, "bias");
     recorder.check_slope(negative_slope);
+    const int64_t rows =
+        recorder.window_count(in[2], kernel[2], stride_height, padding_height, "height");
+    const int64_t columns =
+        recorder.window_count(in[3], kernel[3], stride_width, padding_width, "width");
     operation.kernel_height = static_cast<int>(kernel[2]);
     operation.kernel_width = static_cast<int>(kernel[3]);
     operation.stride_height = stride_height;
@@ -62,10 +66,6 @@ int32_t gapcam_program_conv2d(gapcam_handle program, gapcam_handle input, gapcam
     operation.padding_height = padding_height;
     operation.padding_width = padding_width;
     operation.negative_slope = negative_slope;
-    const int64_t rows = recorder.window_count(in[2], operation.kernel_height, stride_height,
-                                               padding_height, "height");
-    const int64_t columns =
-        recorder.window_count(in[3], operation.kernel_width, stride_width, padding_width, "width");
     *output = recorder.finish(std::move(operation), {in[0], kernel[0], rows, columns});
   });
 }
@@ -131,20 +131,20 @@ int32_t gapcam_program_max_pool2d(gapcam_handle program, gapcam_handle input, in
     operation.inputs = {recorder.use(input, "input")};
     recorder.expect_rank(operation.inputs[0], 4, "input");
     const Shape in = recorder.shape(operation.inputs[0]);
+    const int64_t rows =
+        recorder.window_count(in[2], kernel_height, stride_height, padding_height, "height");
+    const int64_t columns =
+        recorder.window_count(in[3], kernel_width, stride_width, padding_width, "width");
+    recorder.check(2 * padding_height <= kernel_height && 2 * padding_width <= kernel_width,
+                   format("padding must be at most half the kernel, found %d x %d and %d x %d",
+                          padding_height, padding_width, kernel_height, kernel_width),
+                   GAPCAM_INVALID_ARGUMENT);
     operation.kernel_height = kernel_height;
     operation.kernel_width = kernel_width;
     operation.stride_height = stride_height;
     operation.stride_width = stride_width;
     operation.padding_height = padding_height;
     operation.padding_width = padding_width;
-    recorder.check(2 * padding_height <= kernel_height && 2 * padding_width <= kernel_width,
-                   format("padding must be at most half the kernel, found %d x %d and %d x %d",
-                          padding_height, padding_width, kernel_height, kernel_width),
-                   GAPCAM_INVALID_ARGUMENT);
-    const int64_t rows =
-        recorder.window_count(in[2], kernel_height, stride_height, padding_height, "height");
-    const int64_t columns =
-        recorder.window_count(in[3], kernel_width, stride_width, padding_width, "width");
     *output = recorder.finish(std::move(operation), {in[0], in[1], rows, columns});
   });
 }

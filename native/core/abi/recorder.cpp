@@ -53,6 +53,12 @@ ValueId Recorder::use_optional(gapcam_handle handle, const char *role) {
 void Recorder::expect_rank(ValueId id, size_t rank, const char *role) {
   check(shape(id).size() == rank, format("its %s must have %zu dimensions, found %s", role, rank,
                                          gapcam::to_string(shape(id)).c_str()));
+  for (const int64_t dimension : shape(id)) {
+    check(
+        dimension <= max_dimension,
+        format("its %s %s has a dimension above 2^30", role, gapcam::to_string(shape(id)).c_str()),
+        GAPCAM_INVALID_ARGUMENT);
+  }
 }
 
 void Recorder::expect_shape(ValueId id, const Shape &expected, const char *role) {
@@ -68,23 +74,31 @@ void Recorder::check_slope(float slope) {
         GAPCAM_INVALID_ARGUMENT);
 }
 
-int64_t Recorder::window_count(int64_t size, int kernel, int stride, int padding,
+int64_t Recorder::window_count(int64_t size, int64_t kernel, int stride, int padding,
                                const char *direction) {
   check(kernel >= 1 && stride >= 1 && padding >= 0 && kernel <= 4096 && stride <= 4096 &&
             padding <= 4096,
         format("kernel, stride and padding must be positive and at most 4096 (padding may be 0), "
-               "found %d, %d and %d",
-               kernel, stride, padding),
+               "found %lld, %d and %d",
+               static_cast<long long>(kernel), stride, padding),
         GAPCAM_INVALID_ARGUMENT);
   check(size + 2 * padding >= kernel,
-        format("a kernel of %d does not fit an input %s of %lld with padding %d", kernel, direction,
-               static_cast<long long>(size), padding));
+        format("a kernel of %lld does not fit an input %s of %lld with padding %d",
+               static_cast<long long>(kernel), direction, static_cast<long long>(size), padding));
   return (size + 2 * padding - kernel) / stride + 1;
 }
 
 gapcam_handle Recorder::finish(Operation operation, Shape output) {
-  check(element_count(output) < (int64_t{1} << 40), "its output is too large",
+  check(countable(output),
+        format("its output %s has more than 2^40 elements; use a smaller batch or smaller images",
+               gapcam::to_string(output).c_str()),
         GAPCAM_INVALID_ARGUMENT);
+  for (const ValueId input : operation.inputs) {
+    check(input == no_value || graph().value(input).storage || graph().value(input).producer >= 0,
+          "one of its inputs is a gradient, which is made after all operations; read it, or give "
+          "it to an optimiser step",
+          GAPCAM_INVALID_ARGUMENT);
+  }
   Value value;
   value.shape = std::move(output);
   value.producer = static_cast<int>(graph().operations.size());

@@ -26,12 +26,14 @@ class Recorder {
 
   const Shape &shape(ValueId id) { return graph().shape(id); }
 
+  // Also that each dimension is at most max_dimension.
   void expect_rank(ValueId id, size_t rank, const char *role);
   void expect_shape(ValueId id, const Shape &expected, const char *role);
   void check_slope(float slope);
 
   // Size of a convolution's or a pool's output along one direction.
-  int64_t window_count(int64_t size, int kernel, int stride, int padding, const char *direction);
+  int64_t window_count(int64_t size, int64_t kernel, int stride, int padding,
+                       const char *direction);
 
   // Appends an operation; gives the handle of what it makes.
   gapcam_handle finish(Operation operation, Shape output);

@@ -18,15 +18,11 @@ int32_t gapcam_tensor_create(gapcam_handle device, int32_t data_type, int32_t ra
     require(rank >= 1 && rank <= GAPCAM_MAX_RANK,
             format("Cannot create a tensor of rank %d: expected 1 to %d", rank, GAPCAM_MAX_RANK));
     auto object = std::make_shared<TensorObject>();
-    int64_t count = 1;
-    for (int32_t i = 0; i < rank; i++) {
-      require(shape[i] >= 1 && shape[i] <= (int64_t{1} << 40) / count,
-              format("Cannot create a tensor whose dimension %d is %lld: expected 1 or more, and "
-                     "at most 2^40 elements in all",
-                     i, static_cast<long long>(shape[i])));
-      count *= shape[i];
-      object->shape.push_back(shape[i]);
-    }
+    object->shape.assign(shape, shape + rank);
+    require(countable(object->shape),
+            format("Cannot create a tensor of shape %s: expected dimensions of 1 or more, and at "
+                   "most 2^40 elements in all",
+                   gapcam::to_string(object->shape).c_str()));
     object->device = owner;
     object->type = static_cast<DataType>(data_type);
     object->staged = (flags & GAPCAM_TENSOR_STAGED) != 0;

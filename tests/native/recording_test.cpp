@@ -1,0 +1,216 @@
+// What the C interface refuses before a backend sees it: sizes that no number holds, and values
+// that are not there yet. The backend here has no memory, so that tensors of any size can be made.
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+
+namespace gapcam {
+
+namespace {
+
+class NoStorage : public Storage {
+  void write(const void *, size_t) override {}
+  void read(void *, size_t) override {}
+};
+
+class NoDevice : public Device {
+  std::shared_ptr<Storage> allocate(DataType, const Shape &, bool) override {
+    return std::make_shared<NoStorage>();
+  }
+  std::unique_ptr<Executable> compile(std::shared_ptr<const Graph>) override {
+    throw Error(GAPCAM_UNSUPPORTED, "Cannot compile a program without a backend");
+  }
+  std::string describe() const override { return "{}"; }
+  uint64_t free_bytes() const override { return 0; }
+};
+
+}  // namespace
+
+std::unique_ptr<Device> open_device(const DeviceOptions &) { return std::make_unique<NoDevice>(); }
+std::string describe_backend() { return "{}"; }
+
+}  // namespace gapcam
+
+namespace {
+
+constexpr int32_t int_max = INT32_MAX;
+constexpr int64_t big = int64_t{1} << 31;
+
+// One device and one program to record in.
+struct Bench {
+  gapcam_handle device = 0, program = 0, out = 0;
+  char message[GAPCAM_MESSAGE_BYTES] = "";
+
+  Bench() {
+    gapcam_device_open(0, 0, 1, 0, &device, message);
+    gapcam_program_create(device, 0, &program, message);
+  }
+  ~Bench() { gapcam_device_close(device, nullptr); }
+
+  int32_t create(const std::vector<int64_t> &shape, int32_t type = GAPCAM_F32) {
+    return gapcam_tensor_create(device, type, static_cast<int32_t>(shape.size()), shape.data(), 0,
+                                &out, message);
+  }
+  gapcam_handle tensor(const std::vector<int64_t> &shape, int32_t type = GAPCAM_F32) {
+    create(shape, type);
+    return out;
+  }
+  int32_t conv2d(const std::vector<int64_t> &x, const std::vector<int64_t> &weight, int stride,
+                 int padding) {
+    const gapcam_handle input = tensor(x), kernel = tensor(weight);
+    return gapcam_program_conv2d(program, input, kernel, 0, stride, stride, padding, padding, 1.0f,
+                                 &out, message);
+  }
+  int32_t max_pool2d(int64_t size, int kernel, int stride, int padding) {
+    const gapcam_handle input = tensor({1, 1, size, size});
+    return gapcam_program_max_pool2d(program, input, kernel, kernel, stride, stride, padding,
+                                     padding, &out, message);
+  }
+  int32_t linear(const std::vector<int64_t> &x, const std::vector<int64_t> &weight) {
+    const gapcam_handle input = tensor(x), matrix = tensor(weight);
+    return gapcam_program_linear(program, input, matrix, 0, &out, message);
+  }
+  int32_t prepare_images(const std::vector<int64_t> &images, int64_t height, int64_t width) {
+    const float ones[] = {1, 1, 1, 1};
+    const gapcam_handle input = tensor(images, GAPCAM_U8);
+    return gapcam_program_prepare_images(program, input, height, width, ones, ones, &out, message);
+  }
+  // Reads with a buffer of one byte, for what the message says of the bytes expected.
+  int32_t read_byte(gapcam_handle handle) {
+    char byte = 0;
+    return gapcam_tensor_read(handle, &byte, 1, message);
+  }
+  // The gradient of the sum of leaky_relu(x), recorded.
+  gapcam_handle gradient() {
+    const gapcam_handle x = tensor({1});
+    gapcam_handle y = 0, made = 0;
+    gapcam_program_leaky_relu(program, x, 0.5f, &y, message);
+    gapcam_program_backward(program, y, 0, &x, 1, &made, message);
+    return made;
+  }
+};
+
+struct Case {
+  const char *name;
+  std::function<int32_t(Bench &)> call;
+  int32_t status;
+  const char *part;  // of the message
+};
+
+const Case cases[] = {
+    {"a tensor of 2^40 elements",
+     [](Bench &b) {
+       return b.create({1 << 20, 1 << 20});
+     },
+     GAPCAM_OK, ""},
+    {"a tensor of 2^40 + 1", [](Bench &b) { return b.create({(int64_t{1} << 40) + 1}); },
+     GAPCAM_INVALID_ARGUMENT, "tensor of shape [1099511627777]: expected"},
+    {"a tensor whose product is 2^64",
+     [](Bench &b) {
+       return b.create({big, big, 4});
+     },
+     GAPCAM_INVALID_ARGUMENT, "[2147483648, 2147483648, 4]: expected dimensions of 1 or more"},
+    {"a tensor whose product is 2^63",
+     [](Bench &b) {
+       return b.create({INT64_MAX, INT64_MAX});
+     },
+     GAPCAM_INVALID_ARGUMENT, "at most 2^40 elements in all"},
+    {"a tensor of two negative dimensions",
+     [](Bench &b) {
+       return b.create({-2, -2});
+     },
+     GAPCAM_INVALID_ARGUMENT, "[-2, -2]: expected dimensions of 1 or more"},
+    {"bytes of 2^40 floats",
+     [](Bench &b) {
+       return b.read_byte(b.tensor({1 << 20, 1 << 20}));
+     },
+     GAPCAM_SHAPE_MISMATCH, "got a buffer of 1 bytes, expected 4398046511104"},
+    {"a convolution whose output has 2^64 elements",
+     [](Bench &b) {
+       return b.conv2d({1 << 19, 1, 1, 1}, {1 << 19, 1, 2, 2}, 1, 4096);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its output [524288, 524288, 8192, 8192] has more than 2^40"},
+    {"a kernel of 2^32 + 1 rows",
+     [](Bench &b) {
+       return b.conv2d({1, 1, 8, 8}, {1, 1, (int64_t{1} << 32) + 1, 1}, 1, 0);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its weight [1, 1, 4294967297, 1] has a dimension above 2^30"},
+    {"a kernel of 2^30 rows",
+     [](Bench &b) {
+       return b.conv2d({1, 1, 8, 8}, {1, 1, 1 << 30, 1}, 1, 0);
+     },
+     GAPCAM_INVALID_ARGUMENT, "at most 4096 (padding may be 0), found 1073741824, 1 and 0"},
+    {"a padding of 2^31 - 1",
+     [](Bench &b) {
+       return b.conv2d({1, 1, 8, 8}, {1, 1, 1, 1}, 1, int_max);
+     },
+     GAPCAM_INVALID_ARGUMENT, "found 1, 1 and 2147483647"},
+    {"a stride of 0",
+     [](Bench &b) {
+       return b.conv2d({1, 1, 8, 8}, {1, 1, 1, 1}, 0, 0);
+     },
+     GAPCAM_INVALID_ARGUMENT, "found 1, 0 and 0"},
+    {"more channels than an int holds",
+     [](Bench &b) {
+       return b.conv2d({1, 1, 1, 1}, {big, 1, 1, 1}, 1, 0);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its weight [2147483648, 1, 1, 1] has a dimension above 2^30"},
+    {"an image higher than an int holds",
+     [](Bench &b) {
+       return b.prepare_images({1, big, 1, 1}, 1, 1);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its image batch [1, 2147483648, 1, 1] has a dimension above 2^30"},
+    {"images whose prepared batch has 2^64 elements",
+     [](Bench &b) {
+       return b.prepare_images({1 << 30, 1, 1, 4}, 65536, 65536);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its output [1073741824, 4, 65536, 65536] has more than 2^40"},
+    {"a pool's padding of 2^31 - 1", [](Bench &b) { return b.max_pool2d(8, 2, 2, int_max); },
+     GAPCAM_INVALID_ARGUMENT, "found 2, 2 and 2147483647"},
+    {"a pool's kernel of 2^31 - 1", [](Bench &b) { return b.max_pool2d(8, int_max, 2, 0); },
+     GAPCAM_INVALID_ARGUMENT, "found 2147483647, 2 and 0"},
+    {"a linear layer whose output has 2^63 elements",
+     [](Bench &b) {
+       return b.linear({big, 1}, {2 * big, 1});
+     },
+     GAPCAM_INVALID_ARGUMENT, "its input [2147483648, 1] has a dimension above 2^30"},
+    {"a linear layer whose output has 2^60 elements",
+     [](Bench &b) {
+       return b.linear({1 << 30, 1}, {1 << 30, 1});
+     },
+     GAPCAM_INVALID_ARGUMENT, "its output [1073741824, 1073741824] has more than 2^40"},
+    {"a linear layer whose output has 2^40 elements",
+     [](Bench &b) {
+       return b.linear({1 << 20, 1}, {1 << 20, 1});
+     },
+     GAPCAM_OK, ""},
+    {"an operation on a gradient",
+     [](Bench &b) {
+       const gapcam_handle gradient = b.gradient();
+       return gapcam_program_leaky_relu(b.program, gradient, 0.5f, &b.out, b.message);
+     },
+     GAPCAM_INVALID_ARGUMENT, "Cannot add leaky_relu: one of its inputs is a gradient"},
+};
+
+}  // namespace
+
+int main() {
+  int failures = 0;
+  for (const Case &one : cases) {
+    Bench bench;
+    bench.message[0] = '\0';
+    const int32_t status = one.call(bench);
+    const std::string message = status == GAPCAM_OK ? "" : bench.message;
+    if (status == one.status && message.find(one.part) != std::string::npos) continue;
+    failures++;
+    std::printf("FAILED: %s: found status %d, \"%s\", expected %d with \"%s\"\n", one.name, status,
+                message.c_str(), one.status, one.part);
+  }
+  std::printf("%s: %zu cases, %d failures\n", failures ? "failed" : "passed", std::size(cases),
+              failures);
+  return failures ? 1 : 0;
+}

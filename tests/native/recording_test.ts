@@ -1,0 +1,14 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { build, libraries, run, withoutCompiler } from "./_build.ts";
+
+Deno.test({
+  name:
+    `recording refuses sizes that no number holds, and gradients as inputs${withoutCompiler}`,
+  ignore: withoutCompiler !== "",
+  fn: async () => {
+    await build("recording_test");
+    const { code, output } = await run(`${libraries}/recording_test`, []);
+    assertEquals(code, 0, output);
+    assertMatch(output, /^passed: \d\d cases, 0 failures$/m);
+  },
+});
