@@ -1,43 +1,58 @@
 /**
- * Explains images of a data set and photographs, and draws their maps.
+ * Explains images of a data set and photographs, one after the other.
  *
  * @module
  */
 
-import { globSync } from "node:fs";
-import { overlayCam } from "../src/cam/overlay_cam.ts";
+import type { ImageRegion } from "../src/cam/image_region.ts";
+import { osReason } from "../src/_files.ts";
+import { DATASET_NAMES } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
 import { Explainer, type Explanation } from "../src/explain/explainer.ts";
-import type { ColormapName } from "../src/image/colormap.ts";
 import { fitImage } from "../src/image/fit_image.ts";
 import type { Image } from "../src/image/image.ts";
 import { resizeBilinear } from "../src/image/resize_bilinear.ts";
 import { toRgb } from "../src/image/to_rgb.ts";
-import { userPath } from "./_command.ts";
 import { parseIndices } from "./_indices.ts";
 import { type NetworkFlags, openImages, type OpenRun } from "./_network.ts";
 import { imageOf } from "./_pictures.ts";
 
-/** One image, what the network made of it, and its pictures. */
+/** What images of data sets are called. */
+const NUMBERED = new RegExp(
+  `^((${DATASET_NAMES.join("|")})-)?(train-)?\\d+$`,
+  "i",
+);
+
+/** One image and what the network made of it. */
 export interface Subject {
   /** What its files are called. */
   name: string;
+  /** What its caption calls it. */
+  title: string;
   /** Its number in the data set, or its path. */
   index: number | string;
   /** The class that its label says; undefined for a photograph. */
   label: number | undefined;
   explanation: Explanation;
+  /** What is drawn. */
   plain: Image;
-  cam: Image;
+  /** The part of it that the network looked at; undefined for all. */
+  region: ImageRegion | undefined;
+  /** A sentence about that part. */
+  note: string | undefined;
 }
 
-/** How images are explained and drawn. */
-export interface DrawOptions {
+/** An image that could not be explained, and why. */
+export interface Failure {
+  index: number | string;
+  reason: string;
+}
+
+/** Which images are explained, and how. */
+export interface ExplainFlags {
   flags: NetworkFlags & {
     index: number | undefined;
     indices: string | undefined;
-    alpha: number | undefined;
-    colormap: string | undefined;
     fit: string | undefined;
     "full-size": boolean;
   };
@@ -47,151 +62,180 @@ export interface DrawOptions {
   size: number;
 }
 
+/** Images to come: how many, and what became of each, in order. */
+export interface Subjects {
+  count: number;
+  each: AsyncIterable<Subject | Failure>;
+}
+
 /** Explains the images of the data set that flags name. */
 export async function explainDataset(
   run: OpenRun,
-  options: DrawOptions,
-): Promise<Subject[]> {
-  const { flags, size } = options;
+  options: ExplainFlags,
+): Promise<Subjects> {
+  const { flags } = options;
   const dataset = await openImages(flags, run.checkpoint);
   const indices = parseIndices(
     flags.indices ?? String(flags.index ?? 3),
     dataset.length,
   );
-  const batchSize = Math.min(indices.length, 16);
-  using explainer = await Explainer.create(run.network, {
-    ...run.input,
-    batchSize,
-    image: dataset,
-  });
-  const subjects: Subject[] = [];
-  const imageBytes = dataset.height * dataset.width * dataset.channels;
-  for (let start = 0; start < indices.length; start += batchSize) {
-    const some = indices.slice(start, start + batchSize);
-    const pixels = new Uint8Array(batchSize * imageBytes);
-    await dataset.read(some, pixels);
-    const unread = some.find((index) => dataset.labels[index]! < 0);
-    if (unread !== undefined) {
-      throw new GapcamError(
-        "bad-data",
-        `Cannot explain image ${unread} of ${dataset.name}: its file cannot ` +
-          "be read",
-      );
-    }
-    const explanations = await explainer.explain(pixels, {
-      count: some.length,
-      ...classOption(options),
+  // Other images than those of the run's test split have names of their own.
+  const prefix = [
+    dataset.name === run.checkpoint.dataset.name ? "" : `${dataset.name}-`,
+    flags.split === "train" ? "train-" : "",
+  ].join("");
+  async function* each(): AsyncGenerator<Subject | Failure> {
+    const batchSize = Math.min(indices.length, 16);
+    using explainer = await Explainer.create(run.network, {
+      ...run.input,
+      batchSize,
+      image: dataset,
     });
-    explanations.forEach((explanation, i) => {
-      const image = imageOf(dataset, pixels, i);
-      const plain = resizeBilinear(image, size, size);
-      subjects.push({
-        name: String(some[i]),
-        index: some[i]!,
-        label: dataset.labels[some[i]!]!,
-        explanation,
-        plain,
-        cam: overlayCam(plain, explanation.map, colours(options)),
+    const { height, width, channels } = dataset;
+    const pixels = new Uint8Array(batchSize * height * width * channels);
+    for (let start = 0; start < indices.length; start += batchSize) {
+      const some = indices.slice(start, start + batchSize);
+      await dataset.read(some, pixels);
+      const explanations = await explainer.explain(pixels, {
+        count: some.length,
+        ...classOption(options),
       });
-    });
+      for (const [i, index] of some.entries()) {
+        // The loader marks what it cannot read with no label.
+        if (dataset.labels[index]! < 0) {
+          yield {
+            index,
+            reason: `Cannot explain image ${index} of ${dataset.name}: its ` +
+              "file cannot be read",
+          };
+          continue;
+        }
+        yield {
+          name: `${prefix}${index}`,
+          title: `image ${index}`,
+          index,
+          label: dataset.labels[index]!,
+          explanation: explanations[i]!,
+          plain: resizeBilinear(
+            imageOf(dataset, pixels, i),
+            options.size,
+            options.size,
+          ),
+          region: undefined,
+          note: undefined,
+        };
+      }
+    }
   }
-  return subjects;
+  return { count: indices.length, each: each() };
 }
 
 /**
  * Explains photographs: each becomes a square as large as the network's
  * images, by cutting out its middle or by stretching.
  */
-export async function explainPhotographs(
+export function explainPhotographs(
   run: OpenRun,
-  patterns: readonly string[],
-  options: DrawOptions,
-): Promise<Subject[]> {
-  // Only here, because the decoders take a while to load.
-  const { readImageFile } = await import("../src/image/read_image_file.ts");
-  const { imageSize, mean } = run.checkpoint.training;
-  const channels = mean.length as 1 | 3;
-  using explainer = await Explainer.create(run.network, {
-    ...run.input,
-    batchSize: 1,
-    image: { height: imageSize, width: imageSize, channels },
-  });
-  const subjects: Subject[] = [];
-  const names = new Set<string>();
-  for (const path of new Set(patterns.flatMap(expand))) {
-    const photograph = await readImageFile(path);
-    const fit = (options.flags.fit ?? "crop") as "crop" | "stretch";
-    const input = withChannels(
-      fitImage(photograph, imageSize, imageSize, { fit }),
-      channels,
-    );
-    const [explanation] = await explainer.explain(
-      input.data,
-      classOption(options),
-    );
-    subjects.push({
-      name: freshName(path, names),
-      index: path,
-      label: undefined,
-      explanation: explanation!,
-      ...drawPhotograph(photograph, explanation!, { ...options, fit }),
+  paths: readonly string[],
+  options: ExplainFlags,
+): Subjects {
+  async function* each(): AsyncGenerator<Subject | Failure> {
+    // Only here, because the decoders take a while to load.
+    const { readImageFile } = await import("../src/image/read_image_file.ts");
+    const { imageSize, mean } = run.checkpoint.training;
+    const channels = mean.length as 1 | 3;
+    using explainer = await Explainer.create(run.network, {
+      ...run.input,
+      batchSize: 1,
+      image: { height: imageSize, width: imageSize, channels },
     });
+    const fit = (options.flags.fit ?? "crop") as "crop" | "stretch";
+    const names = new Set<string>();
+    for (const path of paths) {
+      let photograph: Image;
+      try {
+        photograph = await readImageFile(path);
+      } catch (error) {
+        yield { index: path, reason: reasonOf(error) };
+        continue;
+      }
+      const input = withChannels(
+        fitImage(photograph, imageSize, imageSize, { fit }),
+        channels,
+      );
+      const [explanation] = await explainer.explain(
+        input.data,
+        classOption(options),
+      );
+      yield {
+        name: freshName(path, names),
+        title: path.slice(path.lastIndexOf("/") + 1),
+        index: path,
+        label: undefined,
+        explanation: explanation!,
+        ...shown(photograph, { ...options, fit, imageSize }),
+      };
+    }
   }
-  return subjects;
+  return { count: paths.length, each: each() };
 }
 
-function drawPhotograph(
+/** What is drawn of a photograph, and what part of it the network saw. */
+function shown(
   photograph: Image,
-  explanation: Explanation,
-  options: DrawOptions & { fit: "crop" | "stretch" },
-): { plain: Image; cam: Image } {
-  const { map } = explanation;
-  const { fit, size } = options;
-  if (!options.flags["full-size"]) {
-    const plain = fitImage(photograph, size, size, { fit });
-    return { plain, cam: overlayCam(plain, map, colours(options)) };
-  }
-  if (fit === "stretch") {
+  options: ExplainFlags & { fit: "crop" | "stretch"; imageSize: number },
+): Pick<Subject, "plain" | "region" | "note"> {
+  const { fit, size, imageSize } = options;
+  const { height, width } = photograph;
+  const region = fit === "crop"
+    ? middleRegion(photograph, imageSize)
+    : undefined;
+  const whole = !region || region.width === 1 && region.height === 1;
+  const part = whole
+    ? undefined
+    : `The network looked at the middle, ${
+      Math.round(region.width * width)
+    } x ${Math.round(region.height * height)} pixels of ${width} x ${height}`;
+  if (options.flags["full-size"]) {
     return {
       plain: photograph,
-      cam: overlayCam(photograph, map, colours(options)),
+      region: whole ? undefined : region,
+      note: part && `${part}; the rest is dimmed`,
     };
   }
-  // The network saw the middle square and nothing else; only that is coloured.
-  const side = Math.min(photograph.height, photograph.width);
-  const middle = fitImage(photograph, side, side);
-  const cam = toRgb(photograph);
-  const target = { ...cam, data: cam.data.slice() };
-  paste(overlayCam(middle, map, colours(options)), target);
-  return { plain: photograph, cam: target };
-}
-
-/** Copies an RGB image into the middle of another, whence fitImage() cut it. */
-function paste(image: Image, target: Image): void {
-  const top = halfToEven(target.height - image.height);
-  const left = halfToEven(target.width - image.width);
-  for (let y = 0; y < image.height; y++) {
-    target.data.set(
-      image.data.subarray(y * image.width * 3, (y + 1) * image.width * 3),
-      ((top + y) * target.width + left) * 3,
-    );
-  }
-}
-
-/** Half of a whole number, rounded to an even one where it lies between two. */
-function halfToEven(value: number): number {
-  const floor = Math.floor(value / 2);
-  return value % 2 === 0 ? floor : floor + floor % 2;
-}
-
-function colours(options: DrawOptions) {
   return {
-    alpha: options.flags.alpha ?? 0.4,
-    colormap: (options.flags.colormap ?? "jet") as ColormapName,
+    plain: fitImage(photograph, size, size, { fit }),
+    region: undefined,
+    note: part,
   };
 }
 
-function classOption(options: DrawOptions): { classIndex?: number } {
+/** The part that fitImage() crops to a square, exactly. */
+function middleRegion({ height, width }: Image, side: number): ImageRegion {
+  const shorter = Math.min(height, width);
+  const across = middleOf(Math.trunc(width * side / shorter), side);
+  const down = middleOf(Math.trunc(height * side / shorter), side);
+  return {
+    left: across.start,
+    top: down.start,
+    width: across.share,
+    height: down.share,
+  };
+}
+
+/** The middle of a line that was brought to a length, as shares of it. */
+function middleOf(
+  length: number,
+  side: number,
+): { start: number; share: number } {
+  const start = (length - side) / 2;
+  const floor = Math.floor(start);
+  // Halves go to the even one, as torchvision's do.
+  const whole = start - floor === 0.5 ? floor + floor % 2 : Math.round(start);
+  return { start: whole / length, share: side / length };
+}
+
+function classOption(options: ExplainFlags): { classIndex?: number } {
   return options.classIndex === undefined
     ? {}
     : { classIndex: options.classIndex };
@@ -212,29 +256,16 @@ function withChannels(image: Image, channels: 1 | 3): Image {
   return { height, width, channels: 1, data: grey };
 }
 
-/** The files that a path or a pattern such as `photos/*.jpg` names, in order. */
-function expand(pattern: string): string[] {
-  const path = userPath(pattern);
-  if (!/[*?[{]/.test(pattern)) return [path];
-  try {
-    // A file may be called so.
-    if (Deno.statSync(path).isFile) return [path];
-  } catch {
-    // It is a pattern.
-  }
-  const files = globSync(path).map(String).sort();
-  if (files.length > 0) return files;
-  throw new GapcamError(
-    "not-found",
-    `Cannot find photographs: no file fits ${JSON.stringify(pattern)}`,
-  );
+/** A file's name without folder and ending, told apart from others. */
+function freshName(path: string, taken: Set<string>): string {
+  const file = path.slice(path.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
+  const base = NUMBERED.test(file) ? `photograph-${file}` : file;
+  let name = base;
+  for (let i = 2; taken.has(name.toLowerCase()); i++) name = `${base}-${i}`;
+  taken.add(name.toLowerCase());
+  return name;
 }
 
-/** A file's name without folder and ending, told apart from earlier ones. */
-function freshName(path: string, taken: Set<string>): string {
-  const base = path.slice(path.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
-  let name = base;
-  for (let i = 2; taken.has(name); i++) name = `${base}-${i}`;
-  taken.add(name);
-  return name;
+function reasonOf(error: unknown): string {
+  return error instanceof GapcamError ? error.message : osReason(error);
 }

@@ -51,8 +51,14 @@ export function formatSeconds(seconds: number): string {
 
 /** A progress line on a terminal, redrawn at most ten times a second. */
 export class ProgressBar implements Disposable {
+  readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
   #drawn = -Infinity;
   #shown = false;
+
+  /** Draws on standard output, or on another terminal. */
+  constructor(stream: typeof Deno.stdout | typeof Deno.stderr = Deno.stdout) {
+    this.#stream = stream;
+  }
 
   /**
    * Draws, unless the last drawing was less than a tenth of a second ago.
@@ -65,12 +71,12 @@ export class ProgressBar implements Disposable {
     if (!options.waiting && now - this.#drawn < 100) return;
     this.#drawn = options.waiting ? -Infinity : now;
     this.#shown = true;
-    write(`\r\x1b[K${formatProgress(state, columnsOf())}`);
+    this.#write(`\r\x1b[K${formatProgress(state, columnsOf())}`);
   }
 
   /** Removes the line, so that others can be printed. */
   clear(): void {
-    if (this.#shown) write("\r\x1b[K");
+    if (this.#shown) this.#write("\r\x1b[K");
     this.#shown = false;
     this.#drawn = -Infinity;
   }
@@ -78,6 +84,14 @@ export class ProgressBar implements Disposable {
   /** Removes the line. */
   [Symbol.dispose](): void {
     this.clear();
+  }
+
+  #write(text: string): void {
+    try {
+      writeAll(this.#stream, text);
+    } catch {
+      // The terminal is gone; what draws on it goes on.
+    }
   }
 }
 
@@ -93,13 +107,5 @@ function columnsOf(): number {
     return Deno.consoleSize().columns || 80;
   } catch {
     return 80;
-  }
-}
-
-function write(text: string): void {
-  try {
-    writeAll(Deno.stdout, text);
-  } catch {
-    // The terminal is gone; what draws on it goes on.
   }
 }

@@ -4,13 +4,20 @@
  * @module
  */
 
-import { normaliseMap } from "../src/cam/normalise_map.ts";
+import { printable } from "../src/_printable.ts";
+import { encodeNpy } from "../src/cam/encode_npy.ts";
 import { GapcamError } from "../src/error.ts";
 import { COLORMAP_NAMES } from "../src/image/colormap.ts";
 import { encodePng } from "../src/image/encode_png.ts";
-import { grid } from "../src/image/grid.ts";
-import type { Image } from "../src/image/image.ts";
-import { resizeBilinear } from "../src/image/resize_bilinear.ts";
+import {
+  print,
+  report,
+  type Result,
+  resultOf,
+  textsOf,
+} from "./_cam_result.ts";
+import { ContactSheets } from "./_cam_sheet.ts";
+import { lookOf, picturesOf, suffixesOf } from "./_cam_pictures.ts";
 import {
   type Flag,
   type FlagValues,
@@ -20,11 +27,13 @@ import {
 import {
   explainDataset,
   explainPhotographs,
-  type Subject,
+  type Failure,
 } from "./_explain.ts";
 import { parseClass } from "./_indices.ts";
 import { NETWORK_FLAGS, openRun } from "./_network.ts";
+import { photographFiles } from "./_photographs.ts";
 import { writeFile } from "./_pictures.ts";
+import { ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
 
 const FLAGS = {
@@ -42,7 +51,7 @@ const FLAGS = {
   image: {
     type: "string",
     multiple: true,
-    help: "photographs instead (JPEG, PNG); several, and patterns as *.jpg",
+    help: "photographs instead: files, folders, and patterns as *.jpg",
     placeholder: "FILE",
   },
   fit: {
@@ -54,7 +63,7 @@ const FLAGS = {
   },
   "full-size": {
     type: "boolean",
-    help: "pictures in the photograph's own size",
+    help: "the whole photograph; what was not looked at is dimmed",
   },
   class: {
     type: "string",
@@ -73,8 +82,8 @@ const FLAGS = {
     type: "integer",
     min: 8,
     max: 4096,
-    help: "height and width of a picture",
-    default: "the network's, at least 224",
+    help: "height and width of a picture, and of tiles up to 512",
+    default: "the network's, at least 224; tiles 128",
     placeholder: "PIXELS",
   },
   alpha: {
@@ -82,116 +91,121 @@ const FLAGS = {
     min: 0,
     max: 1,
     help: "share of the colours in the overlay",
-    default: "0.4",
+    default: "0.6; signed 0.75; notebook 0.4",
   },
   colormap: {
     type: "string",
     choices: COLORMAP_NAMES,
     help: "which colours",
-    default: "jet",
+    default: "inferno; signed bwr; notebook jet",
     placeholder: "NAME",
   },
+  signed: {
+    type: "boolean",
+    help: "show evidence against the class too, around zero",
+  },
+  style: {
+    type: "string",
+    choices: ["figure", "notebook"],
+    help:
+      "a picture for a person, or the overlay alone, stretched to its range",
+    default: "figure",
+    placeholder: "STYLE",
+  },
+  raw: { type: "boolean", help: "write each map as numbers too, N-map.npy" },
   json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
 
 type Flags = FlagValues<typeof FLAGS>;
 
-/** What is printed of one image. */
-interface Result {
-  /** The image's number in the data set, or the photograph's path. */
-  index: number | string;
-  /** The class that the label says; undefined for a photograph. */
-  real: string | undefined;
-  predicted: string;
-  /** The class that the map explains. */
-  class: string;
-  logit: number;
-  reconstructed: number;
-  residual: number;
-  minimum: number;
-  maximum: number;
-  constant: boolean;
-  files: string[];
-}
+/** From so many images on only what the network says is printed of each. */
+const MANY = 17;
 
-async function main(flags: Flags): Promise<void> {
+async function main(flags: Flags): Promise<number> {
+  const given = [...flags.image, ...flags.positional];
+  assertSources(flags, given);
   using run = await openRun(flags);
-  if (!flags.json && flags.checkpoint === undefined) {
-    console.log(`Checkpoint: ${shownPath(run.path)}`);
-  }
-  const { classes } = run.checkpoint;
+  const { classes, progress, modelName, training } = run.checkpoint;
   const classIndex = flags.class === undefined
     ? undefined
     : parseClass(flags.class, classes);
-  const given = [...flags.image, ...flags.positional];
-  assertSources(flags, given);
-  const size = flags.size ?? Math.max(224, run.checkpoint.training.imageSize);
+  const size = flags.size ?? Math.max(224, training.imageSize);
+  const look = lookOf(flags, { classes, size });
   const options = { flags, classIndex, size };
   const subjects = flags.image.length > 0
-    ? await explainPhotographs(run, given, options)
+    ? explainPhotographs(run, photographFiles(given), options)
     : await explainDataset(run, options);
   const folder = flags.out
     ? userPath(flags.out)
     : `${run.path.slice(0, run.path.lastIndexOf("/"))}/cam`;
   const hash = await hashOf(run.path);
+  const origin = { Software: "gapcam", Checkpoint: `sha256 ${hash}` };
+  const suffixes = suffixesOf(flags, { classes, classIndex });
+  const sheets = new ContactSheets(`${folder}/sheet${suffixes.cam}.png`, {
+    look,
+    tile: flags.size ?? 128,
+    text: origin,
+  });
   const results: Result[] = [];
-  const tiles: Image[] = [];
-  const labels: string[] = [];
-  for (const subject of subjects) {
-    const { plain, cam } = subject;
-    const result = resultOf(subject, classes);
-    const text = {
-      Software: "gapcam",
-      Class: result.class,
-      Logit: String(result.logit),
-      Range: `${result.minimum} to ${result.maximum}`,
-      Checkpoint: `sha256 ${hash}`,
-    };
-    const files = [
-      [`${folder}/${subject.name}-cam.png`, cam],
-      [`${folder}/${subject.name}-plain.png`, plain],
-    ] as const;
-    for (const [path, image] of files) {
-      await writeFile(path, encodePng(image, { text }));
-      result.files.push(path);
+  const failures: Failure[] = [];
+  using bar = new ProgressBar(Deno.stderr);
+  const showsBar = Deno.stderr.isTerminal() &&
+    (flags.json || !Deno.stdout.isTerminal());
+  for await (const subject of subjects.each) {
+    if ("reason" in subject) failures.push(subject);
+    else {
+      const result = resultOf(subject, { classes, look });
+      const text = { ...origin, ...textsOf(result) };
+      for (const [kind, image] of Object.entries(picturesOf(subject, look))) {
+        const suffix = kind === "plain" ? suffixes.plain : suffixes.cam;
+        const path = `${folder}/${subject.name}-${kind}${suffix}.png`;
+        await writeFile(path, encodePng(image, { text }));
+        result.files.push(path);
+      }
+      if (flags.raw) {
+        const path = `${folder}/${subject.name}-map${suffixes.map}.npy`;
+        await writeFile(path, encodeNpy(subject.explanation.map));
+        result.files.push(path);
+      }
+      results.push(result);
+      if (!flags.json) print(result, subjects.count < MANY);
+      if (subjects.count > 1) await sheets.add(subject);
     }
-    results.push(result);
-    if (!flags.json) print(result);
-    if (subjects.length > 1) {
-      tiles.push(tileOf(cam), tileOf(plain));
-      labels.push(
-        `ANS : ${result.class}`,
-        result.real === undefined
-          ? subject.name
-          : `REAL : ${result.real}  ${result.index}`,
-      );
+    if (showsBar) {
+      const done = results.length + failures.length;
+      bar.draw({
+        label: "explaining",
+        share: done / subjects.count,
+        notes: [`${done} of ${subjects.count}`],
+      });
     }
   }
-  const sheet = tiles.length > 0 ? `${folder}/sheet.png` : undefined;
-  if (sheet) {
-    // Pairs stay together: an even number of columns, near a square.
-    const columns = 2 * Math.ceil(Math.sqrt(tiles.length) / 2);
-    await writeFile(sheet, encodePng(grid(tiles, { columns, labels })));
-    if (!flags.json) console.log(shownPath(sheet));
-  }
+  await sheets.finish();
+  bar.clear();
   if (flags.json) {
     console.log(JSON.stringify({
       checkpoint: run.path,
       sha256: hash,
-      ...(sheet ? { sheet } : {}),
+      ...(sheets.files.length > 0
+        ? { sheet: sheets.files[0], sheets: sheets.files }
+        : {}),
       images: results,
+      ...(failures.length > 0 ? { failures } : {}),
     }));
+  } else {
+    for (const sheet of sheets.files) console.log(shownPath(sheet));
+    if (results.length >= MANY) {
+      const files = results.reduce((sum, one) => sum + one.files.length, 0);
+      console.log(`${files} pictures in ${shownPath(folder)}`);
+    }
+    // Last, so that what the network says stays the first line.
+    console.log(
+      `Checkpoint: ${shownPath(run.path)} (${printable(modelName)}, after ` +
+        `${progress.step} ${progress.step === 1 ? "step" : "steps"})`,
+    );
   }
-}
-
-function print(result: Result): void {
-  const { predicted, real, index } = result;
-  console.log(
-    `ANS : ${predicted}  ` +
-      (real === undefined ? String(index) : `REAL : ${real}  ${index}`) +
-      (result.class === predicted ? "" : `  (map of ${result.class})`),
-  );
-  for (const file of result.files) console.log(shownPath(file));
+  report(failures, subjects.count);
+  return failures.length > 0 ? 1 : 0;
 }
 
 function assertSources(flags: Flags, given: readonly string[]): void {
@@ -219,34 +233,6 @@ function assertSources(flags: Flags, given: readonly string[]): void {
         "network's; leave out --full-size, or name photographs with --image",
     );
   }
-}
-
-function resultOf(subject: Subject, classes: readonly string[]): Result {
-  const { map, proof, classIndex, predicted } = subject.explanation;
-  const { minimum, maximum, constant } = normaliseMap(map);
-  return {
-    index: subject.index,
-    real: subject.label === undefined ? undefined : classes[subject.label],
-    predicted: classes[predicted]!,
-    class: classes[classIndex]!,
-    logit: proof.logit,
-    reconstructed: proof.reconstructed,
-    residual: proof.residual,
-    minimum,
-    maximum,
-    constant,
-    files: [],
-  };
-}
-
-/** An image whose longer side is that of a tile of the contact sheet. */
-function tileOf(image: Image): Image {
-  const scale = 128 / Math.max(image.height, image.width);
-  return resizeBilinear(
-    image,
-    Math.max(1, Math.round(scale * image.height)),
-    Math.max(1, Math.round(scale * image.width)),
-  );
 }
 
 async function hashOf(path: string): Promise<string> {

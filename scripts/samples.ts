@@ -4,6 +4,7 @@
  * @module
  */
 
+import { classLabel } from "../src/cam/_wording.ts";
 import { BatchLoader } from "../src/data/batch_loader.ts";
 import {
   DATASET_NAMES,
@@ -88,7 +89,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
     );
     const labels = Array.from(
       { length: batch.count },
-      (_, i) => dataset.classes[batch.labels[i]!]!,
+      (_, i) => classLabel(dataset.classes, batch.labels[i]!),
     );
     const path = userPath(flags.out ?? "samples.png");
     await writeFile(path, encodePng(grid(images, { labels })));

@@ -89,6 +89,18 @@ function tickText(tick: number): string {
   return String(tick).replace("-", "\u2212");
 }
 
+/** Rows of a class's name and bar, from one class to the next. */
+function rowsOf(size: number): { line: number; bar: number; step: number } {
+  const line = lineHeight(size);
+  const bar = Math.max(4, Math.round(size / 3));
+  return { line, bar, step: line + bar + Math.round(size / 2) };
+}
+
+/** How high a list of five classes is. */
+export function topClassesHeight(size: number): number {
+  return 5 * rowsOf(size).step;
+}
+
 /** Draws the likeliest classes, each with its probability and a bar. */
 export function drawTopClasses(
   canvas: Canvas,
@@ -101,14 +113,8 @@ export function drawTopClasses(
   },
 ): void {
   const { size, classes, label } = options;
-  const line = lineHeight(size);
-  const thickness = Math.max(4, Math.round(size / 3));
-  const step = line + thickness + Math.round(size / 2);
-  const top = topClasses(
-    options.probabilities,
-    Math.max(1, Math.min(5, Math.floor((place.height + size / 2) / step))),
-  );
-  top.forEach(({ index, probability }, i) => {
+  const { line, bar: thickness, step } = rowsOf(size);
+  topClasses(options.probabilities).forEach(({ index, probability }, i) => {
     const y = place.y + i * step;
     const number = percent(probability);
     const room = place.width - textWidth(number, size) - size;

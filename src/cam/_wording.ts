@@ -33,7 +33,7 @@ export function topClasses(
     .slice(0, count);
 }
 
-/** `ship 98.1 %`, or `wrong: bird 81 %, labelled deer`. */
+/** `ship 98.1 %` without a label, `right: ship 98.1 %`, or `wrong: bird 81 %, labelled deer`. */
 export function verdictOf(
   answer: { predicted: number; probabilities: ArrayLike<number> },
   { classes, label }: { classes: readonly string[]; label?: number },
@@ -43,7 +43,7 @@ export function verdictOf(
     percent(probabilities[predicted]!)
   }`;
   if (label === undefined) return { text: says, right: undefined };
-  return predicted === label ? { text: says, right: true } : {
+  return predicted === label ? { text: `right: ${says}`, right: true } : {
     text: `wrong: ${says}, labelled ${classLabel(classes, label)}`,
     right: false,
   };

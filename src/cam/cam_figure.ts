@@ -16,6 +16,7 @@ import {
   drawTopClasses,
   INK,
   ticksWidth,
+  topClassesHeight,
 } from "./_figure_parts.ts";
 import { classLabel, percent, short, verdictOf } from "./_wording.ts";
 import {
@@ -56,7 +57,6 @@ export interface CamFigureOptions extends Omit<EvidenceOptions, "peak"> {
 }
 
 const NARROWEST = 160;
-const LOWEST = 132;
 
 /**
  * Draws what a network made of an image as a picture for a person: the image on
@@ -99,7 +99,7 @@ export function camFigure(
   const line = lineHeight(font);
   const gap = font;
   const column = Math.max(shown.width, NARROWEST);
-  const height = Math.max(shown.height, Math.min(LOWEST, side));
+  const height = Math.max(shown.height, topClassesHeight(font));
   const peak = subject.peak ?? 0;
   const scale = evidenceScale(subject.map, { ...options, peak });
   const barWidth = font;
@@ -140,7 +140,11 @@ export function camFigure(
   const bar = evidence + column + gap;
   const listed = bar + barWidth + ticks + 2 * gap;
   const head = top - line - 4;
-  write(name !== undefined && isDrawable(name) ? name : "image", {
+  const called = name !== undefined && isDrawable(name) ? name : "image";
+  const labelled = options.label === undefined
+    ? ""
+    : `, labelled ${classLabel(classes, options.label)}`;
+  write(called + labelled, {
     x: gap,
     y: head,
     room: column,

@@ -107,7 +107,10 @@ Deno.test("a caption says the answer, how likely it is, and what is wrong", () =
     text: "wrong: ship 81 %, labelled frog",
     right: false,
   });
-  assertEquals(verdictOf(answer, { classes, label: 0 }).text, "ship 81 %");
+  assertEquals(
+    verdictOf(answer, { classes, label: 0 }).text,
+    "right: ship 81 %",
+  );
   assertEquals(verdictOf(answer, { classes }).right, undefined);
   assertEquals(classLabel(classes, 2), "class 2");
   assertEquals(classLabel([""], 0), "class 0");

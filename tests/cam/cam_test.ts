@@ -141,7 +141,7 @@ Deno.test("classActivationMap() refuses weights of another network", () => {
   );
 });
 
-Deno.test("overlayCam() is within a level of scikit-image and matplotlib", () => {
+Deno.test("overlayCam() is within a level of scikit-image and matplotlib, and stays so to the bit", async () => {
   const { classIndex, features, weight } = reference.overlay;
   const map = rawMap(
     { shape: features.shape, data: floatsOf(features.data) },
@@ -156,4 +156,9 @@ Deno.test("overlayCam() is within a level of scikit-image and matplotlib", () =>
   const { data } = overlayCam(image, map);
   const difference = largestDifference(data, expected.data);
   assert(difference <= 1, `largest difference ${difference}`);
+  const digest = await crypto.subtle.digest("SHA-256", Uint8Array.from(data));
+  assertEquals(
+    new Uint8Array(digest).toHex(),
+    "ff22e83d26c1429fc6ae8078648125c25f32d1010694d0eedf01192b2c345830",
+  );
 });

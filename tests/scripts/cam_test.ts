@@ -5,7 +5,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { decodeImage, encodePng } from "../../mod.ts";
+import { decodeImage, encodePng, type Image } from "../../mod.ts";
 import { runCommand, trainSmall, withFolder } from "./_run_command.ts";
 
 Deno.test("cam prints what the network says, proves the map and writes pictures", () =>
@@ -19,14 +19,28 @@ Deno.test("cam prints what the network says, proves the map and writes pictures"
     assertEquals([code, stderr], [0, ""]);
     assertMatch(
       stdout,
-      /^ANS : [a-z]+ {2}REAL : frame {2}3\nrun\/cam\/3-cam.png\nrun\/cam\/3-plain.png\n$/,
+      new RegExp(
+        "^ANS : [a-z]+ {2}REAL : frame {2}3\n" +
+          "([a-z]+ [<>]?[\\d.]+ %, ){4}[a-z]+ [<>]?[\\d.]+ %\n" +
+          "run/cam/3-cam.png\nrun/cam/3-overlay.png\nrun/cam/3-plain.png\n" +
+          "Checkpoint: run/checkpoint.safetensors \\(tiny, after 4 steps\\)\n$",
+      ),
     );
+    for (const name of ["overlay", "plain"]) {
+      const picture = await Deno.readFile(`${run}/cam/3-${name}.png`);
+      assertEquals(sizeOf(picture), [224, 224]);
+    }
     const bytes = await Deno.readFile(`${run}/cam/3-cam.png`);
-    assertEquals(sizeOf(bytes), [224, 224]);
+    // Two pictures side by side, a colour bar and a list.
+    const [width, height] = sizeOf(bytes);
+    assert(width! > 3 * 224 && height! > 224 && height! < 2 * 224);
     const text = new TextDecoder("latin1").decode(bytes);
     assertMatch(text, /tEXtClass\0[a-z]+/);
     assertMatch(text, /tEXtLogit\0-?\d/);
     assertMatch(text, /tEXtRange\0-?\d\S* to -?\d/);
+    assertMatch(text, /tEXtProbability\0[01]\.?\d*/);
+    assertMatch(text, /tEXtLabel\0frame/);
+    assertMatch(text, /tEXtScale\x000 to \d/);
     const digest = await crypto.subtle.digest(
       "SHA-256",
       await Deno.readFile(`${run}/checkpoint.safetensors`),
@@ -65,14 +79,34 @@ Deno.test("cam --json proves every map, of the class that was asked for", () =>
         1e-4 * Math.max(1, Math.abs(image.logit)),
       );
       assert(image.minimum <= image.maximum);
-      assertEquals(image.files.length, 2);
-      assertEquals(sizeOf(await Deno.readFile(image.files[0])), [64, 64]);
+      assertEquals(
+        image.files.map((file: string) => file.split("/").at(-1)),
+        [
+          `${image.index}-cam-ring-viridis-alpha0.7-size64.png`,
+          `${image.index}-overlay-ring-viridis-alpha0.7-size64.png`,
+          `${image.index}-plain-size64.png`,
+        ],
+      );
+      assertEquals(sizeOf(await Deno.readFile(image.files[1])), [64, 64]);
+      assertEquals(image.top.length, 5);
+      for (let i = 1; i < 5; i++) {
+        assert(image.top[i].probability <= image.top[i - 1].probability);
+      }
+      assertEquals(image.top[0].class, image.predicted);
+      const ring = image.top.find((one: { class: string }) =>
+        one.class === "ring"
+      );
+      if (ring) assertEquals(ring.probability, image.probability);
+      assert(image.probability > 0 && image.probability < 1);
     }
-    assertEquals(sheet, `${folder}/pictures/sheet.png`);
-    // Four pairs: four columns, two rows.
+    assertEquals(
+      sheet,
+      `${folder}/pictures/sheet-ring-viridis-alpha0.7-size64.png`,
+    );
+    // Four pairs of tiles of 64 pixels in two columns, two rows.
     const [width, height] = sizeOf(await Deno.readFile(sheet));
-    assert(width! > 4 * 128 && width! < 5 * 128, `${width}`);
-    assert(height! > 2 * 128 && height! < 3 * 128, `${height}`);
+    assert(width! > 4 * 64 && width! < 5 * 64, `${width}`);
+    assert(height! > 2 * 64 && height! < 4 * 64, `${height}`);
   }));
 
 Deno.test("cam draws the same bytes twice", () =>
@@ -116,25 +150,26 @@ Deno.test("cam --image explains photographs, patterns too, in their own size", (
       `${folder}/photos/a.png`,
       `${folder}/photos/b.png`,
     ]);
-    const [cam, plain] = await Promise.all(
-      ["a-cam", "a-plain"].map(async (name) =>
-        await decodeImage(await Deno.readFile(`${folder}/cut/${name}.png`))
+    const [overlay, plain] = await Promise.all(
+      ["a-overlay", "a-plain"].map(async (name) =>
+        await decodeImage(
+          await Deno.readFile(`${folder}/cut/${name}-full-size.png`),
+        )
       ),
     );
-    assertEquals([cam!.width, cam!.height], [51, 30]);
-    // The network saw the middle square, columns 10 to 39: the rest is plain.
-    const changed = Array.from(
+    assertEquals([overlay!.width, overlay!.height], [51, 30]);
+    // The network saw 16 of 27 columns, from the seventh on, or 11.3 to 41.6 of 51: the
+    // rest is dimmed to two fifths, and a white line is around what it saw.
+    const level = (image: Image, x: number) => image.data[(15 * 51 + x) * 3]!;
+    const dimmed = Array.from(
       { length: 51 },
       (_, x) =>
-        Array.from({ length: 90 }, (_, i) => {
-          const at = (Math.floor(i / 3) * 51 + x) * 3 + i % 3;
-          return cam!.data[at] !== plain!.data[at];
-        }).some((differs) => differs),
+        level(overlay!, x) === Math.round(0.4 * level(plain!, x)) &&
+        level(overlay!, x) !== 255,
     );
-    assertEquals(
-      changed,
-      Array.from({ length: 51 }, (_, x) => x >= 10 && x < 40),
-    );
+    assertEquals(dimmed.slice(0, 11), Array(11).fill(true));
+    assertEquals(dimmed.slice(42), Array(9).fill(true));
+    assertEquals([level(overlay!, 11), level(overlay!, 41)], [255, 255]);
     const stretched = await runCommand("cam", [
       ...flags,
       "--fit=stretch",
@@ -143,7 +178,9 @@ Deno.test("cam --image explains photographs, patterns too, in their own size", (
       "--image=photos/b.png",
     ], { folder });
     assertEquals([stretched.code, stretched.stderr], [0, ""]);
-    const bytes = await Deno.readFile(`${folder}/stretched/b-cam.png`);
+    const bytes = await Deno.readFile(
+      `${folder}/stretched/b-overlay-stretch-size40.png`,
+    );
     assertEquals(sizeOf(bytes), [40, 40]);
   }));
 

@@ -1,0 +1,165 @@
+/**
+ * The pictures of one explained image, and what their files are called.
+ *
+ * @module
+ */
+
+import { camFigure } from "../src/cam/cam_figure.ts";
+import {
+  type EvidenceOptions,
+  evidenceOverlay,
+} from "../src/cam/evidence_overlay.ts";
+import { overRegion } from "../src/cam/image_region.ts";
+import { overlayCam } from "../src/cam/overlay_cam.ts";
+import { GapcamError } from "../src/error.ts";
+import type { ColormapName } from "../src/image/colormap.ts";
+import type { Image } from "../src/image/image.ts";
+import type { Subject } from "./_explain.ts";
+
+const DIVERGING: readonly string[] = ["bwr", "RdBu_r"];
+
+/** Flags that say how pictures look. */
+export interface LookFlags {
+  style: string | undefined;
+  signed: boolean;
+  alpha: number | undefined;
+  colormap: string | undefined;
+  fit: string | undefined;
+  "full-size": boolean;
+  size: number | undefined;
+}
+
+/** How pictures look. */
+export interface Look {
+  /** The notebook's: the overlay alone, each map stretched to its own range. */
+  notebook: boolean;
+  colours: EvidenceOptions;
+  /** Names of all classes. */
+  classes: readonly string[];
+  /** Longer side of the pictures in a figure. */
+  figureSize: number;
+}
+
+/**
+ * How pictures look with these flags.
+ *
+ * @throws {GapcamError} If the flags contradict each other.
+ */
+export function lookOf(
+  flags: LookFlags,
+  { classes, size }: { classes: readonly string[]; size: number },
+): Look {
+  const notebook = flags.style === "notebook";
+  const diverging = flags.colormap !== undefined &&
+    DIVERGING.includes(flags.colormap);
+  if (notebook && flags.signed) {
+    throw new GapcamError(
+      "invalid-argument",
+      "Cannot draw a signed map in the notebook's style: it stretches each " +
+        "map to its own range; leave out one of them",
+    );
+  }
+  if (flags.signed && flags.colormap !== undefined && !diverging) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot draw a signed map in ${flags.colormap}: it has no middle for ` +
+        `zero, expected ${DIVERGING.join(" or ")}`,
+    );
+  }
+  const { alpha } = flags;
+  const colormap = flags.colormap as ColormapName | undefined;
+  return {
+    notebook,
+    colours: {
+      // A map of two colours about a middle is one about zero.
+      signed: flags.signed || diverging && !notebook,
+      ...(alpha === undefined ? {} : { alpha }),
+      ...(colormap === undefined ? {} : { colormap }),
+    },
+    classes,
+    // A photograph in its own size may be too large to lie beside itself.
+    figureSize: flags["full-size"] ? flags.size ?? 512 : size,
+  };
+}
+
+/** The evidence over an image, alone. */
+export function overlayOf(subject: Subject, plain: Image, look: Look): Image {
+  const { explanation, region } = subject;
+  const { map, peak } = explanation;
+  if (!look.notebook) {
+    return evidenceOverlay(plain, map, {
+      ...look.colours,
+      peak,
+      ...(region ? { region } : {}),
+    });
+  }
+  const { alpha = 0.4, colormap = "jet" } = look.colours;
+  return region
+    ? overRegion(plain, map, {
+      region,
+      paint: (part, values) => overlayCam(part, values, { alpha, colormap }),
+    })
+    : overlayCam(plain, map, { alpha, colormap });
+}
+
+/** The pictures of an image by the last part of their names, the main one first. */
+export function picturesOf(
+  subject: Subject,
+  look: Look,
+): Record<string, Image> {
+  const { plain, explanation, label, title, note, region } = subject;
+  const overlay = overlayOf(subject, plain, look);
+  if (look.notebook) return { cam: overlay, plain };
+  const cam = camFigure(plain, explanation, {
+    ...look.colours,
+    classes: look.classes,
+    name: title,
+    size: look.figureSize,
+    ...(label === undefined ? {} : { label }),
+    ...(note === undefined ? {} : { note }),
+    ...(region ? { region } : {}),
+  });
+  return { cam, overlay, plain };
+}
+
+/** Every flag that was given and changes a picture, for its file's name. */
+export function suffixesOf(
+  flags: LookFlags & { class: string | undefined },
+  { classes, classIndex }: {
+    classes: readonly string[];
+    classIndex: number | undefined;
+  },
+): { cam: string; plain: string; map: string } {
+  const shape = [
+    flags.fit && flags.fit !== "crop" ? flags.fit : "",
+    flags["full-size"] ? "full-size" : "",
+    flags.size === undefined ? "" : `size${flags.size}`,
+  ];
+  const explained = classIndex === undefined ? "" : slug(classes, classIndex);
+  const look = [
+    explained,
+    flags.style && flags.style !== "figure" ? flags.style : "",
+    flags.signed ? "signed" : "",
+    flags.colormap ?? "",
+    flags.alpha === undefined ? "" : `alpha${flags.alpha}`,
+  ];
+  const join = (parts: readonly string[]) =>
+    parts.map((part) => part && `-${part}`).join("");
+  return {
+    cam: join([...look, ...shape]),
+    plain: join(shape),
+    map: join([explained, flags.fit === "stretch" ? "stretch" : ""]),
+  };
+}
+
+/** A class's name as part of a file's: letters, digits, points and lines. */
+function slug(classes: readonly string[], index: number): string {
+  const slugs = classes.map((name) =>
+    name.normalize().replace(/[^\p{L}\p{M}\p{N}._]+/gu, "-")
+      .replace(/^[-.]+|[-.]+$/g, "").slice(0, 60)
+  );
+  const own = slugs[index]!;
+  const same = slugs.filter((one) => one.toLowerCase() === own.toLowerCase());
+  if (own === "") return `class${index}`;
+  return same.length > 1 ? `${own}-${index}` : own;
+}

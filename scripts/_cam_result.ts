@@ -1,0 +1,124 @@
+/**
+ * What `deno task cam` says of one image: on the terminal, as JSON, in the
+ * picture's file.
+ *
+ * @module
+ */
+
+import { printable } from "../src/_printable.ts";
+import { percent, topClasses } from "../src/cam/_wording.ts";
+import { evidenceScale } from "../src/cam/evidence_scale.ts";
+import type { Look } from "./_cam_pictures.ts";
+import type { Failure, Subject } from "./_explain.ts";
+import { shownPath } from "./_runs.ts";
+
+/** Greatest length of a printed line. */
+const MOST = 2000;
+
+/** What is printed of one image. */
+export interface Result {
+  /** The image's number in the data set, or the photograph's path. */
+  index: number | string;
+  /** The class that the label says; undefined for a photograph. */
+  real: string | undefined;
+  predicted: string;
+  /** The class that the map explains. */
+  class: string;
+  /** The probability of that class. */
+  probability: number;
+  /** The likeliest classes, five at most. */
+  top: { class: string; probability: number }[];
+  logit: number;
+  reconstructed: number;
+  residual: number;
+  minimum: number;
+  maximum: number;
+  constant: boolean;
+  /** The values of the first and the last colour. */
+  scale: [number, number];
+  files: string[];
+}
+
+/** Puts together what is said of an image. */
+export function resultOf(
+  subject: Subject,
+  { classes, look }: { classes: readonly string[]; look: Look },
+): Result {
+  const { map, proof, classIndex, predicted, probabilities, peak } =
+    subject.explanation;
+  const { signed = false } = look.colours;
+  const scale = evidenceScale(map, { signed, peak });
+  const { minimum, maximum } = scale;
+  return {
+    index: subject.index,
+    real: subject.label === undefined ? undefined : classes[subject.label],
+    predicted: classes[predicted]!,
+    class: classes[classIndex]!,
+    probability: probabilities[classIndex]!,
+    top: topClasses(probabilities).map(({ index, probability }) => ({
+      class: classes[index]!,
+      probability,
+    })),
+    logit: proof.logit,
+    reconstructed: proof.reconstructed,
+    residual: proof.residual,
+    minimum,
+    maximum,
+    constant: minimum === maximum,
+    scale: look.notebook ? [minimum, maximum] : [scale.first, scale.last],
+    files: [],
+  };
+}
+
+/** What a picture's file says of its map. */
+export function textsOf(result: Result): Record<string, string> {
+  return {
+    Class: result.class,
+    Probability: String(result.probability),
+    Predicted: result.predicted,
+    ...(result.real === undefined ? {} : { Label: result.real }),
+    Logit: String(result.logit),
+    Residual: String(result.residual),
+    Range: `${result.minimum} to ${result.maximum}`,
+    Scale: `${result.scale[0]} to ${result.scale[1]}`,
+  };
+}
+
+/** Prints what the network says of an image, and where its pictures are. */
+export function print(result: Result, withFiles: boolean): void {
+  const { predicted, real, index } = result;
+  console.log(
+    printable(
+      `ANS : ${predicted}  ` +
+        (real === undefined ? String(index) : `REAL : ${real}  ${index}`) +
+        (result.class === predicted ? "" : `  (map of ${result.class})`),
+      MOST,
+    ),
+  );
+  if (!withFiles) return;
+  console.log(
+    printable(
+      result.top.map((one) => `${one.class} ${percent(one.probability)}`)
+        .join(", "),
+      MOST,
+    ),
+  );
+  for (const file of result.files) {
+    console.log(printable(shownPath(file), MOST));
+  }
+}
+
+/** Lists on stderr what could not be explained. */
+export function report(failures: readonly Failure[], count: number): void {
+  if (failures.length === 0) return;
+  if (count === 1) {
+    console.error(`error: ${printable(failures[0]!.reason, MOST)}`);
+    return;
+  }
+  console.error(
+    `error: ${failures.length} of ${count} images could not be explained:`,
+  );
+  for (const { reason } of failures) {
+    console.error(`  ${printable(reason, MOST)}`);
+  }
+}
