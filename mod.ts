@@ -42,7 +42,6 @@ export {
   evidenceOverlay,
 } from "./src/cam/evidence_overlay.ts";
 export { type EvidenceScale, evidenceScale } from "./src/cam/evidence_scale.ts";
-export type { ImageRegion } from "./src/cam/image_region.ts";
 export { type NormalisedMap, normaliseMap } from "./src/cam/normalise_map.ts";
 export { overlayCam, type OverlayCamOptions } from "./src/cam/overlay_cam.ts";
 export { probabilitiesOf } from "./src/cam/probabilities_of.ts";

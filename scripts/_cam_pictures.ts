@@ -9,7 +9,7 @@ import {
   type EvidenceOptions,
   evidenceOverlay,
 } from "../src/cam/evidence_overlay.ts";
-import { overRegion } from "../src/cam/image_region.ts";
+import { overRegion, scaleRegion } from "../src/cam/_over_region.ts";
 import { overlayCam } from "../src/cam/overlay_cam.ts";
 import { GapcamError } from "../src/error.ts";
 import type { ColormapName } from "../src/image/colormap.ts";
@@ -82,10 +82,11 @@ export function lookOf(
   };
 }
 
-/** The evidence over an image, alone. */
+/** The evidence over an image in any size, alone. */
 export function overlayOf(subject: Subject, plain: Image, look: Look): Image {
-  const { explanation, region } = subject;
-  const { map, peak } = explanation;
+  const { map, peak } = subject.explanation;
+  const region = subject.region &&
+    scaleRegion(subject.region, subject.plain, plain);
   if (!look.notebook) {
     return evidenceOverlay(plain, map, {
       ...look.colours,

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { ImageRegion } from "../src/cam/image_region.ts";
+import { isWhole } from "../src/cam/_over_region.ts";
 import { osReason } from "../src/_files.ts";
 import { DATASET_NAMES } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
 import { Explainer, type Explanation } from "../src/explain/explainer.ts";
-import { fitImage } from "../src/image/fit_image.ts";
+import { fitImage, fitRegion, type Region } from "../src/image/fit_image.ts";
 import type { Image } from "../src/image/image.ts";
 import { resizeBilinear } from "../src/image/resize_bilinear.ts";
 import { toRgb } from "../src/image/to_rgb.ts";
@@ -37,7 +37,7 @@ export interface Subject {
   /** What is drawn. */
   plain: Image;
   /** The part of it that the network looked at; undefined for all. */
-  region: ImageRegion | undefined;
+  region: Region | undefined;
   /** A sentence about that part. */
   note: string | undefined;
 }
@@ -187,15 +187,13 @@ function shown(
 ): Pick<Subject, "plain" | "region" | "note"> {
   const { fit, size, imageSize } = options;
   const { height, width } = photograph;
-  const region = fit === "crop"
-    ? middleRegion(photograph, imageSize)
-    : undefined;
-  const whole = !region || region.width === 1 && region.height === 1;
+  const region = fitRegion(photograph, imageSize, imageSize, { fit });
+  const whole = isWhole(region, photograph);
   const part = whole
     ? undefined
-    : `The network looked at the middle, ${
-      Math.round(region.width * width)
-    } x ${Math.round(region.height * height)} pixels of ${width} x ${height}`;
+    : `The network looked at the middle, ${Math.round(region.width)} x ${
+      Math.round(region.height)
+    } pixels of ${width} x ${height}`;
   if (options.flags["full-size"]) {
     return {
       plain: photograph,
@@ -208,31 +206,6 @@ function shown(
     region: undefined,
     note: part,
   };
-}
-
-/** The part that fitImage() crops to a square, exactly. */
-function middleRegion({ height, width }: Image, side: number): ImageRegion {
-  const shorter = Math.min(height, width);
-  const across = middleOf(Math.trunc(width * side / shorter), side);
-  const down = middleOf(Math.trunc(height * side / shorter), side);
-  return {
-    left: across.start,
-    top: down.start,
-    width: across.share,
-    height: down.share,
-  };
-}
-
-/** The middle of a line that was brought to a length, as shares of it. */
-function middleOf(
-  length: number,
-  side: number,
-): { start: number; share: number } {
-  const start = (length - side) / 2;
-  const floor = Math.floor(start);
-  // Halves go to the even one, as torchvision's do.
-  const whole = start - floor === 0.5 ? floor + floor % 2 : Math.round(start);
-  return { start: whole / length, share: side / length };
 }
 
 function classOption(options: ExplainFlags): { classIndex?: number } {

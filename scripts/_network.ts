@@ -16,7 +16,7 @@ import {
 import { Network } from "../src/nn/network.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import { loadCheckpoint } from "../src/train/checkpoint_file.ts";
-import { type Flag, type FlagValues, userPath } from "./_command.ts";
+import { type Flag, type FlagValues } from "./_command.ts";
 import { caveatOf, chosenRun, shownPath } from "./_runs.ts";
 import { DEVICE_FLAGS } from "./_train_flags.ts";
 import { folderOf, openSplit } from "./_train_job.ts";

@@ -18,6 +18,7 @@ import {
   ticksWidth,
   topClassesHeight,
 } from "./_figure_parts.ts";
+import { scaleRegion } from "./_over_region.ts";
 import { classLabel, percent, short, verdictOf } from "./_wording.ts";
 import {
   evidenceColours,
@@ -92,7 +93,7 @@ export function camFigure(
   options: CamFigureOptions,
 ): Image {
   checkImage(image, "draw figure");
-  const { classes, name, size = 224 } = options;
+  const { classes, name, region, size = 224 } = options;
   const side = Math.max(size, NARROWEST);
   const shown = fitted(image, side);
   const font = fontSizeFor(side);
@@ -163,7 +164,11 @@ export function camFigure(
   paste(canvas, shown, { x: gap + inset, y: top + down });
   paste(
     canvas,
-    evidenceOverlay(shown, subject.map, { ...options, peak }),
+    evidenceOverlay(shown, subject.map, {
+      ...options,
+      peak,
+      ...(region ? { region: scaleRegion(region, image, shown) } : {}),
+    }),
     { x: evidence + inset, y: top + down },
   );
   for (const x of [gap + inset, evidence + inset]) {

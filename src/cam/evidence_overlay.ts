@@ -1,10 +1,11 @@
 import type { ColormapName } from "../image/colormap.ts";
+import type { Region } from "../image/fit_image.ts";
 import type { FloatMap } from "../image/float_map.ts";
 import { checkImage, type Image } from "../image/image.ts";
 import { overlay } from "../image/overlay.ts";
 import { type EvidenceScale, evidenceScale } from "./evidence_scale.ts";
 import { overlayCam } from "./overlay_cam.ts";
-import { type ImageRegion, overRegion } from "./image_region.ts";
+import { overRegion } from "./_over_region.ts";
 
 /** How {@linkcode evidenceOverlay} colours. */
 export interface EvidenceOptions {
@@ -19,8 +20,11 @@ export interface EvidenceOptions {
   alpha?: number;
   /** Which colours; `"inferno"` if left out, `"bwr"` if signed. */
   colormap?: ColormapName;
-  /** The part of the image that the network looked at; all if left out. */
-  region?: ImageRegion;
+  /**
+   * The part of the image that the network looked at, such as `fitRegion`
+   * gives; all if left out.
+   */
+  region?: Region;
 }
 
 /** Options of a person's picture with all that was left out. */

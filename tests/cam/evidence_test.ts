@@ -98,7 +98,7 @@ Deno.test("evidenceOverlay() dims what lies outside the region, and puts the map
     data: new Uint8Array(30000).fill(100),
   };
   // The middle 100 columns and a half: from 99.75 to 200.25.
-  const region = { left: 99.75 / 300, top: 0, width: 100.5 / 300, height: 1 };
+  const region = { left: 99.75, top: 0, width: 100.5, height: 100 };
   const ramp = mapOf(...Array.from({ length: 201 }, (_, i) => i));
   const { data } = evidenceOverlay(image, ramp, {
     region,
@@ -116,10 +116,10 @@ Deno.test("evidenceOverlay() dims what lies outside the region, and puts the map
   assertThrows(
     () =>
       evidenceOverlay(image, ramp, {
-        region: { left: 0.5, top: 0, width: 0.6, height: 1 },
+        region: { left: 150, top: 0, width: 151, height: 100 },
       }),
     GapcamError,
-    "expected shares of the image, from 0 to 1",
+    "expected one within 100 x 300 pixels",
   );
 });
 
@@ -131,10 +131,10 @@ Deno.test("evidenceOverlay() draws over a picture one pixel high, and one pixel 
       { height: 2, width: 2, data: Float32Array.of(1, 2, 3, 4) },
       {
         region: {
-          left: width > 1 ? 0.4999 : 0,
-          top: height > 1 ? 0.4999 : 0,
-          width: 1 / width,
-          height: 1 / height,
+          left: width > 1 ? 2499.5 : 0,
+          top: height > 1 ? 2499.5 : 0,
+          width: 1,
+          height: 1,
         },
       },
     );

@@ -40,7 +40,7 @@ Deno.test("cam prints what the network says, proves the map and writes pictures"
     assertMatch(text, /tEXtRange\0-?\d\S* to -?\d/);
     assertMatch(text, /tEXtProbability\0[01]\.?\d*/);
     assertMatch(text, /tEXtLabel\0frame/);
-    assertMatch(text, /tEXtScale\x000 to \d/);
+    assertMatch(text, /tEXtScale\0[0] to \d/);
     const digest = await crypto.subtle.digest(
       "SHA-256",
       await Deno.readFile(`${run}/checkpoint.safetensors`),

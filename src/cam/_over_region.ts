@@ -1,21 +1,10 @@
 import { GapcamError } from "../error.ts";
 import { outline, paste, type Rectangle } from "../image/_canvas.ts";
 import type { FloatMap } from "../image/float_map.ts";
+import type { Region } from "../image/fit_image.ts";
 import type { Image } from "../image/image.ts";
 import { toRgb } from "../image/to_rgb.ts";
 import { sampleMap } from "./_sample_map.ts";
-
-/** A part of an image, its sides and place as shares of the image's. */
-export interface ImageRegion {
-  /** Left edge, in `[0, 1)`. */
-  readonly left: number;
-  /** Upper edge, in `[0, 1)`. */
-  readonly top: number;
-  /** In `(0, 1]`. */
-  readonly width: number;
-  /** In `(0, 1]`. */
-  readonly height: number;
-}
 
 /** How dark what the network did not look at gets. */
 const DIMMED = 0.4;
@@ -30,7 +19,7 @@ export function overRegion(
   image: Image,
   map: FloatMap,
   options: {
-    region: ImageRegion;
+    region: Region;
     /** Lays the map's values at the part's pixels over the part. */
     paint: (part: Image, values: FloatMap) => Image;
   },
@@ -46,10 +35,10 @@ export function overRegion(
     data: rgb.data.map((level) => Math.round(level * DIMMED)),
   };
   const values = sampleMap(map, box.height, box.width, {
-    left: box.x - region.left * width,
-    top: box.y - region.top * height,
-    width: region.width * width,
-    height: region.height * height,
+    left: box.x - region.left,
+    top: box.y - region.top,
+    width: region.width,
+    height: region.height,
   });
   paste(canvas, paint(cut(rgb, box), values), box);
   if (!whole) {
@@ -59,17 +48,45 @@ export function overRegion(
   return canvas;
 }
 
-/** The whole pixels whose centres lie in a region. */
-function boxOf(region: ImageRegion, image: Image): Rectangle {
+/** The region of the same part of an image in another size. */
+export function scaleRegion(
+  region: Region,
+  from: { height: number; width: number },
+  to: { height: number; width: number },
+): Region {
+  const down = to.height / from.height;
+  const across = to.width / from.width;
+  return {
+    top: region.top * down,
+    left: region.left * across,
+    height: region.height * down,
+    width: region.width * across,
+  };
+}
+
+/** Whether a region is all of an image, up to rounding. */
+export function isWhole(
+  region: Region,
+  image: { height: number; width: number },
+): boolean {
+  return region.height > image.height - 1e-6 &&
+    region.width > image.width - 1e-6;
+}
+
+/** The whole pixels whose centres lie in a region; one at least. */
+function boxOf(region: Region, image: Image): Rectangle {
   const { left, top, width, height } = region;
+  const slack = 1e-6;
   if (
-    !(left >= 0 && top >= 0 && width > 0 && height > 0 &&
-      left + width <= 1 + 1e-9 && top + height <= 1 + 1e-9)
+    !(left >= -slack && top >= -slack && width > 0 && height > 0 &&
+      left + width <= image.width + slack &&
+      top + height <= image.height + slack)
   ) {
     throw new GapcamError(
       "invalid-argument",
-      `Cannot overlay map: found a region of ${height} x ${width} at ${top}, ` +
-        `${left}, expected shares of the image, from 0 to 1`,
+      `Cannot overlay map: found a region of ${height} x ${width} at row ` +
+        `${top}, column ${left}, expected one within ${image.height} x ` +
+        `${image.width} pixels`,
     );
   }
   const across = pixelsOf(left, width, image.width);
@@ -84,12 +101,12 @@ function boxOf(region: ImageRegion, image: Image): Rectangle {
 
 function pixelsOf(
   start: number,
-  share: number,
+  count: number,
   length: number,
 ): { first: number; count: number } {
-  // A billionth is rounding, not a pixel.
-  const first = Math.min(Math.ceil(start * length - 0.5 - 1e-9), length - 1);
-  const end = Math.ceil((start + share) * length - 0.5 - 1e-9);
+  // A millionth is rounding, not a pixel.
+  const first = Math.min(Math.ceil(start - 0.5 - 1e-6), length - 1);
+  const end = Math.ceil(start + count - 0.5 - 1e-6);
   return { first, count: Math.max(1, Math.min(end, length) - first) };
 }
 
