@@ -83,8 +83,15 @@ export {
   type MappedVgg,
   type MapVggOptions,
   mapVggWeights,
-  type VggNaming,
+  vggFit,
 } from "./src/weights/map_vgg_weights.ts";
+export {
+  openWeights,
+  type OpenWeightsOptions,
+  readWeights,
+  type WeightsFile,
+  type WeightsFit,
+} from "./src/weights/open_weights.ts";
 export {
   openPytorch,
   type PytorchFile,
@@ -96,6 +103,11 @@ export {
   SAFETENSORS_HEADER_LIMIT,
   type SafetensorsFile,
 } from "./src/weights/read_safetensors.ts";
+export {
+  type RecognisedVgg,
+  recogniseVgg,
+  type VggNaming,
+} from "./src/weights/recognise_vgg.ts";
 export type { HostTensor, StateDict } from "./src/weights/state_dict.ts";
 export {
   ELEMENT_BYTES,
@@ -183,7 +195,11 @@ export {
   stepRate,
   warmUpRate,
 } from "./src/nn/schedule.ts";
-export { type ShapedNode, shapesOf } from "./src/nn/output_shapes.ts";
+export {
+  leastImageSize,
+  type ShapedNode,
+  shapesOf,
+} from "./src/nn/output_shapes.ts";
 export { summary } from "./src/nn/summary.ts";
 export {
   type TrainingMetrics,
@@ -222,11 +238,14 @@ export {
   formatEvaluation,
 } from "./src/train/evaluation.ts";
 export {
+  type DescribedWeights,
+  describedWeights,
+  type ImportAssumption,
   type ImportedWeights,
   type ImportOptions,
   importWeights,
+  usualConventions,
   type WeightConventions,
-  weightConventions,
 } from "./src/train/imported_weights.ts";
 export {
   type InitialWeights,

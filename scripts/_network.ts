@@ -15,9 +15,8 @@ import {
 } from "../src/device/device.ts";
 import { Network } from "../src/nn/network.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
-import { loadCheckpoint } from "../src/train/checkpoint_file.ts";
-import { type Flag, type FlagValues } from "./_command.ts";
-import { caveatOf, chosenRun, shownPath } from "./_runs.ts";
+import type { Flag, FlagValues } from "./_command.ts";
+import { caveatOf, chosenRun, openCheckpoint, shownPath } from "./_runs.ts";
 import { DEVICE_FLAGS } from "./_train_flags.ts";
 import { folderOf, openSplit } from "./_train_job.ts";
 
@@ -93,7 +92,7 @@ export async function openRun(
   flags: NetworkFlags & { debug?: boolean },
 ): Promise<OpenRun> {
   const { path, checkpoint } = await chosenRun(flags.checkpoint, {
-    load: async (path) => ({ path, checkpoint: await loadCheckpoint(path) }),
+    load: async (path) => ({ path, checkpoint: await openCheckpoint(path) }),
     unwanted: ({ path, checkpoint }) =>
       checkpoint.progress.step === 0 ? caveatOf(path, checkpoint) : undefined,
   });

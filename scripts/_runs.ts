@@ -7,7 +7,7 @@
 import { exists } from "../src/_files.ts";
 import { GapcamError } from "../src/error.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
-import { describesRun } from "../src/train/checkpoint_file.ts";
+import { describesRun, loadCheckpoint } from "../src/train/checkpoint_file.ts";
 import {
   checkpointsIn,
   findCheckpoint,
@@ -15,6 +15,7 @@ import {
 } from "../src/train/find_checkpoint.ts";
 import { CHECKPOINT_NAME, LOG_NAME } from "../src/train/run_folder.ts";
 import { readRunLog } from "../src/train/run_log.ts";
+import { openWeights } from "../src/weights/open_weights.ts";
 import { userPath } from "./_command.ts";
 
 /** The folder of runs: `runs` beside deno.json, wherever the command was typed. */
@@ -42,7 +43,10 @@ export async function chosenRun<Run>(
 ): Promise<Run> {
   if (name) {
     return await options.load(
-      findCheckpoint(exists(userPath(name)) ? userPath(name) : name, runsFolder()),
+      findCheckpoint(
+        exists(userPath(name)) ? userPath(name) : name,
+        runsFolder(),
+      ),
     );
   }
   // Throws if there is none at all.
@@ -66,6 +70,39 @@ export async function chosenRun<Run>(
   }
   if (second !== undefined) return second;
   throw failure;
+}
+
+/**
+ * Loads a checkpoint; says what to do with weights that are none.
+ *
+ * @param path Path of the file.
+ */
+export async function openCheckpoint(
+  path: string,
+  options: { optimiser?: boolean } = {},
+): Promise<Checkpoint> {
+  try {
+    return await loadCheckpoint(path, options);
+  } catch (error) {
+    if (!(error instanceof GapcamError) || !(await isForeign(path))) {
+      throw error;
+    }
+    throw new GapcamError(
+      error.code,
+      `${error.message}; make a checkpoint of it with: deno task import ` +
+        typedPath(path),
+      { cause: error },
+    );
+  }
+}
+
+/** Whether a file holds weights that gapcam did not write as a checkpoint. */
+async function isForeign(path: string): Promise<boolean> {
+  try {
+    return !("gapcam_version" in (await openWeights(path)).metadata);
+  } catch {
+    return false;
+  }
 }
 
 /** What must be known of a run before its maps are believed, if anything. */

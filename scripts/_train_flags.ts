@@ -113,7 +113,8 @@ export const TRAIN_FLAGS = {
   init: {
     type: "string",
     help:
-      "weights to start from (safetensors, .pt); what does not fit starts fresh",
+      "weights to start from: safetensors, PyTorch's, or a run; its model is " +
+      "taken if none is named; what does not fit starts fresh",
     placeholder: "FILE",
   },
   freeze: {

@@ -13,9 +13,10 @@ import {
   openDataset,
 } from "../src/data/open_dataset.ts";
 import type { Model } from "../src/nn/graph_of.ts";
+import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import type { ScheduleName } from "../src/train/learning_rate.ts";
-import { weightConventions } from "../src/train/imported_weights.ts";
+import { refuseFrozen } from "../src/train/initial_weights.ts";
 import { buildModel, parseModel } from "../src/train/model_config.ts";
 import {
   choosePreset,
@@ -28,9 +29,15 @@ import {
   type TrainingConfig,
   trainingConfig,
 } from "../src/train/training_config.ts";
-import { openSafetensors } from "../src/weights/read_safetensors.ts";
+import { withClasses } from "../src/train/_with_classes.ts";
 import { userPath } from "./_command.ts";
 import type { TrainFlags } from "./_train_flags.ts";
+import {
+  openStart,
+  refuseChannels,
+  refuseSmall,
+  type StartWeights,
+} from "./_weights.ts";
 
 /** All that {@linkcode train} needs, and what to print about it. */
 export interface Job {
@@ -42,6 +49,8 @@ export interface Job {
   trainSet: Dataset;
   testSet: Dataset;
   config: TrainingConfig;
+  /** Weights to start from. */
+  start?: StartWeights;
 }
 
 /** A new job: a preset, changed by flags. */
@@ -65,40 +74,49 @@ export async function newJob(
       preset?.name === "seed" ? base.training.imageSize : own,
     ),
   };
-  const modelName = flags.model ?? base.model;
-  const trunk = parseModel(modelName);
-  const sets = await openBoth(dataset);
-  const { channels, classes, height, width } = sets.trainSet;
-  const half = Array<number>(channels).fill(0.5);
   // Weights work only with the activation and the normalisation they grew up
   // with.
   const start = flags.init
-    ? weightConventions((await openSafetensors(userPath(flags.init))).metadata)
+    ? await openStart(flags.init, flags.model)
     : undefined;
-  const fits = start?.mean.length === channels;
+  const modelName = flags.model ?? start?.modelName ?? base.model;
+  const whole = flags.model === undefined && flags["batch-norm"] === undefined
+    ? start?.model
+    : undefined;
+  const trunk = whole ? [] : parseModel(modelName);
+  const sets = await openBoth(dataset);
+  const { channels, classes, height, width } = sets.trainSet;
+  const half = Array<number>(channels).fill(0.5);
+  if (start) refuseChannels(start, sets.trainSet);
+  const model = whole ? withClasses(whole, classes.length) : buildModel({
+    name: modelName,
+    trunk,
+    classes: classes.length,
+    inputChannels: channels,
+    negativeSlope: start?.negativeSlope ?? base.negativeSlope,
+    batchNorm: flags["batch-norm"] ?? start?.batchNorm ?? base.batchNorm,
+  });
+  const config = trainingConfig({
+    ...base.training,
+    // Images have their own size where none is asked for.
+    ...(preset?.name === "seed" ? {} : { imageSize: Math.max(height, width) }),
+    mean: start?.mean ?? half,
+    deviation: start?.deviation ?? half,
+    ...givenValues(flags),
+  });
+  refuseSmall(model, { modelName, channels, imageSize: config.imageSize });
+  // Without weights, all that is frozen is random.
+  if (!start) {
+    refuseFrozen(parametersOf(model).map(({ name }) => name), config.freeze);
+  }
   return {
     preset,
     modelName,
-    model: buildModel({
-      name: modelName,
-      trunk,
-      classes: classes.length,
-      inputChannels: channels,
-      negativeSlope: start?.negativeSlope ?? base.negativeSlope,
-      batchNorm: flags["batch-norm"] ?? start?.batchNorm ?? base.batchNorm,
-    }),
+    model,
     dataset,
     ...sets,
-    config: trainingConfig({
-      ...base.training,
-      // Images have their own size where none is asked for.
-      ...(preset?.name === "seed"
-        ? {}
-        : { imageSize: Math.max(height, width) }),
-      mean: start && fits ? start.mean : half,
-      deviation: start && fits ? start.deviation : half,
-      ...givenValues(flags),
-    }),
+    config,
+    ...(start ? { start } : {}),
   };
 }
 

@@ -6,7 +6,7 @@
 
 import { GapcamError } from "../src/error.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
-import { loadCheckpoint } from "../src/train/checkpoint_file.ts";
+import { weightsMetadata } from "../src/train/imported_weights.ts";
 import type { StateDict } from "../src/weights/state_dict.ts";
 import { writeOnnx } from "../src/onnx/write_onnx.ts";
 import { writePytorch } from "../src/weights/write_pytorch.ts";
@@ -17,7 +17,7 @@ import {
   runCommand,
   userPath,
 } from "./_command.ts";
-import { assertNoRun, chosenRun, shownPath } from "./_runs.ts";
+import { assertNoRun, chosenRun, openCheckpoint, shownPath } from "./_runs.ts";
 
 const FLAGS = {
   format: {
@@ -42,6 +42,7 @@ const FLAGS = {
     placeholder: "NAMES",
   },
   out: { type: "string", help: "the file to write", placeholder: "FILE" },
+  json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
 
 const FORMATS: Readonly<Record<string, "onnx" | "pt" | "safetensors">> = {
@@ -54,7 +55,8 @@ const FORMATS: Readonly<Record<string, "onnx" | "pt" | "safetensors">> = {
 async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
   const { out } = flags;
   if (!out) fail("Cannot export a network without --out FILE");
-  const format = flags.format ?? FORMATS[out.slice(out.lastIndexOf(".") + 1)];
+  const format = flags.format ??
+    FORMATS[out.slice(out.lastIndexOf(".") + 1).toLowerCase()];
   if (format === undefined) {
     fail(`Cannot tell a format from ${out}: name one with --format`);
   }
@@ -64,10 +66,10 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
   const { source, checkpoint } = await chosenRun(flags.checkpoint, {
     load: async (source) => ({
       source,
-      checkpoint: await loadCheckpoint(source),
+      checkpoint: await openCheckpoint(source),
     }),
   });
-  const { model, parameters, classes, training } = checkpoint;
+  const { model, modelName, parameters, classes, training } = checkpoint;
   const { imageSize, mean, deviation } = training;
   const path = userPath(out);
   await assertNoRun(path, source);
@@ -87,12 +89,27 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
     if (format === "pt") await writePytorch(path, state);
     else {
       await writeSafetensors(path, state, {
-        format: "pt",
+        ...(flags.names === "notebook"
+          ? { format: "pt" }
+          : weightsMetadata({ modelName, model, training })),
         classes: JSON.stringify(classes),
         mean: JSON.stringify(mean),
         deviation: JSON.stringify(deviation),
       });
     }
+  }
+  if (flags.json) {
+    console.log(JSON.stringify({
+      checkpoint: source,
+      out: path,
+      format,
+      names: flags.names ?? "gapcam",
+      classes,
+      imageSize,
+      mean,
+      deviation,
+    }));
+    return;
   }
   console.log(
     `Exported ${shownPath(source)} to ${shownPath(path)}.\n` +

@@ -10,13 +10,19 @@ import {
   type DatasetName,
   openDataset,
 } from "../src/data/open_dataset.ts";
-import { VGG_CONFIGURATIONS } from "../src/nn/vgg.ts";
-import { importWeights } from "../src/train/imported_weights.ts";
+import { VGG_CONFIGURATIONS, type VggStep } from "../src/nn/vgg.ts";
+import {
+  describedWeights,
+  type ImportedWeights,
+  type ImportOptions,
+  importWeights,
+} from "../src/train/imported_weights.ts";
 import { parseModel } from "../src/train/model_config.ts";
-import { mapVggWeights } from "../src/weights/map_vgg_weights.ts";
-import { openPytorch } from "../src/weights/read_pytorch.ts";
-import { openSafetensors } from "../src/weights/read_safetensors.ts";
-import { toStateDict } from "../src/weights/stored_tensor.ts";
+import {
+  type MappedVgg,
+  mapVggWeights,
+} from "../src/weights/map_vgg_weights.ts";
+import { recogniseVgg } from "../src/weights/recognise_vgg.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";
 import {
   type Flag,
@@ -24,7 +30,13 @@ import {
   runCommand,
   userPath,
 } from "./_command.ts";
-import { assertNoRun, shownPath } from "./_runs.ts";
+import { assertNoRun, shownPath, typedPath } from "./_runs.ts";
+import {
+  assumedLine,
+  type NamedWeights,
+  openNamedWeights,
+  trainableHint,
+} from "./_weights.ts";
 
 const FLAGS = {
   model: {
@@ -32,7 +44,7 @@ const FLAGS = {
     formerly: ["arch"],
     help:
       "vgg11, vgg13, vgg16, vgg19, each with _bn for batch normalisation; " +
-      "or a list as 32,32,M,64",
+      "or a list as 32,32,M,64; the first four are recognised if left out",
     placeholder: "NAME",
   },
   head: {
@@ -66,12 +78,12 @@ const FLAGS = {
     min: 0,
     max: 1,
     help: "slope of the leaky ReLU",
-    default: "0 for torchvision's names, else 0.2",
+    default: "0.2 for gapcam's and the notebook's names, else 0",
   },
   mean: {
     type: "string",
     help: "mean of each channel of the images in [0, 1]",
-    default: "ImageNet's for torchvision's names, else 0.5",
+    default: "0.5 for gapcam's and the notebook's names, else ImageNet's",
     placeholder: "LIST",
   },
   deviation: {
@@ -86,70 +98,162 @@ const FLAGS = {
     help: "the safetensors file to write",
     placeholder: "FILE",
   },
+  json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
 
-async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
+type ImportFlags = FlagValues<typeof FLAGS>;
+
+async function main(flags: ImportFlags): Promise<void> {
   const [source, ...rest] = flags.positional;
   if (source === undefined || rest.length > 0) {
     fail(`Cannot import ${flags.positional.length} files: name one`);
   }
-  const { model: arch, out } = flags;
-  if (!arch) fail("Cannot import weights without --model, such as vgg16");
+  const { out } = flags;
   if (!out) fail("Cannot import weights without --out FILE.safetensors");
-  const { tensors, notes } = await open(userPath(source));
-  const classes = chosenClasses(flags);
+  if (!/\.safetensors$/i.test(out)) {
+    fail(
+      `Cannot write the import to ${out}: it becomes a safetensors file, whose ` +
+        "name ends in .safetensors; deno task export writes other formats",
+    );
+  }
+  const asked = flags.model === undefined ? undefined : steps(flags.model);
+  const weights = await openNamedWeights(source, asked);
+  const { described } = weights;
+  const arch = flags.model ?? described?.modelName ?? recognised(weights);
   const head = (flags.head ?? "keep") as "keep" | "new";
-  const known = Object.hasOwn(VGG_CONFIGURATIONS, arch.replace(/_bn$/, ""));
-  const mapped = mapVggWeights(
-    toStateDict(tensors),
-    known ? arch : parseModel(arch),
-    {
-      head,
-      ...(classes && head === "keep" ? { classes: classes.length } : {}),
-    },
-  );
+  const given = chosenClasses(flags);
+  const classes = given ?? (head === "keep" ? described?.classes : undefined);
+  const mapped = mapNames(weights, arch, {
+    head,
+    ...(classes && head === "keep" ? { classes: classes.length } : {}),
+  });
   const imported = importWeights(mapped, {
+    ...conventions(flags, weights),
     modelName: arch,
     ...(classes ? { classes } : {}),
     ...(flags.dataset ? { dataset: flags.dataset } : {}),
-    ...(flags["image-size"] ? { imageSize: flags["image-size"] } : {}),
-    ...(flags.slope === undefined ? {} : { negativeSlope: flags.slope }),
-    ...(flags.mean ? { mean: numbers("mean", flags.mean) } : {}),
-    ...(flags.deviation
-      ? { deviation: numbers("deviation", flags.deviation) }
-      : {}),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   });
   const path = userPath(out);
-  await assertNoRun(path, userPath(source));
+  await assertNoRun(path, weights.path);
   await writeSafetensors(path, imported.tensors, imported.metadata);
-  for (const note of [...notes, ...mapped.notes]) console.log(`${note}.`);
-  const shown = shownPath(path);
-  console.log(
-    `Imported ${mapped.state.size} tensors with ${mapped.naming} names into ` +
-      `${shown}.`,
+  report(flags, { weights, arch, mapped, imported, path });
+}
+
+/** What a name stands for: a published VGG as it is, a list as its steps. */
+function steps(arch: string): string | VggStep[] {
+  return Object.hasOwn(VGG_CONFIGURATIONS, arch.replace(/_bn$/, ""))
+    ? arch
+    : parseModel(arch);
+}
+
+/** The architecture that the weights themselves show. */
+function recognised(weights: NamedWeights): string {
+  const seen = recogniseVgg(weights.tensors);
+  if (seen?.name) return seen.name;
+  fail(
+    "Cannot import weights without --model, such as vgg16" +
+      (seen
+        ? `; their shapes say ${seen.trunk.join(",")}, or the same with M at ` +
+          "its end for a pool that leaves no trace in weights"
+        : ""),
   );
-  if (imported.complete && head === "keep") {
+}
+
+/** Maps weights to gapcam's names; says which flag leaves the head out. */
+function mapNames(
+  weights: NamedWeights,
+  arch: string,
+  options: Parameters<typeof mapVggWeights>[2],
+): MappedVgg {
+  try {
+    return mapVggWeights(weights.tensors, steps(arch), options);
+  } catch (error) {
+    if (
+      !(error instanceof GapcamError) || !error.message.endsWith("fresh head")
+    ) throw error;
+    throw new GapcamError(error.code, `${error.message} with --head new`, {
+      cause: error,
+    });
+  }
+}
+
+/** What flags say of a network, else what the file itself says. */
+function conventions(
+  flags: ImportFlags,
+  { described }: NamedWeights,
+): Partial<ImportOptions> {
+  const values = {
+    negativeSlope: flags.slope ?? described?.negativeSlope,
+    mean: flags.mean ? numbers("mean", flags.mean) : described?.mean,
+    deviation: flags.deviation
+      ? numbers("deviation", flags.deviation)
+      : described?.deviation,
+    imageSize: flags["image-size"] ?? described?.imageSize,
+  };
+  return Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== undefined),
+  );
+}
+
+function report(
+  flags: ImportFlags,
+  { weights, arch, mapped, imported, path }: {
+    weights: NamedWeights;
+    arch: string;
+    mapped: MappedVgg;
+    imported: ImportedWeights;
+    path: string;
+  },
+): void {
+  const notes = [...weights.notes, ...mapped.notes];
+  const { state, naming, inputChannels } = mapped;
+  const described = describedWeights(imported.metadata)!;
+  const { model, classes, imageSize, negativeSlope, mean, deviation } =
+    described;
+  if (flags.json) {
+    console.log(JSON.stringify({
+      source: weights.path,
+      out: path,
+      format: weights.format,
+      architecture: arch,
+      naming,
+      tensors: state.size,
+      complete: imported.complete,
+      classes: classes ?? null,
+      imageSize,
+      negativeSlope,
+      mean,
+      deviation,
+      assumed: imported.assumed.map(({ of }) => of),
+      notes,
+    }));
+    return;
+  }
+  for (const note of notes) console.log(`${note}.`);
+  if (flags.model === undefined) console.log(`Architecture: ${arch}.`);
+  for (const one of imported.assumed) console.log(`${assumedLine(one)}.`);
+  const shown = typedPath(path);
+  console.log(
+    `Imported ${state.size} ${state.size === 1 ? "tensor" : "tensors"} with ` +
+      `${naming === "other" ? "their own" : `${naming}`} names into ${
+        shownPath(path)
+      }.`,
+  );
+  if (imported.complete && mapped.classes !== undefined) {
     console.log(
-      `See where it looks with: deno task cam --checkpoint ${shown}`,
+      `See where it looks with: deno task cam --checkpoint ${shown} ` +
+        "--image PICTURE",
     );
     return;
   }
   console.log(
-    `Train its head with: deno task train --init ${shown} ` +
-      `--model ${arch.replace(/_bn$/, "")} --freeze features`,
+    `Train its head with: deno task train --init ${shown}` +
+      `${trainableHint(model, inputChannels)} --freeze features`,
   );
 }
 
-/** Tensors of a PyTorch or a safetensors file, whichever it is. */
-async function open(path: string) {
-  if (!path.endsWith(".safetensors")) return await openPytorch(path);
-  return { tensors: (await openSafetensors(path)).tensors, notes: [] };
-}
-
-function chosenClasses(
-  flags: FlagValues<typeof FLAGS>,
-): readonly string[] | undefined {
+function chosenClasses(flags: ImportFlags): readonly string[] | undefined {
   if (flags.classes) {
     return flags.classes.split(",").map((name) => name.trim());
   }
@@ -174,7 +278,7 @@ await runCommand({
   name: "import",
   summary: "Makes a checkpoint of weights that were trained elsewhere: " +
     "PyTorch state dicts and safetensors.",
-  usage: "FILE --model NAME --out FILE.safetensors [FLAGS]",
+  usage: "FILE --out FILE.safetensors [FLAGS]",
   positional: true,
   flags: FLAGS,
 }, main);

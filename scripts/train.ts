@@ -8,11 +8,7 @@ import { exists } from "../src/_files.ts";
 import type { Device } from "../src/device/device.ts";
 import { GapcamError } from "../src/error.ts";
 import { Network } from "../src/nn/network.ts";
-import { openPytorch } from "../src/weights/read_pytorch.ts";
-import { openSafetensors } from "../src/weights/read_safetensors.ts";
-import { toStateDict } from "../src/weights/stored_tensor.ts";
-import { type Checkpoint, OPTIMISER_PREFIX } from "../src/train/checkpoint.ts";
-import { loadCheckpoint } from "../src/train/checkpoint_file.ts";
+import type { Checkpoint } from "../src/train/checkpoint.ts";
 import { evaluate } from "../src/train/evaluate.ts";
 import { formatEvaluation } from "../src/train/evaluation.ts";
 import { initialWeights } from "../src/train/initial_weights.ts";
@@ -25,12 +21,14 @@ import {
 } from "../src/train/run_folder.ts";
 import { RunLog } from "../src/train/run_log.ts";
 import { train } from "../src/train/train.ts";
+import { few } from "../src/weights/_quote.ts";
 import { runCommand, userPath } from "./_command.ts";
 import { Interrupt } from "./_interrupt.ts";
 import { chosenDevice } from "./_network.ts";
 import { Output } from "./_output.ts";
 import {
   chosenRun,
+  openCheckpoint,
   runFlag,
   runsFolder,
   shownPath,
@@ -56,16 +54,9 @@ async function main(flags: TrainFlags): Promise<number> {
   const job = checkpoint
     ? await resumedJob(flags, checkpoint)
     : await newJob(flags, { gpu: device.backend === "cuda" });
-  using network = await startNetwork(
-    device,
-    job,
-    flags.init,
-    (line) => output.line(line),
-  );
+  using network = startNetwork(device, job, (line) => output.line(line));
   const folder = start?.folder ?? stack.use(
-    flags.out
-      ? openRunFolder(userPath(flags.out))
-      : newRunFolder(runsFolder()),
+    flags.out ? openRunFolder(userPath(flags.out)) : newRunFolder(runsFolder()),
   );
   const path = `${folder.path}/${CHECKPOINT_NAME}`;
   describeJob(job, { folder: folder.path, checkpoint, output });
@@ -159,7 +150,7 @@ async function openToResume(
     Deno.realPathSync(target) === Deno.realPathSync(own);
   using opening = new DisposableStack();
   const folder = opening.use(openRunFolder(target, { resume }));
-  const checkpoint = await loadCheckpoint(path, { optimiser: true });
+  const checkpoint = await openCheckpoint(path, { optimiser: true });
   stack.use(opening.move());
   return { checkpoint, folder };
 }
@@ -175,29 +166,28 @@ function assertPrinted(output: Output, folder: string): void {
 }
 
 /** Puts the job's model on the device, from fresh weights or from a file. */
-async function startNetwork(
+function startNetwork(
   device: Device,
   job: Job,
-  init: string | undefined,
   print: (line: string) => void,
-): Promise<Network> {
-  const { seed } = job.config;
-  if (init === undefined) return new Network(device, job.model, { seed });
-  const { tensors } = /\.pth?$/.test(init)
-    ? await openPytorch(userPath(init))
-    : await openSafetensors(userPath(init));
-  for (const name of tensors.keys()) {
-    if (name.startsWith(OPTIMISER_PREFIX)) tensors.delete(name);
-  }
-  const { state, taken, fresh, unused } = initialWeights(
+): Network {
+  const { seed, freeze } = job.config;
+  if (!job.start) return new Network(device, job.model, { seed });
+  const { weights, assumed } = job.start;
+  const { state, taken, fresh, zero, unused, notes } = initialWeights(
     job.model,
-    toStateDict(tensors),
-    { seed },
+    weights.tensors,
+    { seed, freeze },
   );
+  for (const line of [...weights.notes, ...notes, ...assumed]) {
+    print(`${line}.`);
+  }
   print(
-    `Weights: ${taken.length} tensors from ${init}` +
-      (fresh.length > 0 ? `; fresh: ${fresh.join(", ")}` : "") +
-      (unused.length > 0 ? `; not used: ${unused.join(", ")}` : ""),
+    `Weights: ${taken.length} ${taken.length === 1 ? "tensor" : "tensors"} ` +
+      `from ${shownPath(weights.path)}` +
+      (fresh.length > 0 ? `; fresh: ${few(fresh)}` : "") +
+      (zero.length > 0 ? `; zero: ${few(zero)}` : "") +
+      (unused.length > 0 ? `; not used: ${few(unused)}` : ""),
   );
   return new Network(device, job.model, { state });
 }

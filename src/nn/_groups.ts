@@ -74,7 +74,7 @@ export function groupsOf(
 }
 
 /** Whether a tensor is, or belongs to, what `prefix` names. */
-function isWithin(name: string, prefix: string): boolean {
+export function isWithin(name: string, prefix: string): boolean {
   return name === prefix || name.startsWith(`${prefix}.`);
 }
 

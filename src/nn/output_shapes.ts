@@ -90,6 +90,38 @@ function tooSmall(
   [channels, height, width]: readonly [number, number, number],
 ): string {
   const pools = nodes.filter(({ layer }) => layer.kind === "maxPool2d").length;
+  const least = leastSizes(nodes, channels);
+  return `an image of ${height} x ${width} is too small for the model's ` +
+    `${pools > 0 ? `${pools} pools` : "windows"}; use at least ` +
+    `${least.height} x ${least.width}`;
+}
+
+/**
+ * The smallest image that leaves a pixel of every map in a model.
+ *
+ * @param model Any model.
+ * @param channels Channels of the image.
+ * @returns Least height and width, in pixels.
+ *
+ * @example Five pools halve five times
+ * ```ts
+ * import { leastImageSize, vgg } from "@gapcam/gapcam";
+ *
+ * const { height, width } = leastImageSize(vgg("vgg16", { classes: 10 }), 3);
+ * if (height !== 32 || width !== 32) throw new Error();
+ * ```
+ */
+export function leastImageSize(
+  model: Model,
+  channels: number,
+): { height: number; width: number } {
+  return leastSizes(graphOf(model).nodes, channels);
+}
+
+function leastSizes(
+  nodes: readonly GraphNode[],
+  channels: number,
+): { height: number; width: number } {
   const fits = (rows: number, columns: number) => {
     try {
       follow(nodes, [channels, rows, columns]);
@@ -100,11 +132,10 @@ function tooSmall(
     }
   };
   // A side at a time, with the other one as large as any model needs.
-  const rows = leastSize((size) => fits(size, LARGEST));
-  const columns = leastSize((size) => fits(LARGEST, size));
-  return `an image of ${height} x ${width} is too small for the model's ` +
-    `${pools > 0 ? `${pools} pools` : "windows"}; use at least ${rows} x ` +
-    `${columns}`;
+  return {
+    height: leastSize((size) => fits(size, LARGEST)),
+    width: leastSize((size) => fits(LARGEST, size)),
+  };
 }
 
 /** More than any image has. */

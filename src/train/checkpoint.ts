@@ -116,20 +116,7 @@ export function parseCheckpoint(
   tensors: StateDict,
   metadata: Readonly<Record<string, string>>,
 ): Checkpoint {
-  if (metadata.gapcam_version === undefined) {
-    throw new GapcamError(
-      "bad-data",
-      "it holds tensors but no description of a gapcam run",
-    );
-  }
-  if (metadata.gapcam_version !== String(CHECKPOINT_VERSION)) {
-    const shown = printable(metadata.gapcam_version, 40);
-    throw new GapcamError(
-      "unsupported",
-      `it has format version ${shown}, expected ` +
-        `${CHECKPOINT_VERSION}; read it with the gapcam that wrote it`,
-    );
-  }
+  checkVersion(metadata);
   const model = object(metadata, "model");
   const classes = json(metadata, "classes");
   if (
@@ -155,6 +142,30 @@ export function parseCheckpoint(
     parameters,
     optimiserState,
   };
+}
+
+/**
+ * Makes sure that metadata is that of a checkpoint that this version reads.
+ *
+ * @throws {GapcamError} If it is not.
+ */
+export function checkVersion(
+  metadata: Readonly<Record<string, string>>,
+): void {
+  if (metadata.gapcam_version === undefined) {
+    throw new GapcamError(
+      "bad-data",
+      "it holds tensors but no description of a gapcam run",
+    );
+  }
+  if (metadata.gapcam_version !== String(CHECKPOINT_VERSION)) {
+    const shown = printable(metadata.gapcam_version, 40);
+    throw new GapcamError(
+      "unsupported",
+      `it has format version ${shown}, expected ` +
+        `${CHECKPOINT_VERSION}; read it with the gapcam that wrote it`,
+    );
+  }
 }
 
 /** Sums over no steps. */

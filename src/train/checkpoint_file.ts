@@ -1,8 +1,12 @@
 import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
+import { kindOf } from "../weights/_file_kind.ts";
+import { readBytes } from "../weights/_read_bytes.ts";
 import { parseSafetensorsHeader } from "../weights/_safetensors_header.ts";
+import { isPytorch } from "../weights/read_pytorch.ts";
 import {
-  openSafetensors,
+  isSafetensors,
+  readSafetensors,
   SAFETENSORS_HEADER_LIMIT,
 } from "../weights/read_safetensors.ts";
 import { toStateDict } from "../weights/stored_tensor.ts";
@@ -11,6 +15,7 @@ import {
   type Checkpoint,
   checkpointMetadata,
   checkpointTensors,
+  checkVersion,
   OPTIMISER_PREFIX,
   parseCheckpoint,
 } from "./checkpoint.ts";
@@ -118,8 +123,19 @@ export async function loadCheckpoint(
   path: string,
   options: { optimiser?: boolean } = {},
 ): Promise<Checkpoint> {
-  const { tensors, metadata } = await openSafetensors(path);
+  const bytes = await readBytes(path);
+  if (!isSafetensors(bytes)) {
+    throw new GapcamError(
+      "bad-data",
+      `Cannot load checkpoint ${path}: it is ${
+        isPytorch(bytes) ? "a file of PyTorch's" : kindOf(bytes)
+      }, expected one that gapcam wrote`,
+    );
+  }
+  const { tensors, metadata } = readSafetensors(bytes, { name: path });
   try {
+    // First: what is no checkpoint may have tensors that nothing converts.
+    checkVersion(metadata);
     if (!options.optimiser) {
       for (const name of tensors.keys()) {
         if (name.startsWith(OPTIMISER_PREFIX)) tensors.delete(name);

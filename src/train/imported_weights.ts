@@ -3,11 +3,12 @@ import { graphOf } from "../nn/graph_of.ts";
 import type { Model } from "../nn/graph_of.ts";
 import { initialise } from "../nn/parameters.ts";
 import { vgg, type VggOptions } from "../nn/vgg.ts";
-import type { MappedVgg, VggNaming } from "../weights/map_vgg_weights.ts";
+import type { MappedVgg } from "../weights/map_vgg_weights.ts";
+import type { VggNaming } from "../weights/recognise_vgg.ts";
 import type { StateDict } from "../weights/state_dict.ts";
 import { parseModel } from "../nn/parse_model.ts";
 import { checkpointMetadata, noTotals } from "./checkpoint.ts";
-import { trainingConfig } from "./training_config.ts";
+import { type TrainingConfig, trainingConfig } from "./training_config.ts";
 
 /** What the network that weights belong to expects, beside its layers. */
 export interface WeightConventions {
@@ -33,14 +34,24 @@ export interface ImportOptions extends Partial<WeightConventions> {
   seed?: number;
 }
 
+/** What a file did not say and nobody named. */
+export interface ImportAssumption {
+  /** Which of {@linkcode ImportOptions}. */
+  of: "negativeSlope" | "mean" | "deviation" | "imageSize" | "classes";
+  /** What was taken for it. */
+  value: number | readonly number[] | readonly string[];
+}
+
 /** Foreign weights as a safetensors file of gapcam's holds them. */
 export interface ImportedWeights {
   /** Tensors by name. */
   tensors: StateDict;
   /** Metadata: that of a checkpoint, or of a trunk. */
   metadata: Record<string, string>;
-  /** Whether they are a whole network. A trunk is for `--init`. */
+  /** Whether they are a whole network. A trunk is to start training from. */
   complete: boolean;
+  /** What was assumed; a wrong assumption gives wrong logits and maps. */
+  assumed: ImportAssumption[];
 }
 
 /** Stands in the metadata of a trunk where a checkpoint has `gapcam_version`. */
@@ -84,15 +95,18 @@ export function importWeights(
     );
   }
   const count = mapped.classes ?? classes?.length;
-  const { negativeSlope, mean, deviation } = {
-    ...usualConventions(mapped.naming, mapped.inputChannels),
-    ...definedOf(options),
-  };
+  const usual = usualConventions(mapped.naming, mapped.inputChannels);
+  const {
+    negativeSlope = usual.negativeSlope,
+    mean = usual.mean,
+    deviation = usual.deviation,
+    imageSize = 224,
+  } = options;
   for (const [name, values] of Object.entries({ mean, deviation })) {
     if (values.length === mapped.inputChannels) continue;
     throw new GapcamError(
       "invalid-argument",
-      `Cannot normalise images by ${values.length} numbers of ${name}: ` +
+      `Cannot normalise images by a ${name} of ${values.length} values: ` +
         `expected ${mapped.inputChannels}, one a channel`,
     );
   }
@@ -103,33 +117,33 @@ export function importWeights(
     negativeSlope,
   };
   const model = vgg(mapped.trunk, shape);
-  const training = trainingConfig({
-    imageSize: options.imageSize ?? 224,
-    mean,
-    deviation,
-  });
+  const training = trainingConfig({ imageSize, mean, deviation });
+  const { modelName } = options;
+  const assumed = (["negativeSlope", "mean", "deviation"] as const)
+    .filter((name) => options[name] === undefined)
+    .map((of): ImportAssumption => ({ of, value: usual[of] }));
   if (count === undefined) {
     return {
       tensors: mapped.state,
       complete: false,
-      metadata: {
-        format: "pt",
-        [TRUNK_KEY]: "1",
-        model: JSON.stringify({ name: options.modelName, layers: model }),
-        training: JSON.stringify(training),
-      },
+      metadata: weightsMetadata({ modelName, model, training }),
+      assumed,
     };
   }
+  const names = classes ??
+    Array.from({ length: count }, (_, i) => `class ${i}`);
+  if (options.imageSize === undefined) {
+    assumed.push({ of: "imageSize", value: imageSize });
+  }
+  if (!classes) assumed.push({ of: "classes", value: names });
   const tensors: StateDict = new Map([
     ...initialise(model, options.seed ?? 0),
     ...mapped.state,
   ]);
   const metadata = checkpointMetadata({
-    modelName: options.modelName,
+    modelName,
     model,
-    classes: [
-      ...classes ?? Array.from({ length: count }, (_, i) => `class ${i}`),
-    ],
+    classes: [...names],
     dataset: { name: options.dataset ?? "imported" },
     training,
     progress: {
@@ -142,39 +156,89 @@ export function importWeights(
     parameters: tensors,
     optimiserState: new Map(),
   });
-  return { tensors, metadata, complete: true };
+  return { tensors, metadata, complete: true, assumed };
 }
 
 /**
- * Reads from a weights file's metadata what its network expects.
+ * Describes weights that are no checkpoint: what {@linkcode describedWeights}
+ * reads.
+ */
+export function weightsMetadata(
+  { modelName, model, training }: {
+    modelName: string;
+    model: Model;
+    training: TrainingConfig;
+  },
+): Record<string, string> {
+  return {
+    format: "pt",
+    [TRUNK_KEY]: "1",
+    model: JSON.stringify({ name: modelName, layers: model }),
+    training: JSON.stringify(training),
+  };
+}
+
+/** A network as its weights' file describes it. */
+export interface DescribedWeights extends WeightConventions {
+  /** The model's name, such as `vgg16`. */
+  modelName: string;
+  /** The model. */
+  model: Model;
+  /** Whether it has batch normalisation. */
+  batchNorm: boolean;
+  /** Height and width of its images. */
+  imageSize: number;
+  /** Class names in the order of the logits; undefined where none are said. */
+  classes: string[] | undefined;
+}
+
+/**
+ * Reads from a weights file's metadata what its network is and expects.
  *
  * @param metadata Metadata of a safetensors file.
- * @returns The conventions; undefined where the file is not one of gapcam's.
+ * @returns The description; undefined where the file is not one of gapcam's.
  * @throws {GapcamError} If it is one of gapcam's and damaged.
  *
  * @example Plain ReLU, as torchvision has it
  * ```ts
  * import {
- *   importWeights, initialise, mapVggWeights, vgg, weightConventions,
+ *   describedWeights, importWeights, initialise, mapVggWeights, vgg,
  * } from "@gapcam/gapcam";
  *
  * const weights = initialise(vgg([4], { classes: 2 }), 0);
  * const mapped = mapVggWeights(weights, [4], { head: "new" });
  * const { metadata } = importWeights(mapped, { modelName: "4", negativeSlope: 0 });
- * if (weightConventions(metadata)?.negativeSlope !== 0) throw new Error();
+ * if (describedWeights(metadata)?.negativeSlope !== 0) throw new Error();
  * ```
  */
-export function weightConventions(
+export function describedWeights(
   metadata: Readonly<Record<string, string>>,
-): (WeightConventions & { batchNorm: boolean }) | undefined {
+): DescribedWeights | undefined {
   if ((metadata.gapcam_version ?? metadata[TRUNK_KEY]) === undefined) {
     return undefined;
   }
-  let layers: Model;
-  let training: { mean?: unknown; deviation?: unknown };
   try {
-    layers = parseModel(JSON.parse(metadata.model ?? "").layers);
-    training = JSON.parse(metadata.training ?? "");
+    const { name, layers } = JSON.parse(metadata.model ?? "");
+    const model = parseModel(layers);
+    const training = JSON.parse(metadata.training ?? "");
+    const { mean, deviation, imageSize } = trainingConfig({
+      mean: numbers(training.mean),
+      deviation: numbers(training.deviation),
+      imageSize: training.imageSize,
+    });
+    const classes = JSON.parse(metadata.classes ?? "null");
+    const all = graphOf(model).nodes.map(({ layer }) => layer);
+    const activation = all.find((layer) => layer.kind === "leakyRelu");
+    return {
+      modelName: typeof name === "string" ? name : "custom",
+      model,
+      mean,
+      deviation,
+      imageSize,
+      negativeSlope: activation?.negativeSlope ?? 1,
+      batchNorm: all.some((layer) => layer.kind === "batchNorm2d"),
+      classes: isNames(classes) ? classes : undefined,
+    };
   } catch (error) {
     throw new GapcamError(
       "bad-data",
@@ -182,18 +246,11 @@ export function weightConventions(
       { cause: error },
     );
   }
-  const { mean, deviation } = trainingConfig({
-    mean: numbers(training.mean),
-    deviation: numbers(training.deviation),
-  });
-  const all = graphOf(layers).nodes.map(({ layer }) => layer);
-  const activation = all.find((layer) => layer.kind === "leakyRelu");
-  return {
-    mean,
-    deviation,
-    negativeSlope: activation?.negativeSlope ?? 1,
-    batchNorm: all.some((layer) => layer.kind === "batchNorm2d"),
-  };
+}
+
+function isNames(value: unknown): value is string[] {
+  return Array.isArray(value) &&
+    value.every((one) => typeof one === "string");
 }
 
 function numbers(value: unknown): number[] {
@@ -203,11 +260,27 @@ function numbers(value: unknown): number[] {
     : [];
 }
 
-function usualConventions(
+/**
+ * What a network of unknown origin most likely expects, by how it names its
+ * layers: torchvision's plain ReLU and ImageNet's mean and deviation, or a slope
+ * of 0.2 and 0.5 for both, as gapcam and the notebook have it.
+ *
+ * @param naming What {@linkcode recogniseVgg} and {@linkcode mapVggWeights} say.
+ * @param channels Channels of the images.
+ *
+ * @example
+ * ```ts
+ * import { usualConventions } from "@gapcam/gapcam";
+ *
+ * if (usualConventions("notebook", 3).negativeSlope !== 0.2) throw new Error();
+ * ```
+ */
+export function usualConventions(
   naming: VggNaming,
   channels: number,
 ): WeightConventions {
-  if (naming === "torchvision" && channels === 3) {
+  const own = naming === "notebook" || naming === "gapcam";
+  if (!own && channels === 3) {
     return {
       negativeSlope: 0,
       mean: [0.485, 0.456, 0.406],
@@ -215,18 +288,5 @@ function usualConventions(
     };
   }
   const half = Array<number>(channels).fill(0.5);
-  return {
-    negativeSlope: naming === "torchvision" ? 0 : 0.2,
-    mean: half,
-    deviation: half,
-  };
-}
-
-function definedOf(options: ImportOptions): Partial<WeightConventions> {
-  const { negativeSlope, mean, deviation } = options;
-  return Object.fromEntries(
-    Object.entries({ negativeSlope, mean, deviation }).filter(([, value]) =>
-      value !== undefined
-    ),
-  );
+  return { negativeSlope: own ? 0.2 : 0, mean: half, deviation: half };
 }

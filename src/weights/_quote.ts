@@ -10,3 +10,17 @@ export function quote(name: string): string {
 export function shapeText(shape: readonly number[]): string {
   return shape.length > 8 ? `[${shape.slice(0, 8)},...]` : `[${shape}]`;
 }
+
+/** A name as it is; in quotes where it could be something else on a terminal. */
+export function nameText(name: string): string {
+  return /^[\w.-]{1,100}$/.test(name) ? name : quote(name);
+}
+
+/** The first names of a list, and how many more there are. */
+export function few(
+  names: readonly string[],
+  text: (name: string) => string = nameText,
+): string {
+  const shown = names.slice(0, 8).map((name) => text(name)).join(", ");
+  return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown;
+}

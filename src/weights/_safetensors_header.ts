@@ -21,6 +21,9 @@ const TENSOR_LIMIT = 50_000;
 const METADATA_LIMIT = 50_000;
 const RANK_LIMIT = 64;
 
+/** Any number of spaces, none too, from `lastIndex` on. */
+const SPACE = /[ \n\r\t]*/y;
+
 /** What a header says. */
 export interface SafetensorsHeader {
   metadata: Record<string, string>;
@@ -47,7 +50,10 @@ class HeaderParser {
   }
 
   parse(): SafetensorsHeader {
-    if (!this.#text.startsWith("{")) bad('its header does not begin with "{"');
+    this.#skipSpace();
+    if (this.#text[this.#position] !== "{") {
+      bad('its header does not begin with "{"');
+    }
     let metadata: Record<string, string> = {};
     const entries: HeaderEntry[] = [];
     this.#object("its header", (key) => {
@@ -65,6 +71,11 @@ class HeaderParser {
   }
 
   #metadata(): Record<string, string> {
+    this.#skipSpace();
+    if (this.#text.startsWith("null", this.#position)) {
+      this.#position += "null".length;
+      return {};
+    }
     const pairs: [string, string][] = [];
     this.#object("its metadata", (key) => {
       pairs.push([key, this.#string()]);
@@ -190,9 +201,10 @@ class HeaderParser {
   }
 
   #skipSpace(): void {
-    while (" \n\r\t".includes(this.#text[this.#position] ?? "x")) {
-      this.#position++;
-    }
+    // One step for any number: a header may be 100 MB of spaces.
+    SPACE.lastIndex = this.#position;
+    SPACE.test(this.#text);
+    this.#position = SPACE.lastIndex;
   }
 
   #unexpected(expected: string): never {

@@ -184,9 +184,8 @@ function tensor(
   if (shape.length > 64) {
     bad(`it has a tensor of ${shape.length} dimensions, expected at most 64`);
   }
-  const held = storage.dtype === undefined
-    ? Math.floor(storage.length / ELEMENT_BYTES[dtype])
-    : storage.length;
+  // In the tensor's own elements, which need not be those of the storage.
+  const held = Math.floor(storageLength(storage) / ELEMENT_BYTES[dtype]);
   const last = shape.reduce((sum, n, i) => sum + (n - 1) * strides[i]!, offset);
   if (!shape.includes(0) && !(last < held)) {
     bad(
@@ -195,6 +194,11 @@ function tensor(
     );
   }
   return { kind: "tensor", storage, dtype, offset, shape, strides };
+}
+
+/** Bytes of a storage, as the pickle says. */
+export function storageLength({ dtype, length }: TorchStorage): number {
+  return length * (dtype === undefined ? 1 : ELEMENT_BYTES[dtype]);
 }
 
 function counts(value: unknown): readonly number[] {

@@ -1,11 +1,15 @@
 import { GapcamError } from "../error.ts";
 import { parametersOf } from "../nn/parameters.ts";
 import { vgg, VGG_CONFIGURATIONS, type VggStep } from "../nn/vgg.ts";
-import { quote, shapeText } from "./_quote.ts";
+import { few, quote, shapeText } from "./_quote.ts";
+import { keptHead, leftHead } from "./_head.ts";
+import { isCopy, type Shapes } from "./_match_names.ts";
+import { sortVgg } from "./_sort_vgg.ts";
+import { unwrapNames } from "./_wrappers.ts";
+import type { WeightsFit } from "./_state_dict_search.ts";
+import { namingOf, recogniseVgg, type VggNaming } from "./recognise_vgg.ts";
 import type { HostTensor, StateDict } from "./state_dict.ts";
-
-/** Where weights come from, by how they name a trunk's layers. */
-export type VggNaming = "torchvision" | "notebook" | "gapcam";
+import { hostTensorOf, isFloat, type StoredTensor } from "./stored_tensor.ts";
 
 /** Options of {@linkcode mapVggWeights}. */
 export interface MapVggOptions {
@@ -32,27 +36,29 @@ export interface MappedVgg {
   classes: number | undefined;
   /** Tensors under gapcam's names, in the model's order. */
   state: StateDict;
-  /** What was left out, one sentence each. */
+  /** What was left out, renamed or added, one sentence each. */
   notes: string[];
 }
 
 /**
  * Maps the weights of a VGG to gapcam's names.
  *
- * Three namings are known: torchvision's `features.N.weight` with a classifier
- * of three layers, which is no head for class activation maps; the
- * `conv.N.weight` and `classifier.weight` of the notebook that gapcam replaces;
- * and gapcam's own.
+ * The trunk is found by what fits, whatever stands before its layers' numbers:
+ * torchvision's `features.N.weight`, the `conv.N.weight` of the notebook that
+ * gapcam replaces, `model.backbone.N.weight`. The head may have any name and be
+ * a 1 x 1 convolution; torchvision's classifier of three layers is no head for
+ * class activation maps. A bias that all convolutions lack is zero. Only what
+ * the network needs is converted to 32-bit floats.
  *
- * @param weights Tensors by name, as {@linkcode openPytorch} and
- * {@linkcode toStateDict} give them.
+ * @param weights Tensors by name, as {@linkcode openWeights} gives them.
  * @param architecture `vgg11`, `vgg13`, `vgg16` or `vgg19`, with `_bn` behind it
  * for batch normalisation, as torchvision names them; or a trunk.
  * @param options What to do with the head.
  * @returns The tensors that fit, with what {@linkcode vgg} needs to build the model.
  * @throws {GapcamError} If a tensor is missing, left over or of another shape;
  * the message lists them. If the head is to be kept and is not one linear layer,
- * or has another number of classes.
+ * or has another number of classes. If a tensor that is needed has a type
+ * without conversion.
  *
  * @example The notebook's names
  * ```ts
@@ -68,55 +74,83 @@ export interface MappedVgg {
  * ```
  */
 export function mapVggWeights(
-  weights: StateDict,
+  weights: ReadonlyMap<string, HostTensor | StoredTensor>,
   architecture: string | readonly VggStep[],
   options: MapVggOptions = {},
 ): MappedVgg {
-  const { trunk, batchNorm, label } = describe(architecture, weights);
-  const naming = findNaming(weights, label);
-  const notes: string[] = [];
-  const found = new Map<string, HostTensor>();
-  for (const [name, tensor] of weights) {
-    // A counter that PyTorch keeps beside running statistics and uses only
-    // without momentum.
-    if (name.endsWith(".num_batches_tracked")) continue;
-    found.set(name.replace(/^conv\./, "features."), tensor);
-  }
-  const head = [...found.keys()].filter((name) =>
-    !name.startsWith("features.")
+  const { tensors, notes } = unwrapNames(weights);
+  const shapes = new Map(
+    [...tensors].map(([name, { shape }]) => [name, shape]),
   );
+  const { trunk, label, ...asked } = describe(architecture);
+  const parts = sortVgg(shapes, trunk, asked.batchNorm) ??
+    refuseNames(shapes, label);
+  const { prefix, wrapper, batchNorm, inputChannels } = parts;
+  if (wrapper !== "") notes.push(`Removed the prefix ${quote(wrapper)}`);
+  const naming = namingOf(prefix, shapes);
+  if (naming === "other") {
+    notes.push(`Took ${quote(`${prefix}N`)} for the layers of the trunk`);
+  }
+  const sources = new Map(parts.trunk);
+  const unused = new Set(parts.outside);
   let classes: number | undefined;
   if ((options.head ?? "keep") === "keep") {
-    classes = keptClasses(found, head, { label, asked: options.classes });
+    const head = keptHead(shapes, parts, {
+      label,
+      features: trunk.findLast((step) => step !== "M") as number,
+      asked: options.classes,
+    });
+    classes = head.classes;
+    for (const kind of ["weight", "bias"]) {
+      const source = `${head.base}.${kind}`;
+      if (unused.delete(source)) sources.set(`classifier.${kind}`, source);
+    }
+    notes.push(...head.notes);
   } else {
-    for (const name of head) found.delete(name);
-    notes.push(
-      head.length === 0
-        ? "The weights have no head; a fresh one is to be trained"
-        : `Left out the head (${
-          head.join(", ")
-        }); a fresh one is to be trained`,
-    );
+    notes.push(leftHead(parts.outside));
+    unused.clear();
   }
-  const inputChannels = found.get("features.0.weight")?.shape[1] ?? 3;
   const parameters = parametersOf(
     vgg(trunk, { classes: classes ?? 1, inputChannels, batchNorm }),
   ).filter(({ name }) => classes !== undefined || name.startsWith("features."));
+  const lacking = lackingBiases(
+    parameters.filter(({ shape }) => shape.length > 1).map(({ name }) => name),
+    sources,
+    batchNorm,
+  );
+  if (lacking.length > 0) {
+    notes.push(`Set to zero, as the weights have none: ${few(lacking)}`);
+  }
 
   const problems: string[] = [];
+  const taken: [name: string, source: string, shape: readonly number[]][] = [];
   const state: StateDict = new Map();
   for (const { name, shape } of parameters) {
-    const tensor = found.get(name);
-    if (!tensor) problems.push(`${name} is missing`);
-    else if (tensor.shape.join() !== shape.join()) {
+    const source = sources.get(name);
+    sources.delete(name);
+    if (source === undefined) {
+      if (!lacking.includes(name)) problems.push(`${name} is missing`);
+      taken.push([name, "", shape]);
+      continue;
+    }
+    const found = shapes.get(source)!;
+    const flat = name === "classifier.weight" ? found.slice(0, 2) : found;
+    if (flat.join() !== shape.join()) {
       problems.push(
-        `${name} is ${shapeText(tensor.shape)}, expected ${shapeText(shape)}`,
+        `${name} is ${shapeText(found)}, expected ${shapeText(shape)}`,
       );
-    } else state.set(name, tensor);
-    found.delete(name);
+    }
+    taken.push([name, source, shape]);
   }
-  for (const name of found.keys()) {
+  const idle: string[] = [];
+  for (const name of sources.values()) {
     problems.push(`${quote(name)} has no place`);
+  }
+  for (const name of unused) {
+    const isPart = name.startsWith(wrapper) && !isCopy(name) &&
+      isParameter(name, tensors.get(name)!);
+    if (isPart) problems.push(`${quote(name)} has no place`);
+    else if (!name.endsWith(".num_batches_tracked")) idle.push(name);
   }
   if (problems.length > 0) {
     const shown = problems.slice(0, 6).join("; ");
@@ -124,21 +158,58 @@ export function mapVggWeights(
     throw new GapcamError(
       "shape-mismatch",
       `Cannot map weights to ${label}: ${shown}${more}${
-        hint(weights, batchNorm)
+        hint(shapes, batchNorm)
       }`,
+    );
+  }
+  if (idle.length > 0) {
+    notes.push(`Left out what the network does not use: ${few(idle)}`);
+  }
+  for (const [name, source, shape] of taken) {
+    const tensor = tensors.get(source);
+    state.set(
+      name,
+      tensor
+        ? hostTensorOf(tensor, { name: quote(source), shape })
+        : zeros(shape),
     );
   }
   return { naming, trunk, batchNorm, inputChannels, classes, state, notes };
 }
 
-function describe(
-  architecture: string | readonly VggStep[],
-  weights: StateDict,
-): { trunk: readonly VggStep[]; batchNorm: boolean; label: string } {
+/**
+ * Which of a file's state dicts is a VGG's, for {@linkcode openWeights}.
+ *
+ * @param architecture As {@linkcode mapVggWeights} takes it; any VGG if left out.
+ *
+ * @example
+ * ```ts
+ * import { vggFit } from "@gapcam/gapcam";
+ *
+ * const shapes = new Map([["model.conv.0.weight", [8, 3, 3, 3]]]);
+ * if (vggFit([8])(shapes) !== 1) throw new Error();
+ * ```
+ */
+export function vggFit(architecture?: string | readonly VggStep[]): WeightsFit {
+  if (architecture === undefined) {
+    return (shapes) =>
+      recogniseVgg(
+        new Map([...shapes].map(([name, shape]) => [name, { shape }])),
+      )?.tensors ?? 0;
+  }
+  const { trunk, batchNorm } = describe(architecture);
+  return (shapes) => sortVgg(shapes, trunk, batchNorm)?.fits ?? 0;
+}
+
+function describe(architecture: string | readonly VggStep[]): {
+  trunk: readonly VggStep[];
+  batchNorm: boolean | undefined;
+  label: string;
+} {
   if (typeof architecture !== "string") {
     return {
       trunk: architecture,
-      batchNorm: hasStatistics(weights),
+      batchNorm: undefined,
       label: architecture.join(","),
     };
   }
@@ -158,58 +229,59 @@ function describe(
   };
 }
 
-function findNaming(weights: StateDict, label: string): VggNaming {
-  const names = [...weights.keys()];
-  if (names.some((name) => name.startsWith("conv."))) return "notebook";
-  if (names.some((name) => name.startsWith("features."))) {
-    return weights.has("classifier.weight") ? "gapcam" : "torchvision";
-  }
+function refuseNames(shapes: Shapes, label: string): never {
+  const names = [...shapes.keys()].slice(0, 4).map(quote).join(", ");
   throw new GapcamError(
     "bad-data",
-    `Cannot map weights to ${label}: no name begins with "features." or ` +
-      `"conv.", found ${names.slice(0, 4).map(quote).join(", ") || "none"}`,
+    `Cannot map weights to ${label}: no name is that of a numbered layer, such ` +
+      `as "features.0.weight", found ${names || "none"}`,
   );
 }
 
-/** Number of classes of a head that is one linear layer. */
-function keptClasses(
-  found: ReadonlyMap<string, HostTensor>,
-  head: readonly string[],
-  { label, asked }: { label: string; asked: number | undefined },
-): number {
-  const refuse = (reason: string): never => {
-    throw new GapcamError(
-      "shape-mismatch",
-      `Cannot keep the head of these ${label} weights: ${reason}; ` +
-        "keep only the trunk and start a fresh head (head new)",
-    );
-  };
-  const weight = found.get("classifier.weight");
-  if (!weight) {
-    return refuse(
-      head.length === 0
-        ? "there is none"
-        : `it has the tensors ${
-          head.slice(0, 8).map(quote).join(", ")
-        }, and class activation maps need one linear layer behind global ` +
-          "average pooling",
-    );
-  }
-  const classes = weight.shape[0] ?? 0;
-  if (classes < 1) return refuse("it decides between no classes");
-  if (asked !== undefined && asked !== classes) {
-    return refuse(`it decides between ${classes} classes, expected ${asked}`);
-  }
-  return classes;
+/**
+ * Biases that a network made without: before batch normalisation, which takes
+ * any away, or in all layers alike. One that lacks among others is damage.
+ */
+function lackingBiases(
+  weights: readonly string[],
+  sources: ReadonlyMap<string, string>,
+  batchNorm: boolean,
+): string[] {
+  const biases = (inTrunk: boolean) =>
+    weights.filter((name) =>
+      name.startsWith("features.") === inTrunk && sources.has(name)
+    ).map((name) => name.replace(/weight$/, "bias"));
+  const missing = (names: readonly string[]) =>
+    names.filter((name) => !sources.has(name));
+  const trunk = biases(true);
+  return [
+    ...(batchNorm || missing(trunk).length === trunk.length
+      ? missing(trunk)
+      : []),
+    ...missing(biases(false)),
+  ];
 }
 
-function hint(weights: StateDict, batchNorm: boolean): string {
-  if (hasStatistics(weights) === batchNorm) return "";
+/** Whether a tensor is one that a layer computes with. */
+function isParameter(
+  name: string,
+  tensor: HostTensor | StoredTensor,
+): boolean {
+  return isFloat(tensor) && tensor.shape.length > 0 &&
+    !tensor.shape.includes(0) && /\.(weight|bias|running_\w+)$/.test(name);
+}
+
+function zeros(shape: readonly number[]): HostTensor {
+  const count = shape.reduce((product, size) => product * size, 1);
+  return { shape, data: new Float32Array(count) };
+}
+
+function hint(shapes: Shapes, batchNorm: boolean): string {
+  const found = [...shapes.keys()].some((name) =>
+    name.endsWith(".running_mean")
+  );
+  if (found === batchNorm) return "";
   return batchNorm
     ? "; the weights have no batch normalisation"
     : "; the weights have batch normalisation, which names ending in _bn have";
-}
-
-function hasStatistics(weights: StateDict): boolean {
-  return [...weights.keys()].some((name) => name.endsWith(".running_mean"));
 }

@@ -1,11 +1,13 @@
 import { GapcamError } from "../error.ts";
+import { kindOf } from "./_file_kind.ts";
 import { bad, Unpickler } from "./_pickle_read.ts";
 import { quote } from "./_quote.ts";
 import { readBytes } from "./_read_bytes.ts";
-import { findStateDict } from "./_state_dict_search.ts";
+import { findStateDict, type WeightsFit } from "./_state_dict_search.ts";
 import { gather, isContiguous } from "./_strided.ts";
 import {
   isTensor,
+  storageLength,
   torchGlobals,
   type TorchStorage,
   torchStorage,
@@ -33,6 +35,14 @@ function copyLimit(fileLength: number): number {
 /** First bytes of a file that PyTorch before 1.6 wrote: its magic number. */
 const LEGACY_START = [0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20];
 
+/** First bytes of a zip archive. */
+const ZIP_START = [0x50, 0x4b];
+
+/** Whether bytes begin as a file of `torch.save` does: a zip, or the older one. */
+export function isPytorch(bytes: Uint8Array): boolean {
+  return startsWith(bytes, ZIP_START) || startsWith(bytes, LEGACY_START);
+}
+
 /**
  * Reads a state dict that `torch.save` wrote, a `.pt` or `.pth` file, of any
  * version of PyTorch from 0.2 on.
@@ -43,9 +53,12 @@ const LEGACY_START = [0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20];
  * the bytes where they lie in row-major order, else copies.
  *
  * @param bytes The whole file.
- * @param options `name`, what errors call the file.
- * @returns The state dict; one nested in a checkpoint (`state_dict`, `model`,
- * ...) is found, and the prefix `module.` of data-parallel training removed.
+ * @param options `name`, what errors call the file; `fit`, how well a state dict
+ * fits what is wanted, by its names and shapes.
+ * @returns The state dict; of several in a checkpoint (`state_dict`, `ema`, an
+ * optimiser's) the one that fits best, or has most names of layers' tensors.
+ * What wrappers put into names, such as the `module.` of data-parallel
+ * training, is removed.
  * @throws {GapcamError} If the file is damaged, asks for anything but tensors,
  * or has no state dict.
  *
@@ -61,13 +74,13 @@ const LEGACY_START = [0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20];
  */
 export function readPytorch(
   bytes: Uint8Array,
-  options: { name?: string } = {},
+  options: { name?: string; fit?: WeightsFit } = {},
 ): PytorchFile {
   try {
     const { value, storageBytes } = startsWith(bytes, LEGACY_START)
       ? readLegacy(bytes)
       : readArchive(bytes);
-    const { tensors, notes } = findStateDict(value, isTensor);
+    const { tensors, notes } = findStateDict(value, isTensor, options.fit);
     let budget = copyLimit(bytes.length);
     const stored = new Map<string, StoredTensor>();
     for (const [name, tensor] of tensors) {
@@ -129,10 +142,10 @@ interface Loaded {
 
 /** PyTorch 1.6 and later: a zip with `data.pkl` and a file for each storage. */
 function readArchive(bytes: Uint8Array): Loaded {
-  if (!startsWith(bytes, [0x50, 0x4b])) {
+  if (!isPytorch(bytes)) {
     bad(
-      "it is no file of torch.save: expected a zip archive or the magic number " +
-        "of PyTorch before 1.6",
+      `it is ${kindOf(bytes)} and no file of torch.save: expected a zip ` +
+        "archive or the magic number of PyTorch before 1.6",
     );
   }
   const archive = new ZipArchive(bytes);
@@ -141,9 +154,16 @@ function readArchive(bytes: Uint8Array): Loaded {
   );
   const [pickle] = pickles;
   if (pickle === undefined || pickles.length > 1) {
-    bad(`its archive has ${pickles.length} files data.pkl, expected 1`);
+    bad(
+      pickles.length === 0
+        ? "it is a zip archive without data.pkl, which no file of torch.save is"
+        : `its archive has ${pickles.length} files data.pkl, expected 1`,
+    );
   }
   const folder = pickle.slice(0, -"data.pkl".length);
+  if (archive.has(`${folder}constants.pkl`)) {
+    bad("it is a TorchScript program; in PyTorch, save its state_dict() alone");
+  }
   if (archive.has(`${folder}byteorder`)) {
     const order = new TextDecoder().decode(archive.read(`${folder}byteorder`));
     if (order !== "little") {
@@ -234,10 +254,7 @@ function readLegacy(bytes: Uint8Array): Loaded {
 function tensorBytes(tensor: TorchTensor, storage: Uint8Array): Uint8Array {
   const { dtype, offset, shape, strides } = tensor;
   const size = ELEMENT_BYTES[dtype];
-  const held = tensor.storage.length *
-    (tensor.storage.dtype === undefined
-      ? 1
-      : ELEMENT_BYTES[tensor.storage.dtype]);
+  const held = storageLength(tensor.storage);
   if (held > storage.length) {
     bad(
       `storage ${quote(tensor.storage.key)} has ${storage.length} bytes, ` +

@@ -80,6 +80,24 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   return readSafetensors(await readBytes(path), { name: path });
 }
 
+/**
+ * Whether bytes begin as a safetensors file does: the length of a header that
+ * begins with a brace. The file may be damaged further on.
+ */
+export function isSafetensors(bytes: Uint8Array): boolean {
+  if (bytes.length < 9) return false;
+  const head = new DataView(bytes.buffer, bytes.byteOffset, 8);
+  if (head.getBigUint64(0, true) > BigInt(SAFETENSORS_HEADER_LIMIT)) {
+    return false;
+  }
+  let at = 8;
+  while (SPACE.includes(bytes[at]!)) at++;
+  return at === bytes.length || bytes[at] === 0x7b;
+}
+
+/** Space, line feed, carriage return, tabulator. */
+const SPACE = [0x20, 0x0a, 0x0d, 0x09];
+
 function parse(bytes: Uint8Array): SafetensorsFile {
   if (bytes.length < 8) {
     bad(`it has ${bytes.length} bytes, expected at least 8`);

@@ -4,12 +4,18 @@ import type { HostTensor, StateDict } from "./state_dict.ts";
 
 /** Element types of files, under safetensors' names, and their bytes. */
 export const ELEMENT_BYTES = {
+  // Packed: two or four in one or three bytes.
+  F4: 0.5,
+  F6_E2M3: 0.75,
+  F6_E3M2: 0.75,
   BOOL: 1,
   U8: 1,
   I8: 1,
   F8_E5M2: 1,
   F8_E4M3: 1,
   F8_E8M0: 1,
+  F8_E4M3FNUZ: 1,
+  F8_E5M2FNUZ: 1,
   I16: 2,
   U16: 2,
   F16: 2,
@@ -88,6 +94,21 @@ export function toStateDict(
   return new Map(
     [...tensors].map(([name, tensor]) => [name, toHostTensor(tensor, name)]),
   );
+}
+
+/** A tensor of a file or of memory as 32-bit floats of this shape. */
+export function hostTensorOf(
+  tensor: HostTensor | StoredTensor,
+  { name, shape }: { name: string; shape: readonly number[] },
+): HostTensor {
+  const host = "data" in tensor ? tensor : toHostTensor(tensor, name);
+  return host.shape.join() === shape.join() ? host : { ...host, shape };
+}
+
+/** Whether elements are real numbers that 32-bit floats can hold. */
+export function isFloat(tensor: HostTensor | StoredTensor): boolean {
+  return "data" in tensor ||
+    ["F32", "F16", "BF16", "F64"].includes(tensor.dtype);
 }
 
 function toFloat32(

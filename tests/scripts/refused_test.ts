@@ -44,10 +44,14 @@ const TRAINING: [string, string[], RegExp][] = [
     ["--batch-size=41"],
     /Cannot load batches of 41 images: shapes \(train\) has only 40/,
   ],
-  ["an image size too small for the pools", [
-    "--model=vgg16",
-    "--image-size=16",
-  ], /an image of 16 x 16 is too small for the model's 5 pools/],
+  [
+    "an image size too small for the pools",
+    [
+      "--model=vgg16",
+      "--image-size=16",
+    ],
+    /on images of 16 x 16: its pools need 32 x 32; pass --image-size 32 or more/,
+  ],
   [
     "a data folder that is missing",
     ["--dataset=cifar10", "--data-dir=/nowhere"],
@@ -71,12 +75,12 @@ const TRAINING: [string, string[], RegExp][] = [
   [
     "weights that are missing",
     ["--init=/nowhere"],
-    /Cannot read \/nowhere: no such file/,
+    /Cannot find checkpoint \/nowhere: there is no such file/,
   ],
   [
-    "freezing everything",
-    ["--freeze=features", "--freeze=classifier"],
-    /Cannot train: freezing features, classifier leaves no parameter that learns/,
+    "freezing what is random",
+    ["--freeze=features"],
+    /Cannot freeze what starts at random: features\.0\.weight, features\.0\.bias, .* and \d+ more; freeze what is taken from weights/,
   ],
 ];
 

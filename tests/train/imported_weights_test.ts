@@ -4,13 +4,21 @@ import { initialise } from "../../src/nn/parameters.ts";
 import { vgg } from "../../src/nn/vgg.ts";
 import { parseCheckpoint } from "../../src/train/checkpoint.ts";
 import {
+  describedWeights,
   importWeights,
-  weightConventions,
 } from "../../src/train/imported_weights.ts";
 import { mapVggWeights } from "../../src/weights/map_vgg_weights.ts";
 import type { StateDict } from "../../src/weights/state_dict.ts";
 
 const TRUNK = [4, "M", 8] as const;
+
+/** The conventions that a file's metadata describes. */
+function conventionsOf(metadata: Record<string, string>) {
+  const { negativeSlope, mean, deviation, batchNorm } = describedWeights(
+    metadata,
+  )!;
+  return { negativeSlope, mean, deviation, batchNorm };
+}
 
 function notebook(): StateDict {
   return new Map(
@@ -50,7 +58,7 @@ Deno.test("importWeights() makes a checkpoint of the notebook's network", () => 
     checkpoint.parameters.get("features.3.weight")!.data,
     weights.get("conv.3.weight")!.data,
   );
-  assertEquals(weightConventions(imported.metadata), {
+  assertEquals(conventionsOf(imported.metadata), {
     negativeSlope: 0.2,
     mean: [0.5, 0.5, 0.5],
     deviation: [0.5, 0.5, 0.5],
@@ -65,7 +73,7 @@ Deno.test("importWeights() makes a trunk of torchvision's network, with its conv
   const imported = importWeights(mapped, { modelName: "4,M,8" });
   assertEquals(imported.complete, false);
   assert([...imported.tensors.keys()].every((name) => /^features/.test(name)));
-  assertEquals(weightConventions(imported.metadata), {
+  assertEquals(conventionsOf(imported.metadata), {
     negativeSlope: 0,
     mean: [0.485, 0.456, 0.406],
     deviation: [0.229, 0.224, 0.225],
@@ -110,20 +118,47 @@ Deno.test("importWeights() refuses names and means that do not fit", () => {
   );
   assertEquals(
     refusal({ mean: [0.5] }),
-    "Cannot normalise images by 1 numbers of mean: expected 3, one a channel",
+    "Cannot normalise images by a mean of 1 values: expected 3, one a channel",
   );
 });
 
-Deno.test("weightConventions() knows nothing of foreign files and refuses damaged ones", () => {
-  assertEquals(weightConventions({ format: "pt" }), undefined);
-  assertEquals(weightConventions({}), undefined);
+Deno.test("importWeights() says what it assumed, and only that", () => {
+  const mapped = mapVggWeights(notebook(), TRUNK);
+  const assumed = (options: object) =>
+    importWeights(mapped, { modelName: "4,M,8", ...options }).assumed;
+  assertEquals(assumed({}), [
+    { of: "negativeSlope", value: 0.2 },
+    { of: "mean", value: [0.5, 0.5, 0.5] },
+    { of: "deviation", value: [0.5, 0.5, 0.5] },
+    { of: "imageSize", value: 224 },
+    { of: "classes", value: ["class 0", "class 1"] },
+  ]);
+  const half = [0.5, 0.5, 0.5];
+  const all = {
+    mean: half,
+    deviation: half,
+    imageSize: 16,
+    classes: ["a", "b"],
+  };
+  assertEquals(assumed({ negativeSlope: 0, ...all }), []);
+  assertEquals(assumed(all), [{ of: "negativeSlope", value: 0.2 }]);
+  const trunk = mapVggWeights(torchvision(), TRUNK, { head: "new" });
+  assertEquals(
+    importWeights(trunk, { modelName: "4,M,8" }).assumed.map(({ of }) => of),
+    ["negativeSlope", "mean", "deviation"],
+  );
+});
+
+Deno.test("describedWeights() knows nothing of foreign files and refuses damaged ones", () => {
+  assertEquals(describedWeights({ format: "pt" }), undefined);
+  assertEquals(describedWeights({}), undefined);
   const damaged: Record<string, string>[] = [
     { gapcam_version: "1" },
     { gapcam_trunk_version: "1", model: "{}", training: "{}" },
     { gapcam_trunk_version: "1", model: "[", training: "{}" },
   ];
   for (const metadata of damaged) {
-    const error = assertThrows(() => weightConventions(metadata), GapcamError);
+    const error = assertThrows(() => describedWeights(metadata), GapcamError);
     assertEquals(
       (error as Error).message,
       "Cannot read the weights' description: it is damaged",

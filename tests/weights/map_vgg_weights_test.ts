@@ -59,7 +59,7 @@ Deno.test("mapVggWeights() says why torchvision's classifier is no head", () => 
       '"classifier.0.weight", "classifier.0.bias", "classifier.3.weight", ' +
       '"classifier.3.bias", "classifier.6.weight", "classifier.6.bias", and ' +
       "class activation maps need one linear layer behind global average " +
-      "pooling; keep only the trunk and start a fresh head (head new)",
+      "pooling; keep only the trunk and start a fresh head",
   );
 });
 
@@ -94,8 +94,7 @@ Deno.test("mapVggWeights() explains another number of classes", () => {
   assertEquals(
     refusal(notebook([4, "M", 8]), [4, "M", 8], { classes: 3 }),
     "Cannot keep the head of these 4,M,8 weights: it decides between 10 " +
-      "classes, expected 3; keep only the trunk and start a fresh head " +
-      "(head new)",
+      "classes, expected 3; keep only the trunk and start a fresh head",
   );
 });
 
@@ -140,7 +139,7 @@ Deno.test("mapVggWeights() refuses unknown architectures and other networks", ()
   );
   assertEquals(
     refusal(tensors({ "layer1.0.weight": [1] }), "vgg16"),
-    'Cannot map weights to vgg16: no name begins with "features." or ' +
-      '"conv.", found "layer1.0.weight"',
+    "Cannot map weights to vgg16: no name is that of a numbered layer, such " +
+      'as "features.0.weight", found "layer1.0.weight"',
   );
 });

@@ -275,7 +275,7 @@ Deno.test("readPytorch() refuses what is no file of PyTorch's", () => {
   ) as GapcamError;
   assertEquals(
     error.message,
-    "Cannot read hello.pth: it is no file of torch.save: expected a zip " +
-      "archive or the magic number of PyTorch before 1.6",
+    "Cannot read hello.pth: it is a text and no file of torch.save: expected " +
+      "a zip archive or the magic number of PyTorch before 1.6",
   );
 });

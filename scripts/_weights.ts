@@ -1,0 +1,197 @@
+/**
+ * Weights that a user names, from whatever wrote them.
+ *
+ * @module
+ */
+
+import { GapcamError } from "../src/error.ts";
+import { datasetFolder, type DatasetName } from "../src/data/open_dataset.ts";
+import type { Dataset } from "../src/data/dataset.ts";
+import { graphOf, type Model } from "../src/nn/graph_of.ts";
+import { leastImageSize } from "../src/nn/output_shapes.ts";
+import { OPTIMISER_PREFIX } from "../src/train/checkpoint.ts";
+import {
+  type DescribedWeights,
+  describedWeights,
+  type ImportAssumption,
+  usualConventions,
+  type WeightConventions,
+} from "../src/train/imported_weights.ts";
+import { parseModel } from "../src/train/model_config.ts";
+import { vggFit } from "../src/weights/map_vgg_weights.ts";
+import { openWeights, type WeightsFile } from "../src/weights/open_weights.ts";
+import { recogniseVgg } from "../src/weights/recognise_vgg.ts";
+import { chosenRun, shownPath } from "./_runs.ts";
+
+/** A file of weights. */
+export interface NamedWeights extends WeightsFile {
+  path: string;
+  /** What it says of its network; undefined where gapcam did not write it. */
+  described: DescribedWeights | undefined;
+}
+
+/**
+ * Opens the weights that a user names: a file, a run's folder or a run's name.
+ *
+ * @param architecture What is wanted of a file with several networks.
+ */
+export async function openNamedWeights(
+  name: string,
+  architecture: Parameters<typeof vggFit>[0],
+): Promise<NamedWeights> {
+  const { path, file } = await chosenRun(name, {
+    load: async (path) => ({
+      path,
+      file: await openWeights(path, { fit: vggFit(architecture) }),
+    }),
+  });
+  const described = describedWeights(file.metadata);
+  if (described) {
+    for (const key of file.tensors.keys()) {
+      if (key.startsWith(OPTIMISER_PREFIX)) file.tensors.delete(key);
+    }
+  }
+  return { ...file, path, described };
+}
+
+/** What training from weights begins with. */
+export interface StartWeights extends WeightConventions {
+  weights: NamedWeights;
+  /** The weights' own model; undefined where it cannot be told. */
+  modelName: string | undefined;
+  /** The same, with its head; undefined where the weights do not describe it. */
+  model: Model | undefined;
+  batchNorm: boolean | undefined;
+  /** Channels of the images that the weights are for. */
+  inputChannels: number | undefined;
+  /** What was assumed, one line each. */
+  assumed: string[];
+}
+
+/** Opens weights to start from; `modelName` is what flags name. */
+export async function openStart(
+  init: string,
+  modelName: string | undefined,
+): Promise<StartWeights | undefined> {
+  const trunk = modelName === undefined ? undefined : parseModel(modelName);
+  const weights = await openNamedWeights(init, trunk);
+  const { described } = weights;
+  if (described) {
+    const first = graphOf(described.model).nodes.map(({ layer }) => layer)
+      .find((layer) => layer.kind === "conv2d");
+    return {
+      ...described,
+      weights,
+      inputChannels: first?.inputChannels,
+      assumed: [],
+    };
+  }
+  const seen = recogniseVgg(weights.tensors);
+  const naming = seen?.naming ?? "other";
+  const usual = usualConventions(naming, seen?.inputChannels ?? 3);
+  return {
+    weights,
+    ...usual,
+    modelName: seen?.name?.replace(/_bn$/, "") ?? seen?.trunk.join(","),
+    model: undefined,
+    batchNorm: seen?.batchNorm,
+    inputChannels: seen?.inputChannels,
+    assumed: [
+      ...(["negativeSlope", "mean", "deviation"] as const).map((of) =>
+        assumedText({ of, value: usual[of] })
+      ),
+      "If that is wrong, say it to deno task import with --slope, --mean and " +
+      "--deviation, and start from what it writes",
+    ],
+  };
+}
+
+/** Which flag of `deno task import` says what was assumed. */
+const FLAGS: Readonly<Record<ImportAssumption["of"], [string, string]>> = {
+  negativeSlope: ["slope", "--slope"],
+  mean: ["mean", "--mean"],
+  deviation: ["standard deviation", "--deviation"],
+  imageSize: ["image size", "--image-size"],
+  classes: ["class names", "--classes or --dataset"],
+};
+
+/** What was assumed, and how to say otherwise. */
+export function assumedLine({ of, value }: ImportAssumption): string {
+  return `${assumedText({ of, value })} (${FLAGS[of][1]} says otherwise)`;
+}
+
+function assumedText({ of, value }: ImportAssumption): string {
+  return `Assumed: ${FLAGS[of][0]} ${valueText(of, value)}`;
+}
+
+function valueText(of: ImportAssumption["of"], value: unknown): string {
+  if (of === "negativeSlope") {
+    return value === 0 ? "0 of the ReLU" : `${value} of the leaky ReLU`;
+  }
+  if (!Array.isArray(value)) return String(value);
+  return value.length <= 4
+    ? value.join(", ")
+    : `${value[0]} to ${value.at(-1)}`;
+}
+
+/** Data sets that a hint may name, with the side of their images. */
+const HINTED: readonly [DatasetName, number, number][] = [
+  ["stl10", 3, 96],
+  ["cifar10", 3, 32],
+  ["shapes", 3, 96],
+  ["fashion-mnist", 1, 28],
+  ["mnist", 1, 28],
+];
+
+/** Flags with which a model can be trained on a data set that is there. */
+export function trainableHint(model: Model, channels: number): string {
+  const [name, , side] =
+    HINTED.find(([name, depth]) =>
+      depth === channels && (name === "shapes" || datasetFolder(name))
+    ) ?? [undefined, channels, 0];
+  if (name === undefined) return " --dataset folder --data-dir FOLDER";
+  const { height, width } = leastImageSize(model, channels);
+  const least = Math.max(height, width);
+  return ` --dataset ${name}` + (least > side ? ` --image-size ${least}` : "");
+}
+
+/**
+ * Makes sure that images fit a model.
+ *
+ * @throws {GapcamError} If they are too small for its pools.
+ */
+export function refuseSmall(
+  model: Model,
+  { modelName, channels, imageSize }: {
+    modelName: string;
+    channels: number;
+    imageSize: number;
+  },
+): void {
+  const { height, width } = leastImageSize(model, channels);
+  const least = Math.max(height, width);
+  if (imageSize >= least) return;
+  throw new GapcamError(
+    "shape-mismatch",
+    `Cannot train ${modelName} on images of ${imageSize} x ${imageSize}: its ` +
+      `pools need ${least} x ${least}; pass --image-size ${least} or more`,
+  );
+}
+
+/**
+ * Makes sure that weights for colours do not start on grey images, nor the
+ * reverse.
+ *
+ * @throws {GapcamError} If the channels differ.
+ */
+export function refuseChannels(start: StartWeights, images: Dataset): void {
+  const { inputChannels } = start;
+  if (inputChannels === undefined || inputChannels === images.channels) return;
+  throw new GapcamError(
+    "shape-mismatch",
+    `Cannot start from ${shownPath(start.weights.path)}: it takes images of ` +
+      `${inputChannels} channels and those of ${images.name} have ` +
+      `${images.channels}; name other data with --dataset, such as ` +
+      (inputChannels === 3 ? "cifar10 or shapes" : "fashion-mnist"),
+  );
+}

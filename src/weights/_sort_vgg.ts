@@ -1,0 +1,86 @@
+import { parametersOf } from "../nn/parameters.ts";
+import { vgg, type VggStep } from "../nn/vgg.ts";
+import { findPrefix, type Shapes, type WantedShape } from "./_match_names.ts";
+
+/** Which of a file's names are a VGG's trunk. */
+export interface VggParts {
+  /** What stands before the numbers of the trunk's layers. */
+  prefix: string;
+  /** What stands before the name of the trunk, as before that of the head. */
+  wrapper: string;
+  batchNorm: boolean;
+  inputChannels: number;
+  /** How many of the trunk's tensors are there with their shapes. */
+  fits: number;
+  /** The file's names by gapcam's, `features.N.weight`; none for counters. */
+  trunk: Map<string, string>;
+  /** Names beside the trunk, in the file's order. */
+  outside: string[];
+}
+
+/**
+ * Sorts names into those of the trunk and others, by where most of the trunk's
+ * tensors fit.
+ *
+ * @param batchNorm Whether there is batch normalisation; by what fits better
+ * where undefined.
+ * @returns Undefined where no name is one of the trunk's.
+ */
+export function sortVgg(
+  shapes: Shapes,
+  trunk: readonly VggStep[],
+  batchNorm: boolean | undefined,
+): VggParts | undefined {
+  const [best] = (batchNorm === undefined ? [false, true] : [batchNorm])
+    .map((batchNorm) => ({
+      batchNorm,
+      match: findPrefix(shapes, trunkShapes(trunk, batchNorm)),
+    }))
+    .sort((a, b) =>
+      (b.match?.fits ?? 0) - (a.match?.fits ?? 0) ||
+      (b.match?.names ?? 0) - (a.match?.names ?? 0)
+    );
+  if (!best?.match) return undefined;
+  const { prefix, fits } = best.match;
+  // A number alone makes no trunk, such as the first of `layer1.0.weight`.
+  if (fits === 0 && !/(^|\.)(features|conv)\.$/.test(prefix)) return undefined;
+  const found = new Map<string, string>();
+  const outside: string[] = [];
+  for (const name of shapes.keys()) {
+    const rest = name.startsWith(prefix) ? name.slice(prefix.length) : "";
+    if (!/^\d+\./.test(rest)) outside.push(name);
+    // A counter that PyTorch keeps beside running statistics and uses only
+    // without momentum.
+    else if (!rest.endsWith(".num_batches_tracked")) {
+      found.set(`features.${rest}`, name);
+    }
+  }
+  return {
+    prefix,
+    fits,
+    wrapper: prefix.replace(/[^.]*\.$/, ""),
+    batchNorm: best.batchNorm,
+    inputChannels: shapes.get(`${prefix}0.weight`)?.[1] ?? 3,
+    trunk: found,
+    outside,
+  };
+}
+
+/** Tensors of a trunk behind its prefix; any number of channels may go in. */
+function trunkShapes(
+  trunk: readonly VggStep[],
+  batchNorm: boolean,
+): Map<string, WantedShape> {
+  const wanted = new Map<string, WantedShape>();
+  for (
+    const { name, shape } of parametersOf(vgg(trunk, { classes: 1, batchNorm }))
+  ) {
+    if (!name.startsWith("features.")) continue;
+    const rest = name.slice("features.".length);
+    wanted.set(
+      rest,
+      rest === "0.weight" ? [shape[0], undefined, shape[2], shape[3]] : shape,
+    );
+  }
+  return wanted;
+}
