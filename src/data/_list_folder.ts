@@ -35,22 +35,34 @@ export function filesIn(folder: string): string[] {
     .map((entry) => entry.name);
 }
 
-/** Paths of all files below a folder, sorted; links are followed. */
+/**
+ * Paths of all files below a folder, sorted; links are followed, each folder is
+ * gone into once.
+ */
 export function filesBelow(folder: string): string[] {
   const paths: string[] = [];
-  function visit(below: string, parents: readonly string[]) {
+  const seen = new Set<string>();
+  function visit(below: string) {
     const here = below === "" ? folder : `${folder}/${below}`;
-    const real = Deno.realPathSync(here);
-    // A link to a folder around it would never end.
-    if (parents.includes(real)) return;
+    // Links to each other make more paths than there are folders.
+    const identity = identityOf(here);
+    if (seen.has(identity)) return;
+    seen.add(identity);
     for (const entry of entries(here)) {
       const path = below === "" ? entry.name : `${below}/${entry.name}`;
-      if (isFolder(`${folder}/${path}`, entry)) visit(path, [...parents, real]);
+      if (isFolder(`${folder}/${path}`, entry)) visit(path);
       else paths.push(path);
     }
   }
-  visit("", []);
+  visit("");
   return paths;
+}
+
+/** What tells a folder from another, by whatever path. */
+function identityOf(folder: string): string {
+  const { dev, ino } = Deno.statSync(folder);
+  // Resolving a path takes a step for each folder in it, this takes one.
+  return ino === null ? Deno.realPathSync(folder) : `${dev} ${ino}`;
 }
 
 function entries(folder: string) {

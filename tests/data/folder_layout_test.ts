@@ -301,3 +301,29 @@ Deno.test("openFolder() lists a file that cannot be read in one split alone", ()
   const all = [...train.unreadable, ...test.unreadable];
   assertEquals(new Set(all.map(({ path }) => path)).size, 9);
 });
+
+Deno.test("openFolder() goes once into folders that link to each other, however many paths there are", () => {
+  using folder = temporaryFolder();
+  touch(folder.path, [...files("a"), ...files("b")]);
+  const count = 12;
+  for (let i = 0; i < count; i++) {
+    touch(folder.path, [`a/d${i}/x.png`]);
+    for (let j = 0; j < count; j++) {
+      if (i === j) continue;
+      Deno.symlinkSync(`../d${j}`, `${folder.path}/a/d${i}/l${j}`);
+    }
+  }
+  const { train, test } = opened(folder.path);
+  const found = [...train, ...test].filter((path) => path.startsWith("a/"));
+  assertEquals(found.length, 5 + count);
+});
+
+Deno.test("openFolder() reads folders that lie a thousand deep", () => {
+  using folder = temporaryFolder();
+  touch(folder.path, [...files("a"), ...files("b")]);
+  const deep = `${folder.path}/a${"/d".repeat(1000)}`;
+  Deno.mkdirSync(deep, { recursive: true });
+  write(`${deep}/x.png`, new Uint8Array());
+  using dataset = openFolder("train", folder.path, { testFraction: 0.01 });
+  assert(dataset.paths.some((path) => path.endsWith("/d/d/x.png")));
+});
