@@ -55,21 +55,22 @@ async function main(flags: TrainFlags): Promise<number> {
     ? await resumedJob(flags, checkpoint)
     : await newJob(flags, { gpu: device.backend === "cuda" });
   using network = startNetwork(device, job, (line) => output.line(line));
-  const folder = start?.folder ?? stack.use(
-    flags.out ? openRunFolder(userPath(flags.out)) : newRunFolder(runsFolder()),
-  );
-  const path = `${folder.path}/${CHECKPOINT_NAME}`;
-  describeJob(job, { folder: folder.path, checkpoint, output });
-  let started = false;
+  let phase: "starting" | "training" | "testing" = "starting";
   using interrupt = new Interrupt(() => {
-    if (started) {
-      output.line("\nStopping after this step; Ctrl-C again stops at once");
+    if (phase !== "starting") {
+      const step = phase === "training" ? " after this step" : "";
+      output.line(`\nStopping${step}; Ctrl-C again stops at once`);
       return;
     }
     output.line("\nStopped before the first step: nothing is to be saved");
     stack.dispose();
     Deno.exit(interrupt.code);
   });
+  const folder = start?.folder ?? stack.use(
+    flags.out ? openRunFolder(userPath(flags.out)) : newRunFolder(runsFolder()),
+  );
+  const path = `${folder.path}/${CHECKPOINT_NAME}`;
+  describeJob(job, { folder: folder.path, checkpoint, output });
   using report = new TrainReport(job, {
     output,
     bar: !flags.json && Deno.stdout.isTerminal(),
@@ -84,7 +85,7 @@ async function main(flags: TrainFlags): Promise<number> {
     ...(flags["save-every"] ? { saveEvery: flags["save-every"] } : {}),
     signal: interrupt.signal,
     onStart: (run) => {
-      started = true;
+      phase = "training";
       report.start(run);
     },
     onStep: (step) => report.step(step),
@@ -99,6 +100,7 @@ async function main(flags: TrainFlags): Promise<number> {
     );
     return interrupt.code;
   }
+  phase = "testing";
   const { imageSize, mean, deviation } = job.config;
   const evaluation = await evaluate(network, job.testSet, {
     batchSize: job.config.batchSize,

@@ -28,11 +28,8 @@ export async function writeAtomically(
   let temporary: string | undefined;
   try {
     if (options.makeFolder) await Deno.mkdir(folder, { recursive: true });
-    const looks = mayRead(folder);
-    if (looks) {
-      assertReplaceable(path);
-      tidy(folder);
-    }
+    assertReplaceable(path);
+    tidy(folder);
     {
       using file = openTemporary(folder, (name) => temporary = name);
       for (const chunk of chunks) {
@@ -44,7 +41,7 @@ export async function writeAtomically(
       await file.sync();
       await Deno.rename(temporary!, path);
     }
-    if (looks) await syncFolder(folder);
+    await syncFolder(folder);
   } catch (error) {
     if (temporary) await Deno.remove(temporary).catch(() => {});
     throw new GapcamError(
@@ -147,12 +144,6 @@ async function syncFolder(folder: string): Promise<void> {
   } catch {
     // Some file systems cannot; the file itself is there.
   }
-}
-
-/** Whether the folder may be looked into without a question to the user. */
-function mayRead(folder: string): boolean {
-  return Deno.permissions.querySync({ name: "read", path: folder }).state ===
-    "granted";
 }
 
 function folderOf(path: string): string {

@@ -1,3 +1,4 @@
+import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import { decodeImage, type DecodeOptions } from "./decode_image.ts";
 import type { Image } from "./image.ts";
@@ -30,6 +31,11 @@ export async function readImageFile(
   const source = String(path);
   let bytes: Uint8Array;
   try {
+    // Reading a pipe or a device might never end.
+    const { isFile, isDirectory } = await Deno.stat(path);
+    if (!isFile) {
+      throw new Error(isDirectory ? "it is a folder" : "it is no file");
+    }
     bytes = await Deno.readFile(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) {
@@ -39,8 +45,9 @@ export async function readImageFile(
         { cause },
       );
     }
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new GapcamError("io", `Cannot read ${source}: ${reason}`, { cause });
+    throw new GapcamError("io", `Cannot read ${source}: ${osReason(cause)}`, {
+      cause,
+    });
   }
   return await decodeImage(bytes, { ...options, source });
 }

@@ -125,6 +125,10 @@ function hold(
 /** Locks a run's log, which is what every process that trains there writes. */
 function lock(path: string, log: string): Deno.FsFile {
   for (;;) {
+    // A pipe or a device would take what is written, or wait for ever.
+    if (exists(log) && !Deno.statSync(log).isFile) {
+      throw new Error(`its ${LOG_NAME} is no file`);
+    }
     const file = Deno.openSync(log, { append: true, create: true });
     let held: boolean;
     try {
