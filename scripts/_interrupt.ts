@@ -11,6 +11,8 @@ const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 type SignalName = keyof typeof SIGNALS;
 
+const SIGNAL_NAMES = Object.keys(SIGNALS) as SignalName[];
+
 /**
  * Ctrl-C reaches a command under `deno task` twice, from the terminal and from
  * `deno task`, which hands its own on: what follows within this time is the
@@ -33,10 +35,14 @@ export class Interrupt implements Disposable {
    * @param onFirst Called at the first signal.
    */
   constructor(onFirst: () => void) {
-    for (const name of Object.keys(SIGNALS) as SignalName[]) {
-      // `nohup` and `&` in a script have said that these are of no concern.
-      if (isIgnored(SIGNALS[name])) continue;
+    // Asked before the first listener: with it Deno takes all of them over.
+    const ignored = new Map(
+      SIGNAL_NAMES.map((name) => [name, isIgnored(SIGNALS[name])]),
+    );
+    for (const name of SIGNAL_NAMES) {
       const listener = () => {
+        // `nohup` and `&` in a script have said that these are of no concern.
+        if (ignored.get(name)) return;
         if (!this.#first) {
           this.#first = { name, time: performance.now() };
           this.#controller.abort();

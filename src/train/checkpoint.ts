@@ -179,8 +179,8 @@ function assertOutputs(model: Model, classes: number): void {
   if (outputs === undefined || outputs === classes) return;
   throw new GapcamError(
     "bad-data",
-    `its model has ${outputs} outputs, but it names ${classes} ` +
-      "classes",
+    `its model has ${outputs} outputs, but it names ` +
+      (classes === 1 ? "1 class" : `${classes} classes`),
   );
 }
 

@@ -1,4 +1,4 @@
-import { osReason } from "../_files.ts";
+import { exists, osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 
 /** One line of a run's log: what happened, and its numbers. */
@@ -120,13 +120,9 @@ export function readRunLog(path: string): RunLogRecord[] {
 
 /** Removes what follows the last line end: a line that a crash cut short. */
 function dropCutLine(path: string): void {
-  let bytes: Uint8Array;
-  try {
-    bytes = Deno.readFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
-  }
+  // A device has no end to read to.
+  if (!exists(path) || !Deno.statSync(path).isFile) return;
+  const bytes = Deno.readFileSync(path);
   const end = bytes.lastIndexOf(10) + 1;
   if (end < bytes.length) Deno.truncateSync(path, end);
 }

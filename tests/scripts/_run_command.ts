@@ -13,6 +13,17 @@ const { tasks } = JSON.parse(
   Deno.readTextFileSync(new URL("deno.json", ROOT)),
 ) as { tasks: Record<string, { command: string }> };
 
+/** Where and how a command runs. */
+export interface CommandOptions {
+  env?: Record<string, string>;
+  /** Where it was typed. */
+  folder?: string;
+  /** What `runs` and `data` are in; the project's folder if left out. */
+  workingFolder?: string;
+  /** Whether SIGHUP is ignored as it starts. */
+  nohup?: boolean;
+}
+
 /**
  * A command as `deno task NAME` runs it, with that task's permissions, no
  * terminal and no network.
@@ -20,13 +31,18 @@ const { tasks } = JSON.parse(
 export function commandOf(
   name: string,
   args: readonly string[],
-  options: { env?: Record<string, string>; folder?: string } = {},
+  options: CommandOptions = {},
 ): Deno.Command {
   const [deno, ...task] = tasks[name]!.command.split(" ");
   assertEquals(deno, "deno");
-  return new Deno.Command(Deno.execPath(), {
-    args: [...task, ...args],
-    cwd: ROOT,
+  const nohup = ["-c", `trap '' HUP; exec "$@"`, "-", Deno.execPath()];
+  return new Deno.Command(options.nohup ? "sh" : Deno.execPath(), {
+    args: [
+      ...(options.nohup ? nohup : []),
+      ...task.map((arg) => options.workingFolder ? fromAnywhere(arg) : arg),
+      ...args,
+    ],
+    cwd: options.workingFolder ?? ROOT,
     env: {
       NO_COLOR: "1",
       ...(options.folder ? { INIT_CWD: options.folder } : {}),
@@ -38,11 +54,18 @@ export function commandOf(
   });
 }
 
+/** An argument that names the project's files from another folder. */
+function fromAnywhere(arg: string): string {
+  return arg
+    .replace(/^scripts\//, new URL("scripts/", ROOT).pathname)
+    .replace(/=build$/, `=${new URL("build", ROOT).pathname}`);
+}
+
 /** Runs a command to its end. */
 export async function runCommand(
   name: string,
   args: readonly string[],
-  options: { env?: Record<string, string>; folder?: string } = {},
+  options: CommandOptions = {},
 ): Promise<Outcome> {
   const { code, stdout, stderr } = await commandOf(name, args, options)
     .output();
@@ -59,7 +82,7 @@ export async function assertRefused(
   name: string,
   args: readonly string[],
   sentence: RegExp,
-  options: { env?: Record<string, string>; folder?: string } = {},
+  options: CommandOptions = {},
 ): Promise<void> {
   const { code, stderr } = await runCommand(name, args, options);
   assertMatch(stderr, sentence);
@@ -105,4 +128,35 @@ export async function trainSmall(
   ]);
   assertEquals(outcome.code, 0, outcome.stderr);
   return run;
+}
+
+/** What a child prints, read bit by bit. */
+export class Output {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #decoder = new TextDecoder();
+  text = "";
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
+  }
+
+  /** Reads until a pattern was printed. */
+  async until(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.text)) {
+      if (await this.#more()) continue;
+      throw new Error(`the output ended before ${pattern}: ${this.text}`);
+    }
+  }
+
+  /** Reads to the end. */
+  async end(): Promise<string> {
+    while (await this.#more());
+    return this.text;
+  }
+
+  async #more(): Promise<boolean> {
+    const { value, done } = await this.#reader.read();
+    this.text += this.#decoder.decode(value, { stream: !done });
+    return !done;
+  }
 }

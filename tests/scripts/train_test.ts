@@ -7,6 +7,7 @@ import {
 import { loadCheckpoint, readRunLog } from "../../mod.ts";
 import {
   commandOf,
+  Output,
   runCommand,
   SMALL,
   trainSmall,
@@ -173,37 +174,6 @@ Deno.test("train --init takes what fits and starts the rest fresh, --freeze keep
       assertEquals(after!.parameters.get(name)!.data, data, name);
     }
   }));
-
-/** What a child prints, read bit by bit. */
-class Output {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly #decoder = new TextDecoder();
-  text = "";
-
-  constructor(stream: ReadableStream<Uint8Array>) {
-    this.#reader = stream.getReader();
-  }
-
-  /** Reads until a pattern was printed. */
-  async until(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.text)) {
-      if (await this.#more()) continue;
-      throw new Error(`the output ended before ${pattern}: ${this.text}`);
-    }
-  }
-
-  /** Reads to the end. */
-  async end(): Promise<string> {
-    while (await this.#more());
-    return this.text;
-  }
-
-  async #more(): Promise<boolean> {
-    const { value, done } = await this.#reader.read();
-    this.text += this.#decoder.decode(value, { stream: !done });
-    return !done;
-  }
-}
 
 async function untilExists(path: string): Promise<void> {
   for (let i = 0; i < 600; i++) {

@@ -103,6 +103,66 @@ const DAMAGES: [string, Record<string, string>, string][] = [
   ["no progress", { progress: "{}" }, "its progress is damaged"],
   ["no data set", { dataset: "[]" }, "its dataset is damaged"],
   [
+    "layers of one name",
+    {
+      model: JSON.stringify({
+        name: "x",
+        layers: {
+          kind: "sequential",
+          layers: ["a", "b", "a"].map((name) => [name, nested(0)]),
+        },
+      }),
+    },
+    "a sequence names its layers twice",
+  ],
+  [
+    "more outputs than classes",
+    { classes: '["cat"]' },
+    "its model has 2 outputs, but it names 1 class",
+  ],
+  [
+    "a version that writes on the terminal",
+    { gapcam_version: `\x1b[2J${"9".repeat(1e5)}` },
+    "it has format version \\x1b[2J999999",
+  ],
+  [
+    "a kind of layer that is endless",
+    {
+      model: JSON.stringify({
+        name: "x",
+        layers: { kind: "\x9b".repeat(1e5) },
+      }),
+    },
+    'layer kind "\\x9b\\x9b',
+  ],
+  ["a test limit of nothing", {
+    dataset: '{"name":"pets","testLimit":0}',
+  }, "its data set is damaged"],
+  ["a step before the first", {
+    progress: JSON.stringify({ ...checkpoint().progress, step: -1 }),
+  }, "its progress is damaged"],
+  ...([
+    ["freeze", 7, "a list of names"],
+    ["freeze", [7], "a list of names"],
+    ["labelSmoothing", "", "a number of at least 0 and below 1"],
+    ["labelSmoothing", [], "a number of at least 0 and below 1"],
+    ["flip", "yes", "true or false"],
+    ["momentum", null, "a number"],
+    ["weightDecay", "0", "a number"],
+    ["schedule", "never", "one of constant"],
+    ["optimiser", {}, "one of adam"],
+    ["batchSize", "\x1b[31m4", "a whole number"],
+    ["mean", ["0.5"], "one number for each channel"],
+  ] as const).map(([name, value, expected]): [
+    string,
+    Record<string, string>,
+    string,
+  ] => [
+    `${name} ${JSON.stringify(value)}`,
+    { training: JSON.stringify({ [name]: value }) },
+    `Cannot train with ${name} ${JSON.stringify(value)}: expected ${expected}`,
+  ]),
+  [
     "an impossible batch size",
     { training: JSON.stringify({ batchSize: -1 }) },
     "Cannot train with batchSize -1",
@@ -132,6 +192,9 @@ for (const [name, change, message] of DAMAGES) {
         true,
       );
       assertEquals(error.message.includes(message), true, error.message);
+      // deno-lint-ignore no-control-regex
+      assertEquals(/[\x00-\x1f\x7f-\x9f]/.test(error.message), false);
+      assertEquals(error.message.length < 500, true);
     }));
 }
 

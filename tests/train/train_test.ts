@@ -9,6 +9,7 @@ import {
 import {
   type Checkpoint,
   type Dataset,
+  evaluate,
   GapcamError,
   type Layer,
   loadCheckpoint,
@@ -196,6 +197,106 @@ Deno.test("train() stops at a loss that is not finite, says where, and keeps the
     assertEquals(await Deno.readFile(path), saved);
     const log = readRunLog(`${folder}/run/log.jsonl`);
     assertEquals(log.at(-1)!.event, "diverged");
+  }));
+
+Deno.test("train() waits for its callbacks before it goes on", () =>
+  withFolder(async (folder) => {
+    let open = 0;
+    const seen: string[] = [];
+    const wait = async (name: string) => {
+      assertEquals(open++, 0);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      seen.push(name);
+      open--;
+    };
+    await run(`${folder}/run`, {
+      config: { epochs: 1 },
+      onStart: () => wait("start"),
+      onStep: () => wait("step"),
+      onInterval: () => wait("interval"),
+      onEpoch: () => wait("epoch"),
+    });
+    assertEquals(seen.join(" "), "start step step interval step epoch");
+    using device = openDevice("cpu", { threads: 1 });
+    using network = new Network(device, MODEL, { seed: 3 });
+    await evaluate(network, SHAPES, {
+      batchSize: 20,
+      onProgress: () => wait("test"),
+    });
+    assertEquals(seen.slice(6).join(" "), "test test test");
+  }));
+
+for (const name of ["onStart", "onStep", "onInterval", "onEpoch"] as const) {
+  Deno.test(`train() ends where ${name} fails, and can be resumed`, () =>
+    withFolder(async (folder) => {
+      const whole = await run(`${folder}/whole`);
+      const fail = () => Promise.reject(new TypeError("mine"));
+      await assertRejects(
+        () => run(`${folder}/cut`, { [name]: fail }),
+        TypeError,
+        "mine",
+      );
+      assertEquals(await resume(`${folder}/cut`), whole);
+    }));
+}
+
+Deno.test("train() saves every so many steps, and resumes from there to the same bytes", () =>
+  withFolder(async (folder) => {
+    const whole = await run(`${folder}/whole`);
+    const path = `${folder}/cut/checkpoint.safetensors`;
+    const saved: number[] = [];
+    const fail = new Error("power cut");
+    await assertRejects(
+      () =>
+        run(`${folder}/cut`, {
+          saveEvery: 2,
+          onStep: async ({ totalSteps }) => {
+            const { progress } = await loadCheckpoint(path);
+            if (progress.step !== saved.at(-1)) saved.push(progress.step);
+            if (totalSteps === 5) throw fail;
+          },
+        }),
+      Error,
+      "power cut",
+    );
+    // Three steps an epoch: after step 2, the epoch and step 4.
+    assertEquals(saved, [0, 2, 3, 4]);
+    assertEquals(await resume(`${folder}/cut`), whole);
+    await assertRejects(
+      () => run(`${folder}/none`, { saveEvery: 0 }),
+      GapcamError,
+      "Cannot save every 0 steps: expected a whole number from 1",
+    );
+  }));
+
+Deno.test("train() whose log cannot be written saves, says so and can be resumed", () =>
+  withFolder(async (folder) => {
+    const whole = await run(`${folder}/whole`);
+    const { writeSync } = Deno.FsFile.prototype;
+    const path = `${folder}/cut/checkpoint.safetensors`;
+    try {
+      const error = await assertRejects(
+        () =>
+          run(`${folder}/cut`, {
+            onStep: ({ totalSteps }) => {
+              if (totalSteps !== 2) return;
+              Deno.FsFile.prototype.writeSync = () => {
+                throw new Error("No space left on device (os error 28)");
+              };
+            },
+          }),
+        GapcamError,
+      );
+      assertEquals(
+        error.message,
+        `Cannot write run log ${folder}/cut/log.jsonl: No space left on ` +
+          "device; the run is saved after step 2 and can be resumed",
+      );
+    } finally {
+      Deno.FsFile.prototype.writeSync = writeSync;
+    }
+    assertEquals((await loadCheckpoint(path)).progress.step, 2);
+    assertEquals(await resume(`${folder}/cut`), whole);
   }));
 
 Deno.test("train() with frozen features changes the classifier alone", () =>
