@@ -1,10 +1,5 @@
 import { CIFAR10_CLASSES } from "../src/data/cifar.ts";
-import {
-  moveIntoPlace,
-  refuseLink,
-  removePart,
-  writeFailure,
-} from "../src/data/_part_file.ts";
+import { writeAtomically } from "../src/_write_atomically.ts";
 import { openFolder } from "../src/data/folder.ts";
 import { GapcamError } from "../src/error.ts";
 
@@ -41,7 +36,6 @@ export async function writeCifar10(
         }, expected CIFAR-10's: ${CIFAR10_CLASSES.join(", ")}`,
       );
     }
-    makeFolder(target);
     const files = split === "test"
       ? ["test_batch.bin"]
       : [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`);
@@ -56,24 +50,10 @@ export async function writeCifar10(
       const from = Math.floor(part * dataset.length / files.length);
       const to = Math.floor((part + 1) * dataset.length / files.length);
       const records = await recordsOf(dataset, from, to);
-      const path = `${target}/${name}.part`;
-      refuseLink(path);
-      try {
-        Deno.writeFileSync(path, records);
-      } catch (error) {
-        removePart(path);
-        throw writeFailure(path, error);
-      }
-      moveIntoPlace(path, `${target}/${name}`);
+      await writeAtomically(`${target}/${name}`, [records], {
+        makeFolder: true,
+      });
     }
-  }
-}
-
-function makeFolder(folder: string): void {
-  try {
-    Deno.mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw writeFailure(folder, error);
   }
 }
 

@@ -82,5 +82,8 @@ function isExpected(error: unknown): boolean {
 
 function sentence(error: unknown): string {
   // Names of files, classes and tensors may hold anything.
-  return printable(error instanceof Error ? error.message : String(error), 2000);
+  return printable(
+    error instanceof Error ? error.message : String(error),
+    2000,
+  );
 }

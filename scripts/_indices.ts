@@ -52,7 +52,7 @@ export function parseClass(text: string, classes: readonly string[]): number {
   }
   throw new GapcamError(
     "invalid-argument",
-    `Cannot explain class ${JSON.stringify(text)}: expected one of ${
+    `Cannot find class ${JSON.stringify(text)}: expected one of ${
       classes.slice(0, 20).join(", ")
     }${classes.length > 20 ? ", ..." : ""}, or a number from 0 to ${
       classes.length - 1

@@ -18,7 +18,7 @@ import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import type { Flag, FlagValues } from "./_command.ts";
 import { caveatOf, chosenRun, openCheckpoint, shownPath } from "./_runs.ts";
 import { DEVICE_FLAGS } from "./_train_flags.ts";
-import { folderOf, openSplit } from "./_train_job.ts";
+import { folderOf, openSplit } from "./_open_split.ts";
 
 /** Flags of every command that runs a trained network on a data set. */
 export const NETWORK_FLAGS = {

@@ -6,12 +6,7 @@
 
 import { GapcamError } from "../src/error.ts";
 import type { Dataset } from "../src/data/dataset.ts";
-import {
-  DATASET_NAMES,
-  datasetFolder,
-  type DatasetName,
-  openDataset,
-} from "../src/data/open_dataset.ts";
+import { datasetFolder, type DatasetName } from "../src/data/open_dataset.ts";
 import type { Model } from "../src/nn/graph_of.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
@@ -30,7 +25,7 @@ import {
   trainingConfig,
 } from "../src/train/training_config.ts";
 import { withClasses } from "../src/train/_with_classes.ts";
-import { userPath } from "./_command.ts";
+import { folderOf, openSplit, unknownFolder } from "./_open_split.ts";
 import type { TrainFlags } from "./_train_flags.ts";
 import {
   openStart,
@@ -191,35 +186,11 @@ function chosenPreset(
     return { name: flags.preset as PresetName, reason: "asked for" };
   }
   if (flags.dataset) return undefined;
-  if (flags["data-dir"]) {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot tell what is in ${
-        flags["data-dir"]
-      }: expected --dataset beside ` +
-        "--data-dir (--dataset folder for pictures of your own)",
-    );
-  }
+  if (flags["data-dir"]) throw unknownFolder(flags["data-dir"]);
   return choosePreset({
     stl10: datasetFolder("stl10") !== undefined,
     gpu: surroundings.gpu,
   });
-}
-
-/** What `--data-dir` says of a data set. */
-export function folderOf(
-  folder: string | undefined,
-  name: string,
-): Pick<DatasetConfig, "folder"> {
-  if (!folder) return {};
-  if (name === "shapes") {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot read shapes from ${folder}: they are generated; leave ` +
-        "--data-dir out",
-    );
-  }
-  return { folder: userPath(folder) };
 }
 
 /** What flags say of a folder of pictures, which have no size of their own. */
@@ -240,29 +211,6 @@ function folderOptions(
     ...(flags["test-fraction"] ? { testFraction: flags["test-fraction"] } : {}),
     ...(flags.strict ? { strict: true } : {}),
   };
-}
-
-/** Opens one split of what a configuration names. */
-export async function openSplit(
-  dataset: DatasetConfig,
-  split: "train" | "test",
-  limit?: number,
-): Promise<Dataset> {
-  if (!DATASET_NAMES.some((name) => name === dataset.name)) {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot open data set ${JSON.stringify(dataset.name)}: only the script ` +
-        "that trained on it can, with train() and the checkpoint it goes on " +
-        `from; expected one of ${DATASET_NAMES.join(", ")}`,
-    );
-  }
-  return await openDataset(dataset.name as DatasetName, split, {
-    ...(dataset.folder ? { dataDir: dataset.folder } : {}),
-    ...(limit ? { limit } : {}),
-    ...(dataset.size ? { size: dataset.size } : {}),
-    ...(dataset.testFraction ? { testFraction: dataset.testFraction } : {}),
-    ...(dataset.strict ? { strict: true } : {}),
-  });
 }
 
 async function openBoth(

@@ -47,7 +47,9 @@ export function describeJob(
       `to train and ${testSet.length} to test, ${count(classes, "class")}`,
   );
   const imbalance = describeImbalance(trainSet);
-  for (const note of [...trainSet.notes ?? [], ...(imbalance ? [imbalance] : [])]) {
+  for (
+    const note of [...trainSet.notes ?? [], ...(imbalance ? [imbalance] : [])]
+  ) {
     print(`  ${printable(note, 1000)}`);
   }
   const parameters = parametersOf(job.model)
@@ -96,7 +98,9 @@ export class TrainReport implements Disposable {
   }
 
   /** The first step begins. */
-  start({ step, stepsPerEpoch }: { step: number; stepsPerEpoch: number }): void {
+  start(
+    { step, stepsPerEpoch }: { step: number; stepsPerEpoch: number },
+  ): void {
     this.#began = { time: performance.now(), step };
     const { epochs } = this.#job.config;
     const epoch = Math.min(epochs, Math.floor(step / stepsPerEpoch) + 1);

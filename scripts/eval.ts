@@ -60,7 +60,9 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
   const { modelName, progress } = run.checkpoint;
   console.log(
     `Checkpoint: ${shownPath(run.path)} (${printable(modelName)}, after ` +
-      `${progress.step} ${progress.step === 1 ? "step" : "steps"})\n\n${formatEvaluation(evaluation)}`,
+      `${progress.step} ${progress.step === 1 ? "step" : "steps"})\n\n${
+        formatEvaluation(evaluation)
+      }`,
   );
   return 0;
 }

@@ -5,23 +5,27 @@
  */
 
 import { classLabel } from "../src/cam/_wording.ts";
-import { BatchLoader } from "../src/data/batch_loader.ts";
+import type { Dataset } from "../src/data/dataset.ts";
 import {
   DATASET_NAMES,
   datasetFolder,
   type DatasetName,
 } from "../src/data/open_dataset.ts";
+import { GapcamError } from "../src/error.ts";
 import { encodePng } from "../src/image/encode_png.ts";
 import { grid } from "../src/image/grid.ts";
 import { resizeBilinear } from "../src/image/resize_bilinear.ts";
+import { Random } from "../src/random.ts";
 import {
   type Flag,
   type FlagValues,
   runCommand,
   userPath,
 } from "./_command.ts";
+import { parseClass, parseIndices } from "./_indices.ts";
 import { imageOf, writeFile } from "./_pictures.ts";
-import { folderOf, openSplit } from "./_train_job.ts";
+import { listUnreadable } from "./_unreadable.ts";
+import { folderOf, openSplit, unknownFolder } from "./_open_split.ts";
 
 const FLAGS = {
   dataset: {
@@ -43,6 +47,16 @@ const FLAGS = {
     help: "which images",
     default: "train",
     placeholder: "SPLIT",
+  },
+  class: {
+    type: "string",
+    help: "only images of this class, by name or number",
+    placeholder: "CLASS",
+  },
+  indices: {
+    type: "string",
+    help: "the images of these numbers, as 3, 0-63 or 1,5,8-10",
+    placeholder: "LIST",
   },
   limit: {
     type: "integer",
@@ -70,34 +84,76 @@ const FLAGS = {
 } as const satisfies Record<string, Flag>;
 
 async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
+  if (flags["data-dir"] && !flags.dataset) {
+    throw unknownFolder(flags["data-dir"]);
+  }
   const name = flags.dataset ??
     (datasetFolder("stl10" satisfies DatasetName) ? "stl10" : "fashion-mnist");
   const dataset = await openSplit({
     name,
     ...folderOf(flags["data-dir"], name),
   }, (flags.split ?? "train") as "train" | "test");
-  const loader = new BatchLoader(dataset, {
-    batchSize: flags.limit ?? 64,
-    shuffle: true,
-    seed: flags.seed ?? 0,
-  });
+  const indices = chosenImages(dataset, flags);
+  const bytes = dataset.height * dataset.width * dataset.channels;
+  const pixels = new Uint8Array(indices.length * bytes);
+  await dataset.read(indices, pixels);
   const size = flags.size ?? 96;
-  for await (const batch of loader.epoch(0)) {
-    const images = Array.from(
-      { length: batch.count },
-      (_, i) => resizeBilinear(imageOf(dataset, batch.images, i), size, size),
+  const images = Array.from(
+    indices,
+    (_, i) => resizeBilinear(imageOf(dataset, pixels, i), size, size),
+  );
+  const labels = Array.from(indices, (index) => {
+    const label = dataset.labels[index]!;
+    const text = label < 0 ? "unreadable" : classLabel(dataset.classes, label);
+    return `${text}\n${index}`;
+  });
+  const path = userPath(flags.out ?? "samples.png");
+  await writeFile(path, encodePng(grid(images, { labels })));
+  console.log(
+    `${indices.length} images of ${name}: ${flags.out ?? "samples.png"}`,
+  );
+  listUnreadable(dataset);
+}
+
+/** Numbers of the images to show: those named, or some drawn by the seed. */
+function chosenImages(
+  dataset: Dataset,
+  flags: FlagValues<typeof FLAGS>,
+): ArrayLike<number> {
+  const { length, labels } = dataset;
+  if (flags.indices) {
+    if (flags.class === undefined) return parseIndices(flags.indices, length);
+    throw new GapcamError(
+      "invalid-argument",
+      "Cannot take --indices and --class together: the one names images, the " +
+        "other draws some",
     );
-    const labels = Array.from(
-      { length: batch.count },
-      (_, i) => classLabel(dataset.classes, batch.labels[i]!),
-    );
-    const path = userPath(flags.out ?? "samples.png");
-    await writeFile(path, encodePng(grid(images, { labels })));
-    console.log(
-      `${batch.count} images of ${name}: ${flags.out ?? "samples.png"}`,
-    );
-    break;
   }
+  const order = Uint32Array.from({ length }, (_, i) => i);
+  // The order of a first epoch.
+  new Random(flags.seed ?? 0, 0, 0).shuffle(order);
+  const label = flags.class === undefined
+    ? undefined
+    : parseClass(flags.class, dataset.classes);
+  const fitting = label === undefined
+    ? order
+    : order.filter((index) => labels[index] === label);
+  if (fitting.length === 0) {
+    throw new GapcamError(
+      "not-found",
+      `Cannot show images of class ${JSON.stringify(flags.class)}: ` +
+        `${dataset.name} (${dataset.split}) has none`,
+    );
+  }
+  const limit = flags.limit ?? Math.min(64, fitting.length);
+  if (limit > fitting.length) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot show ${limit} images: there are only ${fitting.length}; use a ` +
+        "smaller --limit",
+    );
+  }
+  return fitting.subarray(0, limit);
 }
 
 await runCommand({

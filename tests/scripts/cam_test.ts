@@ -223,6 +223,31 @@ Deno.test("samples writes a grid of a batch, the same for one seed", () =>
     );
     assertEquals(a, b);
     assert(a!.length !== c!.length || !a!.every((byte, i) => byte === c![i]));
+    const chosen = async (...flags: string[]) =>
+      await runCommand("samples", [
+        ...["--dataset=shapes", "--size=32", "--out=d.png", ...flags],
+      ], { folder });
+    for (
+      const [flags, said] of [
+        [["--class=ring", "--limit=3"], "3 images"],
+        [["--class=1"], "64 images"],
+        [["--indices=1,11,21"], "3 images"],
+      ] as const
+    ) {
+      const { stdout, stderr } = await chosen(...flags);
+      assertEquals([stdout, stderr], [`${said} of shapes: d.png\n`, ""]);
+    }
+    const refused = [
+      [["--class=wheel"], 'class "wheel": expected one of disc'],
+      [["--class=ring", "--indices=1"], "Cannot take --indices and --class"],
+      [["--class=ring", "--limit=900"], "there are only 400"],
+      [["--data-dir=x"], "Cannot read shapes from x: they are generated"],
+    ] as const;
+    for (const [flags, message] of refused) {
+      const { code, stderr } = await chosen(...flags);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, message);
+    }
     // Three columns of 32 pixels and four of padding between and around.
     assertEquals(sizeOf(a!)[0], 3 * 36 + 4);
   }));

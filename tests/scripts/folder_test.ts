@@ -1,5 +1,13 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { encodePng } from "../../mod.ts";
+import {
+  datasetOf,
+  encodePng,
+  Network,
+  openDevice,
+  train,
+  trainingConfig,
+  vgg,
+} from "../../mod.ts";
 import { bytes, noise, write } from "../data/_helpers.ts";
 import { assertRefused, runCommand, withFolder } from "./_run_command.ts";
 
@@ -49,6 +57,87 @@ Deno.test("train and eval take a folder of pictures and list what is unreadable"
       [...flags, ...small, "--strict", `--out=${folder}/strict`],
       /broken\.png: found first bytes 01 02 03, expected a PNG or JPEG file/,
     );
+  }));
+
+Deno.test("train says what it took for what, and names no preset that it does not use", () =>
+  withFolder(async (folder) => {
+    for (const [name, count] of [["dark", 2], ["light", 30]] as const) {
+      for (let i = 0; i < count; i++) {
+        const image = { height: 8, width: 8, channels: 3 } as const;
+        const data = noise(192, i);
+        write(
+          `${folder}/in/train/${name}/${i}.png`,
+          encodePng({ ...image, data }),
+        );
+        if (i > 1) continue;
+        write(
+          `${folder}/in/VAL/${name}/${i}.png`,
+          encodePng({ ...image, data }),
+        );
+      }
+    }
+    const { code, stdout, stderr } = await runCommand("train", [
+      ...["--dataset=folder", `--data-dir=${folder}/in`, "--model=tiny"],
+      ...["--image-size=8", "--batch-size=8", "--epochs=1", "--device=cpu"],
+      `--out=${folder}/run`,
+    ]);
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stdout, `  ${folder}/in/VAL is tested on\n`);
+    assertStringIncludes(
+      stdout,
+      "  Classes are uneven: light has 30 images (93.8 % of all), dark 2\n",
+    );
+    assertEquals(stdout.includes("Preset"), false);
+    Deno.removeSync(`${folder}/in/train/dark`, { recursive: true });
+    Deno.removeSync(`${folder}/in/VAL/dark`, { recursive: true });
+    await assertRefused(
+      "train",
+      [
+        ...["--dataset=folder", `--data-dir=${folder}/in`, "--model=tiny"],
+        ...["--batch-size=8", "--device=cpu", `--out=${folder}/one`],
+      ],
+      /found one class alone, "light", expected at least 2/,
+    );
+  }));
+
+Deno.test("eval and train --resume say that a script's own data is for that script", () =>
+  withFolder(async (folder) => {
+    const classes = ["a", "b"];
+    const dataset = datasetOf({
+      ...{ images: noise(8 * 192), labels: [0, 1, 0, 1, 0, 1, 0, 1], classes },
+      ...{ height: 8, width: 8, name: "mine" },
+    });
+    {
+      using device = openDevice("cpu", { threads: 1 });
+      using network = new Network(device, vgg([4, "M", 8], { classes: 2 }));
+      const config = trainingConfig({ imageSize: 8, batchSize: 4, epochs: 1 });
+      await train(network, dataset, { config, folder: `${folder}/run` });
+    }
+    const sentence =
+      /Cannot open data set "mine": only the script that trained on it can/;
+    for (
+      const [name, flag] of [["eval", "checkpoint"], [
+        "train",
+        "resume",
+      ]] as const
+    ) {
+      const flags = [`--${flag}=${folder}/run`, "--device=cpu"];
+      await assertRefused(name, flags, sentence);
+    }
+  }));
+
+Deno.test("docs/data.md's script runs", () =>
+  withFolder(async (folder) => {
+    const docs = new URL("../../docs/data.md", import.meta.url);
+    const script = /```ts\n([\s\S]*?)```/.exec(Deno.readTextFileSync(docs))![1]!
+      .replace("./mod.ts", new URL("../../mod.ts", import.meta.url).href);
+    Deno.writeTextFileSync(`${folder}/script.ts`, script);
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--check", "-A", `${folder}/script.ts`],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assertEquals([text(stdout), text(stderr)], ["1\n", ""]);
   }));
 
 Deno.test("train takes --test-fraction for folders alone", () =>

@@ -351,7 +351,7 @@ Deno.test("eval and cam refuse images that the network was not trained on", () =
     await assertRefused(
       "cam",
       [...flags, "--class=dragon"],
-      /Cannot explain class "dragon": expected one of disc, /,
+      /Cannot find class "dragon": expected one of disc, /,
     );
     await assertRefused(
       "cam",
