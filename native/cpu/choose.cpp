@@ -2,9 +2,11 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <mutex>
 #include <vector>
 
-#include "choice_cache.h"
+#include "cache.h"
 #include "convolution.h"
 #include "error.h"
 #include "kernels.h"
@@ -259,6 +261,16 @@ std::string key_of(const ConvolutionRequest &r) {
       static_cast<long long>(r.output.block), r.bias ? " bias" : "",
       r.negative_slope != 1.0f ? " leaky" : "", r.pool ? " pool" : "", r.keep_output ? " kept" : "",
       r.keep_argmax ? " training" : "");
+}
+
+// The choice remembered for `key`, or what `decide` returns, which is then remembered.
+std::string remembered_choice(const std::string &key, const std::function<std::string()> &decide) {
+  // Never destroyed: a program may compile while the process ends.
+  static auto *timing = new std::mutex;  // candidates of one convolution at a time
+  static auto *table = new ChoiceTable("convolutions.json");
+  std::lock_guard lock(*timing);
+  const std::string known = table->find(key);
+  return known.empty() ? table->keep(key, decide()) : known;
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <limits>
 #include <sstream>
 
-#include "cache.h"
 #include "error.h"
 
 namespace gapcam::cuda {
@@ -17,6 +16,12 @@ constexpr size_t most_timed = 8, most_compiled = 3;
 // Of a graph below this many operations, some microseconds of a GPU, one is enough: no choice among
 // them is worth the seconds.
 constexpr double worth_compiling = 1e8;
+
+// What is remembered of a choice: its variant, and the plan's place among cuDNN's and engine.
+std::string text_of(const Planner::Choice &choice) {
+  return format("%zu %d %lld", choice.variant, choice.plan->ordinal,
+                static_cast<long long>(choice.plan->engine));
+}
 
 std::string key_of(const std::vector<GraphRequest> &variants) {
   std::string key;
@@ -46,11 +51,7 @@ Planner::Planner(const PlanTarget &target, const std::string &key, size_t worksp
     : target_(target), workspace_limit_(workspace_limit), timer_(std::move(timer)) {
   if (!timer_) return;
   key_ = format("%016llx", static_cast<unsigned long long>(hash_text(key)));
-  file_ = "plans-" + key_ + ".txt";
-  std::istringstream lines(read_cached(file_));
-  Remembered one;
-  std::string hash;
-  while (lines >> hash >> one.variant >> one.ordinal >> one.engine) remembered_[hash] = one;
+  remembered_ = std::make_unique<ChoiceTable>("plans-" + key_ + ".json");
 }
 
 const Planner::Choice &Planner::choose(const std::vector<GraphRequest> &variants) {
@@ -60,9 +61,22 @@ const Planner::Choice &Planner::choose(const std::vector<GraphRequest> &variants
   Choice choice;
   choice.variants = variants;
   const std::string name = format("%016llx", static_cast<unsigned long long>(hash_text(key)));
-  if (!recall(name, choice)) {
+  // The same choice as in an earlier process, so that the same seed gives the same bytes.
+  const std::string earlier = remembered_ ? remembered_->find(name) : "";
+  if (earlier.empty() || !recall(name, earlier, choice)) {
     search(choice);
-    remember(name, choice);
+    if (remembered_) {
+      const std::string own = text_of(choice);
+      const std::string kept = remembered_->keep(name, own, earlier);
+      // Another process may have chosen meanwhile.
+      Choice other;
+      other.variants = variants;
+      if (kept != own && recall(name, kept, other)) {
+        choice = std::move(other);
+      } else {
+        keep_text(name, *choice.plan);
+      }
+    }
   }
   return choices_.emplace(key, std::move(choice)).first->second;
 }
@@ -77,31 +91,37 @@ void Planner::keep_text(const std::string &name, const Plan &plan) const {
   if (!text.empty()) write_sealed(text_file(name), text);
 }
 
-// The same choice as in an earlier process, so that the same seed gives the same bytes.
-bool Planner::recall(const std::string &name, Choice &choice) {
-  const auto found = remembered_.find(name);
-  if (found == remembered_.end() || found->second.variant >= choice.variants.size()) return false;
-  choice.variant = found->second.variant;
-  if (const std::string text = read_sealed(text_file(name)); !text.empty()) {
-    choice.plan = restore(text, choice, found->second);
-    if (choice.plan) return true;
+bool Planner::recall(const std::string &name, const std::string &text, Choice &choice) {
+  Remembered one;
+  std::istringstream words(text);
+  if (!(words >> one.variant >> one.ordinal >> one.engine)) return false;
+  if (one.variant >= choice.variants.size()) return false;
+  const GraphRequest &request = choice.variants[one.variant];
+  std::shared_ptr<const Plan> plan;
+  if (const std::string stored = read_sealed(text_file(name)); !stored.empty()) {
+    plan = restore(stored, choice.variants[0], request, one);
   }
-  const PlannedGraph graph(target_, choice.request());
-  if (found->second.ordinal >= graph.count()) return false;
-  choice.plan = graph.build(found->second.ordinal);
-  if (!choice.plan || choice.plan->engine != found->second.engine) return false;
-  keep_text(name, *choice.plan);
+  if (!plan) {
+    const PlannedGraph graph(target_, request);
+    if (one.ordinal >= graph.count()) return false;
+    plan = graph.build(one.ordinal);
+    if (!plan || plan->engine != one.engine) return false;
+    keep_text(name, *plan);
+  }
+  choice.variant = one.variant;
+  choice.plan = plan;
   return true;
 }
 
 // A plan with its kernels as they were compiled once. Before it is trusted it runs.
-std::shared_ptr<const Plan> Planner::restore(const std::string &text, const Choice &choice,
+std::shared_ptr<const Plan> Planner::restore(const std::string &text, const GraphRequest &wanted,
+                                             const GraphRequest &request,
                                              const Remembered &remembered) const {
   std::unique_ptr<Plan> plan = restore_plan(target_, text);
   if (!plan) return nullptr;
   plan->engine = remembered.engine;
   plan->ordinal = static_cast<int>(remembered.ordinal);
-  if (!std::isfinite(timer_(choice.variants[0], choice.request(), *plan))) return nullptr;
+  if (!std::isfinite(timer_(wanted, request, *plan))) return nullptr;
   return plan;
 }
 
@@ -166,18 +186,6 @@ void Planner::search(Choice &choice) {
   throw Error(GAPCAM_UNSUPPORTED, format("Cannot plan the convolution %s",
                                          choice.refusals.empty() ? choice.variants[0].name().c_str()
                                                                  : choice.refusals.back().c_str()));
-}
-
-void Planner::remember(const std::string &name, const Choice &choice) {
-  if (file_.empty()) return;
-  remembered_[name] = {choice.variant, static_cast<size_t>(choice.plan->ordinal),
-                       choice.plan->engine};
-  std::ostringstream lines;
-  for (const auto &[hash, one] : remembered_) {
-    lines << hash << ' ' << one.variant << ' ' << one.ordinal << ' ' << one.engine << '\n';
-  }
-  write_cached(file_, lines.str());
-  keep_text(name, *choice.plan);
 }
 
 }  // namespace gapcam::cuda

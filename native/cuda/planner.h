@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cache.h"
 #include "plans.h"
 
 namespace gapcam::cuda {
@@ -50,24 +51,25 @@ class Planner {
 
  private:
   struct Remembered {
-    size_t variant, ordinal;
-    int64_t engine;
+    size_t variant = 0, ordinal = 0;
+    int64_t engine = 0;
   };
-  bool recall(const std::string &name, Choice &choice);
-  std::shared_ptr<const Plan> restore(const std::string &text, const Choice &choice,
+  // Takes the choice that `text` tells of, if it still serves.
+  bool recall(const std::string &name, const std::string &text, Choice &choice);
+  std::shared_ptr<const Plan> restore(const std::string &text, const GraphRequest &wanted,
+                                      const GraphRequest &request,
                                       const Remembered &remembered) const;
   void search(Choice &choice);
-  void remember(const std::string &name, const Choice &choice);
 
   std::string text_file(const std::string &name) const;
   void keep_text(const std::string &name, const Plan &plan) const;
 
   const PlanTarget &target_;
-  std::string key_, file_;
+  std::string key_;
   size_t workspace_limit_;
   Timer timer_;
   std::map<std::string, Choice> choices_;
-  std::map<std::string, Remembered> remembered_;
+  std::unique_ptr<ChoiceTable> remembered_;  // null where nothing is cached
 };
 
 }  // namespace gapcam::cuda

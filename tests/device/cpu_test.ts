@@ -80,7 +80,7 @@ Deno.test("the algorithms timed for a convolution are chosen again by the next p
     if (algorithms.some((name) => name.includes("winograd"))) {
       // There was a choice, so it is remembered.
       const text = await Deno.readTextFile(file);
-      assertEquals(Object.keys(JSON.parse(text)).length, 4);
+      assertEquals(Object.keys(JSON.parse(text)).length, 5);
       assertEquals(await trainOnce(env), first);
       assertEquals(await Deno.readTextFile(file), text);
     }

@@ -1,39 +1,12 @@
 // What the C interface refuses before a backend sees it: sizes that no number holds, and values
-// that are not there yet. The backend here has no memory, so that tensors of any size can be made.
+// that are not there yet. Over a backend without memory, so that tensors of any size can be made.
 #include <cstdint>
 #include <cstdio>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "backend.h"
-
-namespace gapcam {
-
-namespace {
-
-class NoStorage : public Storage {
-  void write(const void *, size_t) override {}
-  void read(void *, size_t) override {}
-};
-
-class NoDevice : public Device {
-  std::shared_ptr<Storage> allocate(DataType, const Shape &, bool) override {
-    return std::make_shared<NoStorage>();
-  }
-  std::unique_ptr<Executable> compile(std::shared_ptr<const Graph>) override {
-    throw Error(GAPCAM_UNSUPPORTED, "Cannot compile a program without a backend");
-  }
-  std::string describe() const override { return "{}"; }
-  uint64_t free_bytes() const override { return 0; }
-};
-
-}  // namespace
-
-std::unique_ptr<Device> open_device(const DeviceOptions &) { return std::make_unique<NoDevice>(); }
-std::string describe_backend() { return "{}"; }
-
-}  // namespace gapcam
+#include "gapcam.h"
 
 namespace {
 
