@@ -46,6 +46,11 @@ export { type NormalisedMap, normaliseMap } from "./src/cam/normalise_map.ts";
 export { overlayCam, type OverlayCamOptions } from "./src/cam/overlay_cam.ts";
 export { probabilitiesOf } from "./src/cam/probabilities_of.ts";
 export { type MapProof, proveMap } from "./src/cam/prove_map.ts";
+export {
+  type PlaceProof,
+  placeWeights,
+  provePlace,
+} from "./src/cam/prove_place.ts";
 export { rawMap } from "./src/cam/raw_map.ts";
 
 export { augment, type Augmentation } from "./src/data/augment.ts";
@@ -151,7 +156,10 @@ export {
   type TensorType,
 } from "./src/device/tensor.ts";
 
-export { InferenceProgram } from "./src/nn/inference_program.ts";
+export {
+  type InferenceOptions,
+  InferenceProgram,
+} from "./src/nn/inference_program.ts";
 export { type LeakyRelu, leakyRelu, relu } from "./src/nn/layers/activation.ts";
 export { type BatchNorm2d, batchNorm2d } from "./src/nn/layers/batch_norm2d.ts";
 export { type Conv2d, conv2d } from "./src/nn/layers/conv2d.ts";

@@ -2,6 +2,7 @@ import { GapcamError } from "../error.ts";
 import type { FloatMap } from "../image/float_map.ts";
 import type { HostTensor } from "../weights/state_dict.ts";
 import { type MapProof, proveMap } from "./prove_map.ts";
+import { type PlaceProof, provePlace } from "./prove_place.ts";
 import { rawMap } from "./raw_map.ts";
 
 /** What {@linkcode classActivationMap} needs to know of one image. */
@@ -14,6 +15,11 @@ export interface ClassActivationMapInput {
   bias: ArrayLike<number>;
   /** What the device computed, C values. */
   logits: ArrayLike<number>;
+  /**
+   * The K channels of the features, each summed over its places with
+   * `placeWeights` by the device; without them only the sum is proved.
+   */
+  placeSums?: ArrayLike<number>;
 }
 
 /** A class activation map and its proof. */
@@ -24,13 +30,18 @@ export interface ClassActivationMap {
   readonly map: FloatMap;
   /** The logit, and what the map says it should be. */
   readonly proof: MapProof;
+  /**
+   * The weighted sum over places that the device computed, and what the map says
+   * it should be; undefined where the device computed none.
+   */
+  readonly place?: PlaceProof;
 }
 
 /**
- * Computes the class activation map of one image, and proves it against the
- * logit.
+ * Computes the class activation map of one image, and proves its sum against the
+ * logit and its places against the device's sums over them.
  *
- * @param input Features, the linear layer, and the logits.
+ * @param input Features, the linear layer, the logits and the sums over places.
  * @param options `classIndex`: the class to explain; that of the largest logit
  * if left out. `tolerance`: the largest residual; 1e-4 if left out.
  * @returns The class, its raw map and the proof.
@@ -54,7 +65,7 @@ export function classActivationMap(
   input: ClassActivationMapInput,
   options: { classIndex?: number; tolerance?: number } = {},
 ): ClassActivationMap {
-  const { features, weight, bias, logits } = input;
+  const { features, weight, bias, logits, placeSums } = input;
   const classes = weight.shape[0];
   if (bias.length !== classes || logits.length !== classes) {
     throw new GapcamError(
@@ -65,10 +76,23 @@ export function classActivationMap(
   }
   const classIndex = options.classIndex ?? largest(logits);
   const map = rawMap(features, weight, classIndex);
-  const proof = proveMap(map, bias[classIndex]!, logits[classIndex]!, {
-    ...options.tolerance !== undefined && { tolerance: options.tolerance },
-  });
-  return { classIndex, map, proof };
+  const tolerance = options.tolerance === undefined
+    ? {}
+    : { tolerance: options.tolerance };
+  const proof = proveMap(
+    map,
+    bias[classIndex]!,
+    logits[classIndex]!,
+    tolerance,
+  );
+  if (!placeSums) return { classIndex, map, proof };
+  const channels = weight.shape[1]!;
+  const start = classIndex * channels;
+  const place = provePlace(map, {
+    sums: placeSums,
+    weights: weight.data.subarray(start, start + channels),
+  }, tolerance);
+  return { classIndex, map, proof, place };
 }
 
 /** The first index of the largest value. */

@@ -16,7 +16,9 @@ export interface MapProof {
 /**
  * Proves that a map belongs to a logit. With global average pooling and a
  * linear layer, the logit is the class's bias plus the mean of its raw map, so
- * a wrong layer, wrong weights or a wrong layout shows at once.
+ * a wrong layer, wrong weights or wrong values show at once. What the mean
+ * cannot show is where: a map whose places are shuffled has the same one, and
+ * is for `provePlace` to find.
  *
  * The residual is relative to the size of what is summed, not to the logit
  * alone: a logit near zero is the small difference of large terms, and its own
@@ -63,14 +65,14 @@ export function proveMap(
   if (!Number.isFinite(residual)) {
     throw new GapcamError(
       "bad-data",
-      `Cannot prove map: found logit ${logit} and ${reconstructed} from the ` +
-        `map, expected finite numbers`,
+      `Cannot prove the sum of the map: found logit ${logit} and ` +
+        `${reconstructed} from the map, expected finite numbers`,
     );
   }
   if (!(residual <= tolerance)) {
     throw new GapcamError(
       "bad-data",
-      `Cannot prove map: found logit ${logit} but ${reconstructed} from the ` +
+      `Cannot prove the sum of the map: found logit ${logit} but ${reconstructed} from the ` +
         `map, a residual of ${residual.toExponential(2)}, expected at most ` +
         `${tolerance}; check that features and weights are of the same network`,
     );

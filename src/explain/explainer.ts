@@ -4,6 +4,7 @@ import {
   classActivationMap,
 } from "../cam/class_activation_map.ts";
 import { probabilitiesOf } from "../cam/probabilities_of.ts";
+import { type PlaceProof, placeWeights } from "../cam/prove_place.ts";
 import { rawMap } from "../cam/raw_map.ts";
 import { classifierOf } from "../nn/classifier_of.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
@@ -12,6 +13,8 @@ import type { HostTensor } from "../weights/state_dict.ts";
 
 /** What a network makes of one image, and where it looked. */
 export interface Explanation extends ClassActivationMap {
+  /** Each place's value stands where the device computed it: the residual. */
+  readonly place: PlaceProof;
   /** What the device computed for each class. */
   readonly logits: Float32Array;
   /** The class with the greatest logit; the map may explain another. */
@@ -33,13 +36,14 @@ export interface ExplainOptions {
   count?: number;
   /** The class to explain. Default: the predicted one of each image. */
   classIndex?: number;
-  /** Greatest residual of a map's proof. Default: 1e-4. */
+  /** Greatest residual of a map's two proofs, of sum and places. Default: 1e-4. */
   tolerance?: number;
 }
 
 /**
  * Computes class activation maps of a network that ends in global average
- * pooling and a linear layer, each proved against the device's logit.
+ * pooling and a linear layer, each proved twice against what the device
+ * computed: its sum by the logit, its places by a weighted sum over them.
  *
  * @example Where does a network look?
  * ```ts
@@ -55,7 +59,8 @@ export interface ExplainOptions {
  * await shapes.read([2], pixels);
  * const [explanation] = await explainer.explain(pixels);
  * if (explanation!.map.width !== 8) throw new Error("expected a map of 8 x 8");
- * if (explanation!.proof.residual > 1e-4) throw new Error("not proved");
+ * const { proof, place } = explanation!;
+ * if (Math.max(proof.residual, place.residual) > 1e-4) throw new Error();
  * ```
  */
 export class Explainer implements Disposable {
@@ -104,7 +109,10 @@ export class Explainer implements Disposable {
     const bias = head.layer.bias
       ? network.tensor(`${head.name}.bias`).read()
       : new Float32Array(head.layer.outputFeatures);
-    const program = await InferenceProgram.compile(network, options);
+    const program = await InferenceProgram.compile(network, {
+      ...options,
+      placeWeights,
+    });
     const length = program.featureShape!.reduce((product, d) => product * d, 1);
     return new Explainer({
       program,
@@ -126,7 +134,7 @@ export class Explainer implements Disposable {
    * @param options Which class, and how many images.
    * @returns One explanation an image.
    * @throws {GapcamError} If the number of bytes does not fit, there is no such
-   * class, or a map is not proved.
+   * class, or a map's sum or its places are not proved.
    */
   async explain(
     images: Uint8Array,
@@ -138,6 +146,8 @@ export class Explainer implements Disposable {
     const [, ...shape] = this.#program.featureShape!;
     const size = this.#features.length / this.batchSize;
     const features = this.#program.features(this.#features);
+    const placeSums = this.#program.placeSums();
+    const channels = this.#weight.shape[1]!;
     return Array.from({ length: count }, (_, i) => {
       const logits = all.slice(i * classes, (i + 1) * classes);
       const image = {
@@ -149,6 +159,7 @@ export class Explainer implements Disposable {
         weight: this.#weight,
         bias: this.#bias,
         logits,
+        placeSums: placeSums.subarray(i * channels, (i + 1) * channels),
       }, rest);
       const predicted = firstGreatest(logits);
       const answer = predicted === explained.classIndex
@@ -157,6 +168,7 @@ export class Explainer implements Disposable {
       const probabilities = probabilitiesOf(logits);
       return {
         ...explained,
+        place: explained.place!,
         logits,
         predicted,
         probabilities,

@@ -6,6 +6,17 @@ import { lastMapOf } from "./classifier_of.ts";
 import type { ImageOptions, Network } from "./network.ts";
 import { record } from "./record.ts";
 
+/** Options of {@linkcode InferenceProgram.compile}. */
+export interface InferenceOptions extends ImageOptions {
+  /** Whether each step is timed. Default: false. */
+  profile?: boolean;
+  /**
+   * Weights of the places of the feature map, [height, width] row by row, by
+   * which the device sums each channel; not summed if left out.
+   */
+  placeWeights?: (height: number, width: number) => Float32Array;
+}
+
 /**
  * A compiled program from u8 images to logits and the feature map before
  * global average pooling.
@@ -30,6 +41,8 @@ export class InferenceProgram implements Disposable {
   readonly #images: Tensor;
   readonly #logits: Tensor;
   readonly #features: Tensor | undefined;
+  readonly #placeWeights: Tensor | undefined;
+  readonly #placeSums: Tensor | undefined;
   readonly #batch: Batch;
   #count = 0;
   /** Images a run, at most. */
@@ -42,11 +55,15 @@ export class InferenceProgram implements Disposable {
     images: Tensor;
     logits: Tensor;
     features: Tensor | undefined;
+    placeWeights: Tensor | undefined;
+    placeSums: Tensor | undefined;
   }) {
     this.#program = parts.program;
     this.#images = parts.images;
     this.#logits = parts.logits;
     this.#features = parts.features;
+    this.#placeWeights = parts.placeWeights;
+    this.#placeSums = parts.placeSums;
     this.#batch = new Batch(parts.images.shape);
     this.batchSize = parts.logits.shape[0]!;
     this.classes = parts.logits.shape[1]!;
@@ -62,7 +79,7 @@ export class InferenceProgram implements Disposable {
    */
   static async compile(
     network: Network,
-    options: ImageOptions & { profile?: boolean },
+    options: InferenceOptions,
   ): Promise<InferenceProgram> {
     assertBatchSize(options.batchSize);
     const { height, width, channels } = options.image;
@@ -86,9 +103,31 @@ export class InferenceProgram implements Disposable {
     const features = map === undefined ? undefined : outputs[map] ?? prepared;
     program.output(logits);
     if (features) program.output(features);
+    let placeWeights: Tensor | undefined;
+    let placeSums: Tensor | undefined;
+    if (features && options.placeWeights) {
+      const [, , rows, columns] = features.shape as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      placeWeights = stack.use(network.device.tensor([rows, columns], {
+        data: options.placeWeights(rows, columns),
+      }));
+      placeSums = program.spatialSum(features, placeWeights);
+      program.output(placeSums);
+    }
     await program.compile();
     stack.move();
-    return new InferenceProgram({ program, images, logits, features });
+    return new InferenceProgram({
+      program,
+      images,
+      logits,
+      features,
+      placeWeights,
+      placeSums,
+    });
   }
 
   /** Shape of the feature map, [batchSize, K, height, width]; undefined without global average pooling. */
@@ -134,6 +173,26 @@ export class InferenceProgram implements Disposable {
     );
   }
 
+  /**
+   * The channels of the feature map of the last run, each summed over its places
+   * with their weights: computed by the device, from the features as it holds
+   * them.
+   *
+   * @returns [images, K], row-major.
+   * @throws {GapcamError} If the program was compiled without place weights.
+   */
+  placeSums(): Float32Array {
+    if (this.#placeSums) {
+      const channels = this.#placeSums.shape[1]!;
+      return this.#placeSums.read().subarray(0, this.#count * channels);
+    }
+    throw new GapcamError(
+      "unsupported",
+      "Cannot read sums over places: the program was compiled without " +
+        "weights for them",
+    );
+  }
+
   /** The compiled program's bytes and steps. */
   describe(): { bytes: number; steps: ProgramStep[] } {
     return this.#program.describe();
@@ -143,5 +202,6 @@ export class InferenceProgram implements Disposable {
   [Symbol.dispose](): void {
     this.#program[Symbol.dispose]();
     this.#images[Symbol.dispose]();
+    this.#placeWeights?.[Symbol.dispose]();
   }
 }

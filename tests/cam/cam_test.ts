@@ -76,7 +76,7 @@ Deno.test("proveMap() refuses another class's logit, and numbers that are not fi
   assertThrows(
     () => proveMap(map, -1, 3),
     GapcamError,
-    "Cannot prove map: found logit 3 but 2 from the map, a residual of 2.50e-1, expected at most 0.0001",
+    "Cannot prove the sum of the map: found logit 3 but 2 from the map, a residual of 2.50e-1, expected at most 0.0001",
   );
   assertThrows(() => proveMap(map, -1, NaN), GapcamError, "finite");
   assertThrows(() => proveMap(map, Infinity, Infinity), GapcamError, "finite");
@@ -127,7 +127,7 @@ Deno.test("classActivationMap() refuses weights of another network", () => {
   assertThrows(
     () => classActivationMap({ features, weight: other, bias, logits }),
     GapcamError,
-    "Cannot prove map",
+    "Cannot prove the sum of the map",
   );
   assertThrows(
     () => classActivationMap({ features, weight, bias, logits: [3, NaN, 1] }),

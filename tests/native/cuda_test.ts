@@ -6,7 +6,12 @@
  * @module
  */
 
-import { assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+  assertMatch,
+} from "@std/assert";
 import { buildStandIns, run, standIns } from "./_cudasim.ts";
 
 const MODULE = new URL("../../mod.ts", import.meta.url).href;
@@ -82,13 +87,16 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
          const { model, parameters: state } = await loadCheckpoint(
            ${JSON.stringify(`${folder}/run/checkpoint.safetensors`)});
          const maps = [];
-         for (const backend of ["cpu", "cuda"]) {
-           using device = openDevice(backend);
+         const devices = [["cpu", "f32"], ["cuda", "f32"], ["cuda", "tf32"],
+           ["cuda", "bf16"]];
+         for (const [backend, precision] of devices) {
+           using device = openDevice(backend, { precision });
            using network = new Network(device, model, { state });
            using explainer = await Explainer.create(network,
              { batchSize: 1, image: shapes });
-           const [{ map, predicted }] = await explainer.explain(pixels);
-           maps.push({ predicted, data: Array.from(map.data) });
+           const [{ map, predicted, place }] = await explainer.explain(pixels,
+             precision === "f32" ? {} : { tolerance: 1e-2 });
+           maps.push({ predicted, data: Array.from(map.data), place });
          }
          console.log(JSON.stringify(maps));`,
         );
@@ -99,9 +107,12 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
           script,
         ]);
         assertEquals(code, 0, output);
-        const [cpu, cuda] = JSON.parse(
+        const maps = JSON.parse(
           output.split("\n").find((line) => line.startsWith("["))!,
         );
+        // The sums over places are of what the device holds, in any precision.
+        for (const { place } of maps) assertLess(place.residual, 1e-6);
+        const [cpu, cuda] = maps;
         assertEquals(cpu.predicted, cuda.predicted);
         assertEquals(cpu.data.length, 8 * 8);
         cpu.data.forEach((value: number, i: number) =>
