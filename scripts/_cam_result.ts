@@ -30,7 +30,10 @@ export interface Result {
   top: { class: string; probability: number }[];
   logit: number;
   reconstructed: number;
+  /** How far the sum of the map is from the logit. */
   residual: number;
+  /** How far its weighted sum over places is from the device's. */
+  placeResidual: number;
   minimum: number;
   maximum: number;
   constant: boolean;
@@ -44,7 +47,7 @@ export function resultOf(
   subject: Subject,
   { classes, look }: { classes: readonly string[]; look: Look },
 ): Result {
-  const { map, proof, classIndex, predicted, probabilities, peak } =
+  const { map, proof, place, classIndex, predicted, probabilities, peak } =
     subject.explanation;
   const { signed = false } = look.colours;
   const scale = evidenceScale(map, { signed, peak });
@@ -62,6 +65,7 @@ export function resultOf(
     logit: proof.logit,
     reconstructed: proof.reconstructed,
     residual: proof.residual,
+    placeResidual: place.residual,
     minimum,
     maximum,
     constant: minimum === maximum,
@@ -79,6 +83,7 @@ export function textsOf(result: Result): Record<string, string> {
     ...(result.real === undefined ? {} : { Label: result.real }),
     Logit: String(result.logit),
     Residual: String(result.residual),
+    PlaceResidual: String(result.placeResidual),
     Range: `${result.minimum} to ${result.maximum}`,
     Scale: `${result.scale[0]} to ${result.scale[1]}`,
   };

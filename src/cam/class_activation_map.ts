@@ -43,7 +43,8 @@ export interface ClassActivationMap {
  *
  * @param input Features, the linear layer, the logits and the sums over places.
  * @param options `classIndex`: the class to explain; that of the largest logit
- * if left out. `tolerance`: the largest residual; 1e-4 if left out.
+ * if left out. `tolerance`: the largest residual of either proof; 1e-4 if left out.
+ * `placeTolerance`: that of the places, where it is another.
  * @returns The class, its raw map and the proof.
  * @throws {GapcamError} If the shapes do not fit together, a logit is not
  * finite, there is no such class, or the proof fails.
@@ -63,7 +64,11 @@ export interface ClassActivationMap {
  */
 export function classActivationMap(
   input: ClassActivationMapInput,
-  options: { classIndex?: number; tolerance?: number } = {},
+  options: {
+    classIndex?: number;
+    tolerance?: number;
+    placeTolerance?: number;
+  } = {},
 ): ClassActivationMap {
   const { features, weight, bias, logits, placeSums } = input;
   const classes = weight.shape[0];
@@ -76,22 +81,17 @@ export function classActivationMap(
   }
   const classIndex = options.classIndex ?? largest(logits);
   const map = rawMap(features, weight, classIndex);
-  const tolerance = options.tolerance === undefined
-    ? {}
-    : { tolerance: options.tolerance };
-  const proof = proveMap(
-    map,
-    bias[classIndex]!,
-    logits[classIndex]!,
+  const { tolerance = 1e-4, placeTolerance = tolerance } = options;
+  const proof = proveMap(map, bias[classIndex]!, logits[classIndex]!, {
     tolerance,
-  );
+  });
   if (!placeSums) return { classIndex, map, proof };
   const channels = weight.shape[1]!;
   const start = classIndex * channels;
   const place = provePlace(map, {
     sums: placeSums,
     weights: weight.data.subarray(start, start + channels),
-  }, tolerance);
+  }, { tolerance: placeTolerance });
   return { classIndex, map, proof, place };
 }
 

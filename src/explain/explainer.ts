@@ -11,6 +11,9 @@ import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
 import type { HostTensor } from "../weights/state_dict.ts";
 
+const TOLERANCE = 1e-4;
+const ROUNDED_TOLERANCE = 1e-2;
+
 /** What a network makes of one image, and where it looked. */
 export interface Explanation extends ClassActivationMap {
   /** Each place's value stands where the device computed it: the residual. */
@@ -36,7 +39,11 @@ export interface ExplainOptions {
   count?: number;
   /** The class to explain. Default: the predicted one of each image. */
   classIndex?: number;
-  /** Greatest residual of a map's two proofs, of sum and places. Default: 1e-4. */
+  /**
+   * Greatest residual of a map's two proofs, of sum and places. Default: 1e-4;
+   * for the sum 1e-2 where the device computes in tf32 or bf16, since the linear
+   * layer may then round what it multiplies.
+   */
   tolerance?: number;
 }
 
@@ -68,17 +75,20 @@ export class Explainer implements Disposable {
   readonly #weight: HostTensor;
   readonly #bias: Float32Array;
   readonly #features: Float32Array;
+  readonly #tolerance: number;
 
   private constructor(parts: {
     program: InferenceProgram;
     weight: HostTensor;
     bias: Float32Array;
     features: Float32Array;
+    tolerance: number;
   }) {
     this.#program = parts.program;
     this.#weight = parts.weight;
     this.#bias = parts.bias;
     this.#features = parts.features;
+    this.#tolerance = parts.tolerance;
   }
 
   /**
@@ -119,6 +129,9 @@ export class Explainer implements Disposable {
       weight: { shape: weight.shape, data: weight.read() },
       bias,
       features: new Float32Array(length),
+      tolerance: network.device.precision === "f32"
+        ? TOLERANCE
+        : ROUNDED_TOLERANCE,
     });
   }
 
@@ -140,7 +153,7 @@ export class Explainer implements Disposable {
     images: Uint8Array,
     options: ExplainOptions = {},
   ): Promise<Explanation[]> {
-    const { count = this.batchSize, ...rest } = options;
+    const { count = this.batchSize, classIndex, tolerance } = options;
     const all = await this.#program.run(images);
     const classes = this.#program.classes;
     const [, ...shape] = this.#program.featureShape!;
@@ -160,7 +173,11 @@ export class Explainer implements Disposable {
         bias: this.#bias,
         logits,
         placeSums: placeSums.subarray(i * channels, (i + 1) * channels),
-      }, rest);
+      }, {
+        ...(classIndex === undefined ? {} : { classIndex }),
+        tolerance: tolerance ?? this.#tolerance,
+        placeTolerance: tolerance ?? TOLERANCE,
+      });
       const predicted = firstGreatest(logits);
       const answer = predicted === explained.classIndex
         ? explained.map

@@ -74,6 +74,7 @@ Deno.test("cam --json proves every map, of the class that was asked for", () =>
     for (const image of images) {
       assertEquals(image.class, "ring");
       assertLess(image.residual, 1e-4);
+      assertLess(image.placeResidual, 1e-5);
       assertLess(
         Math.abs(image.logit - image.reconstructed),
         1e-4 * Math.max(1, Math.abs(image.logit)),
