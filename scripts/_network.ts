@@ -137,7 +137,7 @@ export async function openImages(
     ...(other && flags.dataset === "folder"
       ? { size: checkpoint.training.imageSize }
       : {}),
-    ...folderOf(flags["data-dir"], flags.dataset ?? checkpoint.dataset.name),
+    ...folderOf(flags["data-dir"]),
   };
   const split = (flags.split ?? "test") as "train" | "test";
   const dataset = await openSplit(config, split, limit);

@@ -17,17 +17,8 @@ import { userPath } from "./_command.ts";
 /** What `--data-dir` says of a data set. */
 export function folderOf(
   folder: string | undefined,
-  name: string,
 ): Pick<DatasetConfig, "folder"> {
-  if (!folder) return {};
-  if (name === "shapes") {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot read shapes from ${folder}: they are generated; leave ` +
-        "--data-dir out",
-    );
-  }
-  return { folder: userPath(folder) };
+  return folder ? { folder: userPath(folder) } : {};
 }
 
 /** `--data-dir` says where, but nothing says what. */

@@ -61,7 +61,7 @@ export async function newJob(
   const own = DATASET_DEFAULTS[name as DatasetName].training.imageSize;
   const dataset: DatasetConfig = {
     name,
-    ...folderOf(flags["data-dir"], name),
+    ...folderOf(flags["data-dir"]),
     ...(flags["train-limit"] ? { trainLimit: flags["train-limit"] } : {}),
     ...(flags["test-limit"] ? { testLimit: flags["test-limit"] } : {}),
     ...folderOptions(
@@ -165,7 +165,7 @@ export async function resumedJob(
     // What it is judged by does not change what it learns.
     ...(flags["test-limit"] ? { testLimit: flags["test-limit"] } : {}),
     ...(flags.strict ? { strict: true } : {}),
-    ...folderOf(flags["data-dir"], checkpoint.dataset.name),
+    ...folderOf(flags["data-dir"]),
   };
   return {
     preset: undefined,

@@ -91,7 +91,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
     (datasetFolder("stl10" satisfies DatasetName) ? "stl10" : "fashion-mnist");
   const dataset = await openSplit({
     name,
-    ...folderOf(flags["data-dir"], name),
+    ...folderOf(flags["data-dir"]),
   }, (flags.split ?? "train") as "train" | "test");
   const indices = chosenImages(dataset, flags);
   const bytes = dataset.height * dataset.width * dataset.channels;

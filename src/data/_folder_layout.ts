@@ -30,31 +30,32 @@ export function folderLayout(
   given: string,
   options: { testFraction?: number },
 ): FolderLayout {
-  const folder = unwrapped(given);
+  const folder = holderOf(unwrapped(given));
   const top = subfolders(folder);
-  const train = top.filter((name) =>
-    splitKind(name, { prefix: true }) === "train" &&
-    subfolders(`${folder}/${name}`).length > 0
-  );
+  const train = trainFolders(folder, top);
   if (train.length > 1) {
     fail(folder, `${list(train)}, all to train on`, "one");
   }
   if (train.length === 0) return withoutSplits(folder, top, options);
   const root = unwrapped(`${folder}/${train[0]}`, "train");
   const classes = classesOf(root);
-  const notes: string[] = [];
-  const ofKind = (kind: SplitKind) =>
+  const ofKind = (kind: SplitKind | undefined) =>
     top.filter((name) => splitKind(name, { prefix: true }) === kind);
+  const notes = ofKind(undefined).map((name) =>
+    `${folder}/${name} is not used: it is no split`
+  );
   let test: ClassFolder[] | undefined;
   let chosen: string | undefined;
   for (const name of [...ofKind("test"), ...ofKind("validation")]) {
     const kind = splitKind(name, { prefix: true });
+    if (chosen !== undefined) {
+      notes.push(`${folder}/${name} is not used: ${chosen} is tested on`);
+      continue;
+    }
     const path = unwrapped(`${folder}/${name}`, kind, classes);
     const found = matching(classes, path, root, options);
     if (found === undefined) {
       notes.push(`${folder}/${name} holds no folders of classes: not used`);
-    } else if (chosen !== undefined) {
-      notes.push(`${folder}/${name} is not used: ${chosen} is tested on`);
     } else {
       [test, chosen] = [found, name];
       if (kind !== "test") {
@@ -71,6 +72,30 @@ export function folderLayout(
   }
   if (test === undefined) notes.push(partOf(root, options.testFraction));
   return { root, classes, test, notes };
+}
+
+/** Folders of classes to train on. */
+function trainFolders(folder: string, names: readonly string[]): string[] {
+  return names.filter((name) =>
+    splitKind(name, { prefix: true }) === "train" &&
+    subfolders(`${folder}/${name}`).length > 0
+  );
+}
+
+/** The one folder that holds splits, beside others without pictures. */
+function holderOf(folder: string): string {
+  const top = subfolders(folder);
+  if (top.some((name) => splitKind(name, { prefix: true }))) return folder;
+  const holders = top.filter((name) => {
+    const inside = subfolders(`${folder}/${name}`);
+    return trainFolders(`${folder}/${name}`, inside).length > 0;
+  });
+  const others = top.filter((name) => !holders.includes(name));
+  const bare = (name: string) =>
+    !filesIn(`${folder}/${name}`).some((file) => PICTURE.test(file));
+  return holders.length === 1 && others.every(bare)
+    ? `${folder}/${holders[0]}`
+    : folder;
 }
 
 /** Classes without splits around them; perhaps with splits in each. */

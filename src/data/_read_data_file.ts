@@ -61,15 +61,22 @@ const DEEPEST = 3, MOST_ENTRIES = 10_000;
 /**
  * The first of `names` that is a file in `folder`; else one of that name in the
  * folders below, as others unpack archives; else the first there that `matches`.
+ *
+ * @param options `fits`: whether a path below the folder may be taken at all.
  */
 export function findFile(
   folder: string,
   names: readonly string[],
-  matches: (path: string) => boolean = () => false,
+  options: {
+    fits?: (below: string) => boolean;
+    matches?: (path: string) => boolean;
+  } = {},
 ): string | undefined {
   const direct = names.map((name) => `${folder}/${name}`).find(isFile);
   if (direct !== undefined) return direct;
-  const below = listBelow(folder);
+  const { fits = () => true, matches = () => false } = options;
+  const below = listBelow(folder)
+    .filter((path) => fits(path.slice(folder.length)));
   for (const name of names) {
     const found = below.find((path) => path.endsWith(`/${name}`));
     if (found !== undefined) return found;

@@ -27,7 +27,7 @@ export function openMnist(
   split: "train" | "test",
   folder: string,
 ): Dataset {
-  const [images, labels] = mnistFiles(split, folder).map((path, i) => {
+  const [images, labels] = mnistFiles(name, split, folder).map((path, i) => {
     const names = namesOf(split, WHAT[i]!);
     if (path === undefined) {
       throw new GapcamError(
@@ -71,19 +71,31 @@ const WHAT = ["images", "labels"] as const;
 
 /** The files of a split, images and labels, where they are there. */
 export function mnistFiles(
+  name: keyof typeof CLASSES,
   split: "train" | "test",
   folder: string,
 ): (string | undefined)[] {
   const says = split === "train" ? /train/i : /t10k|test/i;
   return WHAT.map((what) =>
     // However others name them: an archiver writes train-images.idx3-ubyte.
-    findFile(folder, namesOf(split, what), (path) => {
-      if (!says.test(path.slice(folder.length))) return false;
-      const [zero, zeroToo, type, dimensions] = startOf(path, 4);
-      return zero === 0 && zeroToo === 0 && type === 8 &&
-        dimensions === (what === "images" ? 3 : 1);
+    findFile(folder, namesOf(split, what), {
+      fits: (path) => !isOther(name, path),
+      matches: (path) => {
+        if (!says.test(path.slice(folder.length))) return false;
+        const [zero, zeroToo, type, dimensions] = startOf(path, 4);
+        return zero === 0 && zeroToo === 0 && type === 8 &&
+          dimensions === (what === "images" ? 3 : 1);
+      },
     })
   );
+}
+
+/** Whether a path says that it is of another set of the same form. */
+function isOther(name: keyof typeof CLASSES, path: string): boolean {
+  const fashion = /fashion/i.test(path);
+  return name === "fashion-mnist"
+    ? /mnist/i.test(path) && !fashion
+    : fashion || /[a-z]mnist|kuzushiji/i.test(path);
 }
 
 function namesOf(split: "train" | "test", what: typeof WHAT[number]) {

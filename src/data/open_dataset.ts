@@ -64,7 +64,7 @@ function isComplete(name: DatasetName, folder: string): boolean {
         return cifarFiles(name, split, folder).every((path) => path);
       case "mnist":
       case "fashion-mnist":
-        return mnistFiles(split, folder).every((path) => path);
+        return mnistFiles(name, split, folder).every((path) => path);
       default:
         return true;
     }
@@ -111,6 +111,13 @@ function openWhole(
   options: OpenDatasetOptions,
 ): Dataset {
   if (name === "shapes") {
+    if (options.dataDir !== undefined) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot read shapes from ${options.dataDir}: they are generated, no ` +
+          "folder holds them",
+      );
+    }
     return openShapes(split, {
       seed: options.seed ?? 0,
       size: options.size ?? 96,

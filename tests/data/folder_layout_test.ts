@@ -222,6 +222,24 @@ Deno.test("openFolder() goes into the one folder that an archive holds", () => {
   assertEquals(opened(one.path).classes, ["cat"]);
 });
 
+Deno.test("openFolder() finds splits beside folders without pictures, and says what it leaves out", () => {
+  using folder = temporaryFolder();
+  touch(folder.path, [
+    ...CLASSES("images/train"),
+    ...CLASSES("images/val", 1),
+    ...files("images/predict"),
+    "annotations/a.xml",
+    "labels.csv",
+  ]);
+  const found = opened(folder.path);
+  assertEquals(found.classes, ["a", "b"]);
+  assertEquals(found.test, ["images/val/a/0.png", "images/val/b/0.png"]);
+  assertEquals(found.notes, [
+    "in/images/predict is not used: it is no split",
+    "in/images/val is tested on",
+  ]);
+});
+
 Deno.test("openFolder() takes splits inside of classes", () => {
   using folder = temporaryFolder();
   touch(

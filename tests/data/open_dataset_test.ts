@@ -154,6 +154,30 @@ Deno.test("openDataset() finds MNIST's files as others name and nest them", () =
   }
 });
 
+Deno.test("openDataset() does not take another set of MNIST's form for the one asked for", () => {
+  using folder = temporaryFolder();
+  const sets = { "FashionMNIST": 1, "MNIST": 2, "KMNIST": 3 };
+  for (const [set, label] of Object.entries(sets)) {
+    const raw = `${folder.path}/${set}/raw`;
+    for (const prefix of ["train", "t10k"]) {
+      write(`${raw}/${prefix}-images-idx3-ubyte`, idx([1, 1, 1], [1]));
+      write(`${raw}/${prefix}-labels-idx1-ubyte`, idx([1], [label]));
+    }
+  }
+  for (const [name, label] of [["mnist", 2], ["fashion-mnist", 1]] as const) {
+    const dataset = openDataset(name, "train", { dataDir: folder.path });
+    assertEquals([...dataset.labels], [label]);
+  }
+});
+
+Deno.test("openDataset() refuses a folder for what is generated", () => {
+  assertThrows(
+    () => openDataset("shapes", "train", { dataDir: "photos" }),
+    GapcamError,
+    "Cannot read shapes from photos: they are generated",
+  );
+});
+
 Deno.test("openDataset() finds STL-10's and CIFAR's files below their folder", () => {
   for (const below of ["", "stl10_binary/", "stl10/stl10_binary/"]) {
     using folder = temporaryFolder();

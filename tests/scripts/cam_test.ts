@@ -242,7 +242,7 @@ Deno.test("samples writes a grid of a batch, the same for one seed", () =>
       [["--class=wheel"], 'class "wheel": expected one of disc'],
       [["--class=ring", "--indices=1"], "Cannot take --indices and --class"],
       [["--class=ring", "--limit=900"], "there are only 400"],
-      [["--data-dir=x"], "Cannot read shapes from x: they are generated"],
+      [["--data-dir=x"], "/x: they are generated, no folder holds them"],
     ] as const;
     for (const [flags, message] of refused) {
       const { code, stderr } = await chosen(...flags);

@@ -99,7 +99,7 @@ Deno.test("train refuses a folder of it cannot tell what", async () => {
         gpu: false,
       }),
     GapcamError,
-    "Cannot read shapes from photos: they are generated",
+    "photos: they are generated, no folder holds them",
   );
 });
 
