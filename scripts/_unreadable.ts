@@ -1,3 +1,4 @@
+import { printable } from "../src/_printable.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 
 const MOST_LISTED = 20;
@@ -12,7 +13,7 @@ export function listUnreadable(...datasets: readonly Dataset[]): void {
       "read and counted nowhere:",
   );
   for (const { reason } of files.slice(0, MOST_LISTED)) {
-    console.error(`  ${reason}`);
+    console.error(`  ${printable(reason, 1000)}`);
   }
   if (files.length > MOST_LISTED) {
     console.error(`  and ${files.length - MOST_LISTED} more`);

@@ -10,6 +10,7 @@ import { formatEvaluation } from "../src/train/evaluation.ts";
 import { type Flag, type FlagValues, runCommand } from "./_command.ts";
 import { Interrupt } from "./_interrupt.ts";
 import { NETWORK_FLAGS, openImages, openRun } from "./_network.ts";
+import { Output } from "./_output.ts";
 import { ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
 import { listUnreadable } from "./_unreadable.ts";
@@ -35,7 +36,8 @@ const FLAGS = {
 async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
   using run = await openRun(flags);
   const dataset = await openImages(flags, run.checkpoint, flags.limit);
-  using interrupt = new Interrupt(() => {});
+  const notes = new Output("stderr");
+  using interrupt = new Interrupt(() => notes.line("\nStopped while testing"));
   using bar = new ProgressBar();
   const showsBar = !flags.json && Deno.stdout.isTerminal();
   const evaluation = await evaluate(run.network, dataset, {

@@ -121,10 +121,6 @@ async function main(flags: TrainFlags): Promise<number> {
     );
     return interrupt.code;
   }
-  {
-    using log = new RunLog(`${folder.path}/${LOG_NAME}`);
-    log.write({ ...evaluation, event: "evaluation" });
-  }
   listUnreadable(job.trainSet, job.testSet);
   if (flags.json) {
     const { finished: _, ...rest } = result;
@@ -135,6 +131,10 @@ async function main(flags: TrainFlags): Promise<number> {
       `\nSaved in ${shownPath(folder.path)}. See where it looks with: ` +
         `deno task cam${runFlag(path)} --index 3`,
     );
+  }
+  {
+    using log = new RunLog(`${folder.path}/${LOG_NAME}`);
+    log.write({ ...evaluation, event: "evaluation" });
   }
   assertPrinted(output, folder.path);
   return 0;

@@ -69,8 +69,7 @@ export function initialise(
   assertSize(parameters);
   return new Map(
     parameters.map((parameter, i): [string, HostTensor] => {
-      const length = lengthOf(parameter);
-      const data = new Float32Array(length);
+      const data = allocate(parameter);
       if (parameter.fanIn === 0) data.fill(parameter.initialValue);
       else {
         const bound = 1 / Math.sqrt(parameter.fanIn);
@@ -98,6 +97,20 @@ function assertSize(parameters: readonly Parameter[]): void {
       `expected at most ${text(MOST_PARAMETERS)}; ${largest.name} alone has ` +
       `${text(lengthOf(largest))}, so use fewer channels`,
   );
+}
+
+function allocate(parameter: Parameter): Float32Array<ArrayBuffer> {
+  const length = lengthOf(parameter);
+  try {
+    return new Float32Array(length);
+  } catch (error) {
+    throw new GapcamError(
+      "out-of-memory",
+      `Cannot build the model: ${parameter.name} takes ${text(4 * length)} ` +
+        "bytes, which this machine does not have; use fewer channels",
+      { cause: error },
+    );
+  }
 }
 
 function lengthOf(parameter: Parameter): number {

@@ -72,6 +72,15 @@ export class RunLog implements Disposable {
     }
   }
 
+  /** Waits until all that was written is on the disk, as far as it can be. */
+  sync(): void {
+    try {
+      this.#file.syncDataSync();
+    } catch {
+      // A pipe or a device has no disk.
+    }
+  }
+
   /** Closes the file. */
   [Symbol.dispose](): void {
     if (!this.#closed) this.#file.close();

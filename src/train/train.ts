@@ -118,17 +118,19 @@ export async function train(
       : {}),
   });
   const path = folder && `${folder}/${CHECKPOINT_NAME}`;
+  using log = folder ? new RunLog(`${folder}/${LOG_NAME}`) : undefined;
   let saved = checkpoint?.progress;
   const save = async () => {
     if (!path) return;
+    // After a power cut the log is to tell all that the checkpoint knows.
+    log?.sync();
     const state = checkpointOf(trainer, dataset, options);
     await saveCheckpoint(path, state);
     saved = state.progress;
   };
-  // Before the log, so that a folder with a log has a checkpoint to go on from;
-  // and now, so that a folder without room shows before an epoch was computed.
+  // Before the log begins, so that a run that is logged has a checkpoint to go
+  // on from; and so that a folder without room shows before an epoch.
   if (path && (!checkpoint || !exists(path))) await save();
-  using log = folder ? new RunLog(`${folder}/${LOG_NAME}`) : undefined;
   // A log that cannot be written ends the training as an abort does: saved.
   const full = new AbortController();
   const write = (record: RunLogRecord) => {
