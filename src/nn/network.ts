@@ -1,3 +1,4 @@
+import { printable } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/tensor.ts";
@@ -159,7 +160,8 @@ function assertFits(
     if (!known.has(name)) problems.push(`${name} is not in the model`);
   }
   if (problems.length === 0) return;
-  const shown = problems.slice(0, 5).join("; ");
+  // Names may come from a file that anybody wrote.
+  const shown = problems.slice(0, 5).map((one) => printable(one)).join("; ");
   const more = problems.length > 5 ? `; and ${problems.length - 5} more` : "";
   throw new GapcamError(
     "shape-mismatch",

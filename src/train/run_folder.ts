@@ -47,8 +47,18 @@ export function openRunFolder(
   path: string,
   options: { resume?: boolean } = {},
 ): RunFolder {
-  const made = makeFolder(path);
-  return hold(path, { made, resume: options.resume ?? false });
+  const { resume = false } = options;
+  for (let attempt = 1;; attempt++) {
+    const made = makeFolder(path);
+    try {
+      return hold(path, { made, resume });
+    } catch (error) {
+      // Whoever held it removed it as it let go.
+      const gone = error instanceof GapcamError &&
+        error.cause instanceof Deno.errors.NotFound;
+      if (!gone || attempt === 3) throw error;
+    }
+  }
 }
 
 /**

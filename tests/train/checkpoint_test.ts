@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   conv2d,
   encodeSafetensors,
@@ -9,7 +9,9 @@ import {
   linear,
   loadCheckpoint,
   maxPool2d,
+  Network,
   noTotals,
+  openDevice,
   relu,
   saveCheckpoint,
   sequential,
@@ -223,3 +225,23 @@ Deno.test("saveCheckpoint() that fails leaves the checkpoint that is there", () 
     await assertRejects(() => saveCheckpoint(path, broken), GapcamError);
     assertEquals(await Deno.readFile(path), before);
   }));
+
+Deno.test("a network refuses tensors of other names without repeating what they hold", () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const error = assertThrows(
+    () =>
+      new Network(device, MODEL, {
+        state: new Map([
+          ["\x1b[2J" + "x".repeat(1e5), {
+            shape: [1],
+            data: new Float32Array(1),
+          }],
+        ]),
+      }),
+    GapcamError,
+    "Cannot load parameters: ",
+  );
+  // deno-lint-ignore no-control-regex
+  assertEquals(/[\x00-\x1f]/.test(error.message), false);
+  assertEquals(error.message.length < 1500, true);
+});
