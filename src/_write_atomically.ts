@@ -137,7 +137,7 @@ function assertReplaceable(path: string): void {
 }
 
 /** A new name is on the disk only when its folder is. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   try {
     using file = await Deno.open(folder, { read: true });
     await file.sync();

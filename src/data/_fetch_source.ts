@@ -115,7 +115,7 @@ async function fetchFile(
       `Cannot fetch ${file.name}: ${url} sent ${problem}`,
     );
   }
-  moveIntoPlace(part, path);
+  await moveIntoPlace(part, path);
   removePart(part);
 }
 
@@ -185,7 +185,7 @@ async function unpack(
       );
     }
     for (const [name, path] of complete) {
-      moveIntoPlace(path, `${folder}/${name}`);
+      await moveIntoPlace(path, `${folder}/${name}`);
     }
     removePart(part);
   } catch (error) {

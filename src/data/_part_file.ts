@@ -1,4 +1,5 @@
 import { osReason } from "../_files.ts";
+import { syncFolder } from "../_write_atomically.ts";
 import { GapcamError } from "../error.ts";
 
 /** What is known of a part file, kept beside it. */
@@ -126,15 +127,15 @@ export function writeState(part: string, state: PartState): void {
  * Gives a complete file its name, in place of what has it. A power cut leaves
  * the old file or the new one whole.
  */
-export function moveIntoPlace(part: string, path: string): void {
+export async function moveIntoPlace(part: string, path: string): Promise<void> {
   try {
-    using file = Deno.openSync(part, { read: true, write: true });
-    file.syncSync();
-    Deno.renameSync(part, path);
-    // The name is kept in the folder.
-    using folder = Deno.openSync(path.replace(/\/[^/]*$/, "") || "/");
-    folder.syncSync();
+    {
+      using file = await Deno.open(part, { read: true, write: true });
+      await file.sync();
+    }
+    await Deno.rename(part, path);
   } catch (error) {
     throw writeFailure(path, error);
   }
+  await syncFolder(path.slice(0, path.lastIndexOf("/")) || "/");
 }

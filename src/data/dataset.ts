@@ -10,7 +10,9 @@ export interface UnreadableFile {
  * One split of a labelled image data set. All images have the same size.
  *
  * Implementations hold raw 8-bit pixels; resizing to the network's input size
- * and normalising happen on the device.
+ * and normalising happen on the device. Any object of this form can be trained
+ * and tested on; `datasetOf()` makes one of arrays, `checkDataset()` says what
+ * is wrong with one.
  */
 export interface Dataset {
   /** The data set's name, such as `"stl10"`. */

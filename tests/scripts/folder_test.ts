@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   datasetOf,
@@ -98,6 +99,7 @@ Deno.test("train says what it took for what, and names no preset that it does no
       ],
       /found one class alone, "light", expected at least 2/,
     );
+    assertEquals(existsSync(`${folder}/one`), false);
   }));
 
 Deno.test("eval and train --resume say that a script's own data is for that script", () =>
