@@ -24,6 +24,7 @@ export { overlay, type OverlayOptions } from "./src/image/overlay.ts";
 export { readImageFile } from "./src/image/read_image_file.ts";
 export { resizeBilinear } from "./src/image/resize_bilinear.ts";
 export { resizeMap } from "./src/image/resize_map.ts";
+export { toGrey } from "./src/image/to_grey.ts";
 export { toRgb } from "./src/image/to_rgb.ts";
 
 export {

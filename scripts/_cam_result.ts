@@ -77,10 +77,10 @@ export function resultOf(
 /** What a picture's file says of its map. */
 export function textsOf(result: Result): Record<string, string> {
   return {
-    Class: result.class,
+    Class: printable(result.class),
     Probability: String(result.probability),
-    Predicted: result.predicted,
-    ...(result.real === undefined ? {} : { Label: result.real }),
+    Predicted: printable(result.predicted),
+    ...(result.real === undefined ? {} : { Label: printable(result.real) }),
     Logit: String(result.logit),
     Residual: String(result.residual),
     PlaceResidual: String(result.placeResidual),

@@ -12,6 +12,7 @@ import { Explainer, type Explanation } from "../src/explain/explainer.ts";
 import { fitImage, fitRegion, type Region } from "../src/image/fit_image.ts";
 import type { Image } from "../src/image/image.ts";
 import { resizeBilinear } from "../src/image/resize_bilinear.ts";
+import { toGrey } from "../src/image/to_grey.ts";
 import { toRgb } from "../src/image/to_rgb.ts";
 import { parseIndices } from "./_indices.ts";
 import { type NetworkFlags, openImages, type OpenRun } from "./_network.ts";
@@ -159,10 +160,8 @@ export function explainPhotographs(
         yield { index: path, reason: reasonOf(error) };
         continue;
       }
-      const input = withChannels(
-        fitImage(photograph, imageSize, imageSize, { fit }),
-        channels,
-      );
+      const fitted = fitImage(photograph, imageSize, imageSize, { fit });
+      const input = channels === 1 ? toGrey(fitted) : toRgb(fitted);
       const [explanation] = await explainer.explain(
         input.data,
         classOption(options),
@@ -212,21 +211,6 @@ function classOption(options: ExplainFlags): { classIndex?: number } {
   return options.classIndex === undefined
     ? {}
     : { classIndex: options.classIndex };
-}
-
-/** Turns RGB into grey and grey into RGB, as the network needs it. */
-function withChannels(image: Image, channels: 1 | 3): Image {
-  if (image.channels === channels) return image;
-  if (channels === 3) return toRgb(image);
-  const { height, width } = image;
-  const { data } = toRgb(image);
-  const grey = new Uint8Array(height * width);
-  for (let i = 0; i < grey.length; i++) {
-    // ITU-R BT.601, as Pillow's convert("L").
-    grey[i] = (19595 * data[3 * i]! + 38470 * data[3 * i + 1]! +
-      7471 * data[3 * i + 2]! + 0x8000) >> 16;
-  }
-  return { height, width, channels: 1, data: grey };
 }
 
 /** A file's name without folder and ending, told apart from others. */
