@@ -23,16 +23,19 @@ const LEFT_BEHIND = new Set([
 
 /** Names of the folders in a folder, sorted; what nobody put there is left out. */
 export function subfolders(folder: string): string[] {
-  return entries(folder)
-    .filter((entry) => isFolder(`${folder}/${entry.name}`, entry))
-    .map((entry) => entry.name);
+  return named(folder, (entry) => isFolder(`${folder}/${entry.name}`, entry));
 }
 
 /** Names of the other entries of a folder, sorted. */
 export function filesIn(folder: string): string[] {
-  return entries(folder)
-    .filter((entry) => !isFolder(`${folder}/${entry.name}`, entry))
-    .map((entry) => entry.name);
+  return named(folder, (entry) => !isFolder(`${folder}/${entry.name}`, entry));
+}
+
+function named(
+  folder: string,
+  keep: (entry: Deno.DirEntry) => boolean,
+): string[] {
+  return entries(folder, keep).map(({ name }) => name);
 }
 
 /**
@@ -65,13 +68,18 @@ function identityOf(folder: string): string {
   return ino === null ? Deno.realPathSync(folder) : `${dev} ${ino}`;
 }
 
-function entries(folder: string) {
+function entries(
+  folder: string,
+  keep: (entry: Deno.DirEntry) => boolean = () => true,
+): Deno.DirEntry[] {
   try {
-    return [...Deno.readDirSync(folder)]
-      .filter(({ name }) =>
-        !name.startsWith(".") && !LEFT_BEHIND.has(name.toLowerCase())
-      )
-      .sort((a, b) => compare(a.name, b.name));
+    const kept: Deno.DirEntry[] = [];
+    for (const entry of Deno.readDirSync(folder)) {
+      const { name } = entry;
+      if (name.startsWith(".") || LEFT_BEHIND.has(name.toLowerCase())) continue;
+      if (keep(entry)) kept.push(entry);
+    }
+    return kept.sort((a, b) => compare(a.name, b.name));
   } catch (error) {
     throw new GapcamError("io", `Cannot read ${folder}: ${osReason(error)}`, {
       cause: error,
