@@ -51,7 +51,8 @@ const FLAGS = {
   image: {
     type: "string",
     multiple: true,
-    help: "photographs instead: files, folders, and patterns as *.jpg",
+    help: "photographs instead (PNG, JPEG, WebP, GIF, AVIF, TIFF, BMP): " +
+      "files, folders, and patterns as *.jpg",
     placeholder: "FILE",
   },
   fit: {

@@ -4,6 +4,7 @@ export type GapcamErrorCode =
   | "invalid-handle"
   | "shape-mismatch"
   | "unsupported"
+  | "not-allowed"
   | "out-of-memory"
   | "device-unavailable"
   | "busy"

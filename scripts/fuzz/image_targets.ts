@@ -8,30 +8,43 @@ import { crc32 } from "node:zlib";
 import { decodeImage } from "../../src/image/decode_image.ts";
 import type { FuzzTarget } from "./run_target.ts";
 
-const FILES = new URL("../../tests/fixtures/image/files.json", import.meta.url);
+const FIXTURES = new URL("../../tests/fixtures/image/", import.meta.url);
+const MAX_PIXELS = 1_000_000;
 
 /** The targets, by name. */
 export const IMAGE_TARGETS: readonly FuzzTarget[] = [
-  {
-    name: "png",
-    seeds: () => readFiles("png"),
-    parse: (bytes) => decodeImage(bytes),
-    repair: repairChecksums,
-  },
-  {
-    name: "jpeg",
-    seeds: () => readFiles("jpeg"),
-    parse: (bytes) => decodeImage(bytes),
-  },
+  { ...target("png", /\.png$/), repair: repairChecksums },
+  target("jpeg", /\.jpg$/),
+  target("webp", /\.webp$/),
+  target("gif", /\.gif$/),
+  target("tiff", /\.tif$/),
+  target("bmp", /\.bmp$/),
 ];
 
-function readFiles(kind: "png" | "jpeg"): Uint8Array[] {
-  const files: { file: string }[] = JSON.parse(
-    Deno.readTextFileSync(FILES),
-  )[kind];
-  return files.map(({ file }) =>
+function target(name: string, odd: RegExp): FuzzTarget {
+  return {
+    name,
+    seeds: () => [...listedFiles(name), ...oddFiles(odd)],
+    // Mutations reach large sides often, and say little there.
+    parse: (bytes) => decodeImage(bytes, { maxPixels: MAX_PIXELS }),
+  };
+}
+
+function listedFiles(kind: string): Uint8Array[] {
+  const listed: { [kind: string]: { file: string }[] } = JSON.parse(
+    Deno.readTextFileSync(new URL("files.json", FIXTURES)),
+  );
+  return (listed[kind] ?? []).map(({ file }) =>
     Uint8Array.from(atob(file), (character) => character.charCodeAt(0))
   );
+}
+
+function oddFiles(name: RegExp): Uint8Array[] {
+  // Of the files that are read; others are there to be called by their names.
+  const read = JSON.parse(Deno.readTextFileSync(new URL("odd.json", FIXTURES)));
+  return Object.keys(read)
+    .filter((file) => name.test(file))
+    .map((file) => Deno.readFileSync(new URL(`odd/${file}`, FIXTURES)));
 }
 
 /** Sets the checksums of a PNG's chunks, as far as its lengths lead. */

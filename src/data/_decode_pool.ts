@@ -59,6 +59,9 @@ export class DecodePool {
           );
           target.set(pixels, start * imageBytes);
           this.#spare.push(done.pixels);
+          if (done.fatal) {
+            throw new GapcamError(done.fatal.code, done.fatal.message);
+          }
           for (const [i, reason] of done.failures) {
             failures.push([start + i, reason]);
           }

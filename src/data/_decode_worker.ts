@@ -1,4 +1,7 @@
 import { parentPort, type TransferListItem } from "node:worker_threads";
+import { GapcamError, type GapcamErrorCode } from "../error.ts";
+import { readPictureBytes } from "../image/_picture_bytes.ts";
+import { NoDecoderError } from "../image/_sharp.ts";
 import { decodeImage } from "../image/decode_image.ts";
 import { fitImage } from "../image/fit_image.ts";
 import { toRgb } from "../image/to_rgb.ts";
@@ -20,24 +23,41 @@ export interface DecodedJob {
   id: number;
   pixels: ArrayBuffer;
   failures: [number, string][];
+  /** What keeps all files from being decoded. */
+  fatal?: { code: GapcamErrorCode; message: string };
 }
 
-parentPort?.on("message", async (job: DecodeJob) => {
+// One job after the other, so that few pictures are in memory at a time.
+let last: Promise<void> = Promise.resolve();
+
+parentPort?.on("message", (job: DecodeJob) => {
+  last = last.then(() => decode(job));
+});
+
+async function decode(job: DecodeJob): Promise<void> {
   const { id, paths, size } = job;
   const pixels = new Uint8Array(job.pixels);
   const bytes = size * size * 3;
-  const failures: [number, string][] = [];
+  const done: DecodedJob = { id, pixels: job.pixels, failures: [] };
   for (let i = 0; i < paths.length; i++) {
     try {
-      const image = await decodeImage(Deno.readFileSync(paths[i]!), {
-        source: paths[i]!,
-      });
-      pixels.set(fitImage(toRgb(image), size, size).data, i * bytes);
+      const path = paths[i]!;
+      const image = await decodeImage(readPictureBytes(path), { source: path });
+      pixels.set(toRgb(fitImage(image, size, size)).data, i * bytes);
     } catch (error) {
+      if (error instanceof NoDecoderError || notAllowed(error)) {
+        // No file's fault, and the same for all.
+        done.fatal = { code: error.code, message: error.message };
+        break;
+      }
       pixels.fill(0, i * bytes, (i + 1) * bytes);
-      failures.push([i, error instanceof Error ? error.message : `${error}`]);
+      const reason = error instanceof Error ? error.message : `${error}`;
+      done.failures.push([i, reason]);
     }
   }
-  const done: DecodedJob = { id, pixels: job.pixels, failures };
   parentPort!.postMessage(done, [job.pixels as TransferListItem]);
-});
+}
+
+function notAllowed(error: unknown): error is GapcamError {
+  return error instanceof GapcamError && error.code === "not-allowed";
+}

@@ -2,7 +2,7 @@ import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 
 /** Names of the images that are read. */
-export const PICTURE = /\.(jpe?g|jpe|jfif|png)$/i;
+export const PICTURE = /\.(jpe?g|jpe|jfif|png|apng|webp|gif|avif|tiff?|bmp)$/i;
 
 /**
  * What file managers, archivers and storage devices leave beside pictures;

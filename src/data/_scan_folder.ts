@@ -3,6 +3,7 @@ import { Random } from "../random.ts";
 import { type ClassFolder, fail, folderLayout } from "./_folder_layout.ts";
 import { compare, filesBelow, PICTURE } from "./_list_folder.ts";
 import type { UnreadableFile } from "./dataset.ts";
+import { KINDS_READ } from "../image/_image_kind.ts";
 
 /** The images of one split. */
 export interface FolderScan {
@@ -16,7 +17,8 @@ export interface FolderScan {
 }
 
 // Left out aloud: somebody put these here as images.
-const NOT_READ = /\.(gif|webp|bmp|tiff?|heic|heif|avif|jxl)$/i;
+const NOT_READ =
+  /\.(heic|heif|jxl|jp2|j2k|svg|psd|ico|tga|p[bgp]m|dng|cr2|nef|arw)$/i;
 
 /** Finds the images of a split in a folder of classes; see `openFolder()`. */
 export function scanFolder(
@@ -67,7 +69,7 @@ function scan(
       const path = paths.get(other)!;
       refused.push({
         path,
-        reason: `Cannot read ${path}: expected a PNG or JPEG file`,
+        reason: `Cannot read ${path}: expected ${KINDS_READ}`,
       });
     }
     if (images.length === 0 && !mayLack) {

@@ -151,9 +151,9 @@ export class FolderDataset implements Dataset, Disposable {
  * classes are in Unicode's composed form (NFC); what systems put beside
  * pictures, such as `__MACOSX` or `Thumbs.db`, is left out.
  *
- * PNG and JPEG files are found at any depth below their class, links are
- * followed, hidden files and other kinds left out (other kinds of images are
- * listed as unreadable). Images are numbered going round the classes, so that
+ * PNG, JPEG, WebP, GIF, AVIF, TIFF and BMP files are found at any depth below
+ * their class, links are followed, hidden files and other kinds left out (other
+ * kinds of images are listed as unreadable). Images are numbered going round the classes, so that
  * any first part of them is even. Each is resized until it just covers the
  * square wanted, and its middle is taken. Threads decode while the device
  * works; what fits into the cache is decoded once.

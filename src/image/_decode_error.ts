@@ -6,6 +6,8 @@ export interface DecodeLimits {
   maxPixels: number;
   /** What to name in an error. */
   source: string;
+  /** RGB that transparent pixels are laid on; alpha is dropped if undefined. */
+  background?: readonly [number, number, number] | undefined;
 }
 
 /** Says that a file is damaged. */
@@ -34,6 +36,9 @@ export function unsupportedImage(
   );
 }
 
+/** As libpng has it; a JPEG cannot say more than 65,535. */
+const LONGEST_SIDE = 1_000_000;
+
 /** Checks sides from a header before memory is taken for them. */
 export function checkSides(
   height: number,
@@ -42,6 +47,13 @@ export function checkSides(
 ): void {
   if (height < 1 || width < 1) {
     throw badImage(source, `${height}x${width} pixels`, "positive sides");
+  }
+  if (Math.max(height, width) > LONGEST_SIDE) {
+    throw badImage(
+      source,
+      `${height}x${width} pixels`,
+      `at most ${LONGEST_SIDE} a side`,
+    );
   }
   if (height * width > maxPixels) {
     throw badImage(

@@ -1,16 +1,16 @@
-import { osReason } from "../_files.ts";
-import { GapcamError } from "../error.ts";
+import { readPictureBytes } from "./_picture_bytes.ts";
 import { decodeImage, type DecodeOptions } from "./decode_image.ts";
 import type { Image } from "./image.ts";
 
 /**
- * Reads a PNG or JPEG file.
+ * Reads a picture from a file: PNG, JPEG, WebP, GIF (its first frame), AVIF, TIFF
+ * (its first page) or BMP, by its content.
  *
  * @param path The file.
  * @param options Limits, as for {@linkcode decodeImage}; errors name the path.
  * @returns The image, with 1 or 3 channels.
- * @throws {GapcamError} If there is no such file, if it cannot be read, or if
- * {@linkcode decodeImage} refuses it.
+ * @throws {GapcamError} If there is no such file, if it is a folder, a pipe or a
+ * device, cannot be read, or if {@linkcode decodeImage} refuses it.
  *
  * @example A file that is not there
  * ```ts
@@ -28,26 +28,6 @@ export async function readImageFile(
   path: string | URL,
   options: Omit<DecodeOptions, "source"> = {},
 ): Promise<Image> {
-  const source = String(path);
-  let bytes: Uint8Array;
-  try {
-    // Reading a pipe or a device might never end.
-    const { isFile, isDirectory } = await Deno.stat(path);
-    if (!isFile) {
-      throw new Error(isDirectory ? "it is a folder" : "it is no file");
-    }
-    bytes = await Deno.readFile(path);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) {
-      throw new GapcamError(
-        "not-found",
-        `Cannot read ${source}: no such file`,
-        { cause },
-      );
-    }
-    throw new GapcamError("io", `Cannot read ${source}: ${osReason(cause)}`, {
-      cause,
-    });
-  }
-  return await decodeImage(bytes, { ...options, source });
+  const bytes = readPictureBytes(path);
+  return await decodeImage(bytes, { ...options, source: String(path) });
 }

@@ -148,10 +148,10 @@ Deno.test("overlayCam() is within a level of scikit-image and matplotlib, and st
     { shape: weight.shape, data: floatsOf(weight.data) },
     classIndex,
   );
-  const read = (name: string) =>
-    decodeReference(Deno.readFileSync(new URL(name, FIXTURES)));
-  const image = read("overlay_image.png");
-  const expected = read("overlay_expected.png");
+  const read = async (name: string) =>
+    await decodeReference(Deno.readFileSync(new URL(name, FIXTURES)));
+  const image = await read("overlay_image.png");
+  const expected = await read("overlay_expected.png");
   assertEquals([expected.height, expected.width], [224, 224]);
   const { data } = overlayCam(image, map);
   const difference = largestDifference(data, expected.data);

@@ -47,13 +47,13 @@ Deno.test("openFolder() goes round the classes, finds nested files, leaves other
   ]);
   write(`${path}/train/cat/notes.txt`, bytes(1));
   write(`${path}/train/readme.md`, bytes(1));
-  write(`${path}/train/cat/old.gif`, bytes(1));
+  write(`${path}/train/cat/old.heic`, bytes(1));
   using train = openFolder("train", path, { size: 4, workers: 1 });
   assertEquals(train.classes, ["cat", "dog"]);
   assertEquals([...train.labels], [0, 1, 0, 1, 0]);
   assertEquals(await values(train), [3, 1, 4, 2, 5]);
   assertEquals(train.unreadable.map((file) => file.path), [
-    `${path}/train/cat/old.gif`,
+    `${path}/train/cat/old.heic`,
   ]);
   // A class may lack test images; its number stays.
   using test = openFolder("test", path, { size: 4, workers: 1 });
@@ -174,11 +174,11 @@ Deno.test("openFolder() with strict stops at an unreadable file", async () => {
     strict: true,
   });
   await assertRejects(() => values(dataset), GapcamError, "train/a/0.png");
-  write(`${folder.path}/train/a/x.webp`, bytes(1));
+  write(`${folder.path}/train/a/x.heic`, bytes(1));
   assertThrows(
     () => openFolder("train", folder.path, { strict: true }),
     GapcamError,
-    "x.webp: expected a PNG or JPEG file",
+    "x.heic: expected a PNG, JPEG, WebP, GIF, AVIF, TIFF or BMP picture",
   );
 });
 

@@ -1,4 +1,4 @@
-import { decode } from "npm:fast-png@^8.0.0";
+import sharp from "npm:sharp@^0.35.5";
 import type { Image } from "../../src/image/image.ts";
 
 /** The folder of the fixtures that scripts/fixtures/image_*.py wrote. */
@@ -44,16 +44,17 @@ export function floatsOf(text: string): Float32Array {
   return new Float32Array(bytesOf(text).buffer as ArrayBuffer);
 }
 
-/** Decodes a PNG with a decoder that is not ours. */
-export function decodeReference(bytes: Uint8Array): Image {
-  const { width, height, channels, data, depth } = decode(bytes, {
-    checkCrc: true,
-  });
-  if (depth !== 8) throw new Error(`depth ${depth}`);
+/** Decodes a PNG with its alpha, by a decoder that is not ours. */
+export async function decodeReference(bytes: Uint8Array): Promise<Image> {
+  const { depth, channels } = await sharp(bytes).metadata();
+  if (depth !== "uchar") throw new Error(`depth ${depth}`);
+  const { data, info } = await sharp(bytes)
+    .toColourspace(channels === 1 ? "b-w" : "srgb").raw()
+    .toBuffer({ resolveWithObject: true });
   return {
-    width,
-    height,
-    channels: channels as Image["channels"],
+    width: info.width,
+    height: info.height,
+    channels: info.channels as Image["channels"],
     data: Uint8Array.from(data),
   };
 }

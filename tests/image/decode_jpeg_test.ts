@@ -1,20 +1,15 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
 import { decodeImage } from "../../src/image/decode_image.ts";
 import { files, jpegNamed } from "./_files.ts";
-import { largestDifference } from "./_reference.ts";
+import { FIXTURES } from "./_reference.ts";
 
 for (const { name, file, height, width, channels, expected } of files.jpeg) {
-  // Pillow decodes with libjpeg-turbo, as we do up to three components.
-  const tolerance = /CMYK|YCCK/.test(name) ? 3 : 0;
-  Deno.test(`decodeImage() is within ${tolerance} levels of Pillow for JPEG ${name}`, async () => {
-    const image = await decodeImage(file);
+  Deno.test(`decodeImage() gives Pillow's pixels of JPEG ${name}`, async () => {
     assertEquals(
-      [image.height, image.width, image.channels],
-      [height, width, channels],
+      await decodeImage(file),
+      { height, width, channels, data: expected },
     );
-    const difference = largestDifference(image.data, expected);
-    assert(difference <= tolerance, `largest difference ${difference}`);
   });
 }
 
@@ -35,6 +30,32 @@ for (const name of ["4:2:0", "progressive", "CMYK", "CMYK, progressive"]) {
     const cut = file.slice(0, file.length * 0.7);
     cut.set([0xff, 0xd9], cut.length - 2);
     await assertRejects(() => decodeImage(cut), GapcamError, "found ");
+  });
+}
+
+for (
+  const name of [
+    "first_strip_only.jpg",
+    "exact_rows.jpg",
+    "restart_each_block.jpg",
+  ]
+) {
+  // libvips reads eight rows at a time and looks for warnings before it does.
+  Deno.test(`decodeImage() refuses damage in the last rows alone (${name})`, async () => {
+    const file = Deno.readFileSync(new URL(`odd/${name}`, FIXTURES));
+    const whole = (await decodeImage(file)).data;
+    let refused = 0;
+    for (let cut = 3; cut < 60; cut++) {
+      const closed = file.slice(0, file.length - cut + 2);
+      closed.set([0xff, 0xd9], closed.length - 2);
+      try {
+        assertEquals((await decodeImage(closed)).data, whole);
+      } catch (error) {
+        if (!(error instanceof GapcamError)) throw error;
+        refused++;
+      }
+    }
+    assertEquals(refused > 40, true, `${refused} refused`);
   });
 }
 
@@ -77,7 +98,6 @@ Deno.test("decodeImage() names the kinds of JPEG that it does not read", async (
   for (
     const [at, value, message] of [
       [frame + 1, 0xc3, "JPEG with lossless or hierarchical coding"],
-      [frame + 1, 0xc9, "JPEG with arithmetic coding"],
       [frame + 4, 12, "JPEG of 12 bits"],
       [frame + 9, 2, "2 JPEG components"],
     ] as const
@@ -114,19 +134,6 @@ Deno.test("decodeImage() ignores EXIF data that makes no sense", async () => {
     changed[i] = 0xfe;
     assertEquals((await decodeImage(changed)).data.length, expected.length);
   }
-});
-
-Deno.test("decodeImage() needs no permission but to read, also in a worker", async () => {
-  const script = new URL("_decode_read_only.ts", import.meta.url);
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-read", script.href],
-  }).output();
-  assertEquals(code, 0, new TextDecoder().decode(stderr));
-  const expected = [];
-  for (const name of ["progressive", "CMYK"]) {
-    expected.push([...(await decodeImage(jpegNamed(name).file)).data]);
-  }
-  assertEquals(JSON.parse(new TextDecoder().decode(stdout)), expected);
 });
 
 function startOfFrame(file: Uint8Array): number {

@@ -35,14 +35,19 @@ Deno.test("decodeImage() drops the alpha of a PNG", async () => {
   );
 });
 
-Deno.test("decodeImage() refuses a PNG cut off at any byte", async () => {
-  const file = encodePng(testImage(9, 9, 3), { text: { Title: "cut" } });
-  for (let length = 0; length < file.length; length++) {
+Deno.test("decodeImage() refuses a PNG cut off at any byte before its pixels end", async () => {
+  const image = testImage(9, 9, 3);
+  const file = encodePng(image, { text: { Title: "cut" } });
+  // The last chunk, which holds nothing, has 12 bytes.
+  for (let length = 0; length < file.length - 12; length++) {
     await assertRejects(
       () => decodeImage(file.subarray(0, length), { source: "cut.png" }),
       GapcamError,
       "Cannot read cut.png: found ",
     );
+  }
+  for (let length = file.length - 12; length < file.length; length++) {
+    assertEquals(await decodeImage(file.subarray(0, length)), image);
   }
 });
 
@@ -80,19 +85,54 @@ Deno.test("decodeImage() checks a PNG's sides before it takes memory", async () 
     () =>
       decodeImage(png({ width: 10_000, height: 10_000 }, new Uint8Array(9))),
     GapcamError,
-    "compressed bytes, expected enough for 100010000 bytes of pixels",
+    "compressed bytes, expected enough for 100000000 bytes of pixels",
   );
 });
 
-Deno.test("decodeImage() refuses more and fewer pixels than a PNG's header says", async () => {
-  for (const length of [5, 7, 1_000_000]) {
+Deno.test("decodeImage() refuses fewer pixels than a PNG's header says, and ignores more", async () => {
+  for (const length of [0, 3, 5]) {
     await assertRejects(
       () => decodeImage(png({ width: 2, height: 2 }, new Uint8Array(length))),
       GapcamError,
-      "Cannot read image: found ",
+      "Cannot read image: found PNG data that is damaged or cut off, expected " +
+        "2x2 whole pixels",
     );
   }
-  await decodeImage(png({ width: 2, height: 2 }, new Uint8Array(6)));
+  for (const length of [6, 7, 1_000_000]) {
+    const stream = new Uint8Array(length);
+    stream.set([0, 1, 2, 0, 3, 4]);
+    const { data } = await decodeImage(png({ width: 2, height: 2 }, stream));
+    assertEquals([...data], [1, 2, 3, 4]);
+  }
+});
+
+Deno.test("decodeImage() refuses sides and interlaced pictures that take gigabytes", async () => {
+  for (
+    const [height, width] of [[1, 100_000_000], [100_000_000, 1]] as const
+  ) {
+    await assertRejects(
+      () => decodeImage(png({ height, width }, new Uint8Array(1000))),
+      GapcamError,
+      `found ${height}x${width} pixels, expected at most 1000000 a side`,
+    );
+  }
+  await assertRejects(
+    () =>
+      decodeImage(
+        png(
+          {
+            width: 10_000,
+            height: 9_990,
+            depth: 16,
+            colourType: 6,
+            interlace: 1,
+          },
+          new Uint8Array(1000),
+        ),
+      ),
+    GapcamError,
+    "found 799200000 bytes of interlaced pixels, expected at most 268435456",
+  );
 });
 
 Deno.test("decodeImage() names what is wrong in a PNG", async () => {
@@ -105,7 +145,7 @@ Deno.test("decodeImage() names what is wrong in a PNG", async () => {
     [png({ width: 0 }, data), "found 2x0 pixels, expected positive sides"],
     [
       png({}, Uint8Array.of(5, 0, 0, 0, 0, 0)),
-      "found row filter 5, expected 0 to 4",
+      "found PNG data that is damaged or cut off, expected 2x2 whole pixels",
     ],
   ];
   for (const [file, message] of cases) {
@@ -113,24 +153,39 @@ Deno.test("decodeImage() names what is wrong in a PNG", async () => {
   }
 });
 
-Deno.test("decodeImage() refuses a palette index beyond the palette", async () => {
+Deno.test("decodeImage() shows a palette index beyond the palette as black", async () => {
   const file = png(
     { colourType: 3 },
     Uint8Array.of(0, 0, 1, 0, 2, 0),
-    [["PLTE", new Uint8Array(6)]],
+    [["PLTE", Uint8Array.of(9, 9, 9, 8, 8, 8)]],
   );
-  await assertRejects(
-    () => decodeImage(file),
-    GapcamError,
-    "found palette index 2, expected below 2",
-  );
+  const { data } = await decodeImage(file);
+  assertEquals([...data], [9, 9, 9, 8, 8, 8, 0, 0, 0, 9, 9, 9]);
 });
 
-Deno.test("decodeImage() refuses what is neither PNG nor JPEG", async () => {
+for (
+  const [name, chunk] of [
+    ["ImageMagick's text", ["zTXt", rawProfile(8)]],
+    ["XMP", ["iTXt", xmpText(8)]],
+  ] as const
+) {
+  Deno.test(`decodeImage() turns a PNG as ${name} says`, async () => {
+    const file = png(
+      { width: 3, height: 1 },
+      Uint8Array.of(0, 1, 2, 3),
+      [[chunk[0], chunk[1]]],
+    );
+    const { height, width, data } = await decodeImage(file);
+    assertEquals([height, width, ...data], [3, 1, 3, 2, 1]);
+  });
+}
+
+Deno.test("decodeImage() refuses what is no picture", async () => {
   await assertRejects(
-    () => decodeImage(new TextEncoder().encode("GIF89a")),
+    () => decodeImage(Uint8Array.of(1, 2, 3, 4)),
     GapcamError,
-    "Cannot read image: found first bytes 47 49 46 38, expected a PNG or JPEG file",
+    "Cannot read image: found first bytes 01 02 03 04, expected a PNG, JPEG, " +
+      "WebP, GIF, AVIF, TIFF or BMP picture",
   );
   await assertRejects(
     () => decodeImage(new Uint8Array(0)),
@@ -138,6 +193,21 @@ Deno.test("decodeImage() refuses what is neither PNG nor JPEG", async () => {
     "found no bytes",
   );
 });
+
+/** EXIF data in hexadecimal digits, as ImageMagick keeps them in a zTXt chunk. */
+function rawProfile(orientation: number): Uint8Array {
+  const exif = "45786966000049492a0008000000010012010300010000000" +
+    `${orientation}00000000000000`;
+  const text = `\nexif\n${String(exif.length / 2).padStart(8)}\n${exif}\n`;
+  const keyword = new TextEncoder().encode("Raw profile type exif\0\0");
+  return Uint8Array.from([...keyword, ...deflateSync(text)]);
+}
+
+function xmpText(orientation: number): Uint8Array {
+  return new TextEncoder().encode(
+    `XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation="${orientation}"/>`,
+  );
+}
 
 /** A PNG whose parts may contradict each other; 2x2 grey pixels if left out. */
 function png(

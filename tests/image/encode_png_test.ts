@@ -18,11 +18,13 @@ function hasPngcheck(): boolean {
 const pngcheck = hasPngcheck();
 
 for (const channels of [1, 3, 4] as const) {
-  Deno.test(`encodePng() writes ${channels} channels that another decoder reads back`, () => {
+  Deno.test(`encodePng() writes ${channels} channels that another decoder reads back`, async () => {
     for (const [height, width] of SIZES) {
       const image = testImage(height!, width!, channels);
       for (const compressionLevel of [0, 6, 9]) {
-        const decoded = decodeReference(encodePng(image, { compressionLevel }));
+        const decoded = await decodeReference(
+          encodePng(image, { compressionLevel }),
+        );
         assertEquals(decoded, image);
       }
     }

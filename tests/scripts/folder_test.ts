@@ -56,7 +56,7 @@ Deno.test("train and eval take a folder of pictures and list what is unreadable"
     await assertRefused(
       "train",
       [...flags, ...small, "--strict", `--out=${folder}/strict`],
-      /broken\.png: found first bytes 01 02 03, expected a PNG or JPEG file/,
+      /broken\.png: found first bytes 01 02 03, expected a PNG, JPEG/,
     );
   }));
 

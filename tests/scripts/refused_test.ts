@@ -312,7 +312,7 @@ Deno.test("cam refuses photographs that it cannot find, read or tell apart", () 
         [["--image=*.gif"], /no file fits "\*.gif"/],
         [
           ["--image=text.jpg"],
-          /Cannot read \S+text.jpg: .*expected a PNG or JPEG/,
+          /Cannot read \S+text.jpg: .*expected a PNG, JPEG/,
         ],
         [["text.jpg"], /Cannot tell what "text.jpg" is: files follow --image/],
         [["--index=1", "--image=text.jpg"], /Cannot take --index and --image/],
