@@ -4,10 +4,11 @@
  * @module
  */
 
-import { INK } from "../src/cam/_figure_parts.ts";
+import { barColour, INK } from "../src/cam/_figure_parts.ts";
 import { classLabel, percent, short, verdictOf } from "../src/cam/_wording.ts";
+import { evidenceColours } from "../src/cam/evidence_overlay.ts";
 import { evidenceScale } from "../src/cam/evidence_scale.ts";
-import { canvasOf, fill, paste } from "../src/image/_canvas.ts";
+import { canvasOf, fill, outline, paste } from "../src/image/_canvas.ts";
 import {
   type Colour,
   drawText,
@@ -16,6 +17,7 @@ import {
   lineHeight,
   shorten,
   textWidth,
+  wrap,
 } from "../src/image/_text.ts";
 import { encodePng } from "../src/image/encode_png.ts";
 import type { Image } from "../src/image/image.ts";
@@ -50,23 +52,32 @@ export class ContactSheets {
   readonly #look: Look;
   readonly #tile: number;
   readonly #text: Record<string, string>;
+  readonly #explained: string | undefined;
   #pairs: Pair[] = [];
   /** The sheets that were written. */
   readonly files: string[] = [];
 
   /**
    * @param path The first sheet; others get `-2`, `-3` before the ending.
-   * @param options How overlays look, the longer side of a tile, and texts to
-   * keep in the files.
+   * @param options How overlays look, the longer side of a tile, texts to keep
+   * in the files, and the class that is explained, if not each image's own.
    */
   constructor(
     path: string,
-    options: { look: Look; tile: number; text: Record<string, string> },
+    options: {
+      look: Look;
+      tile: number;
+      text: Record<string, string>;
+      classIndex: number | undefined;
+    },
   ) {
     this.#path = path;
     this.#look = options.look;
     this.#tile = Math.min(options.tile, LARGEST_TILE);
     this.#text = options.text;
+    this.#explained = options.classIndex === undefined
+      ? undefined
+      : classLabel(options.look.classes, options.classIndex);
   }
 
   /** Adds an image; the sheet that it fills is written. */
@@ -86,7 +97,7 @@ export class ContactSheets {
     const path = number === 1
       ? this.#path
       : this.#path.replace(/\.png$/, `-${number}.png`);
-    const sheet = draw(this.#pairs, legendOf(this.#look));
+    const sheet = draw(this.#pairs, legendOf(this.#look, this.#explained));
     await writeFile(path, encodePng(sheet, { text: this.#text }));
     this.files.push(path);
     this.#pairs = [];
@@ -126,20 +137,41 @@ function captionOf(subject: Subject, look: Look): Line[] {
   ];
 }
 
-function legendOf({ notebook, colours }: Look): string {
+/** What the colours of a sheet mean. */
+interface Legend {
+  text: string;
+  first: string;
+  last: string;
+  colour: (share: number) => Colour;
+}
+
+function legendOf(look: Look, explained: string | undefined): Legend {
+  const { notebook, colours } = look;
   if (notebook) {
-    return "left the image, right its map, stretched from its own least to " +
-      "its own greatest value";
+    const colormap = colours.colormap ?? "jet";
+    return {
+      text:
+        "Left the image, right its map, stretched to its own range (numbers" +
+        " are logits).",
+      first: "least",
+      last: "greatest",
+      colour: (share) => barColour(share, { colormap, fade: false }),
+    };
   }
-  return colours.signed
-    ? "left the image, right the evidence: red for, blue against, each up to " +
-      "its greatest value (numbers: logits)"
-    : "left the image, right the evidence, from dark at 0 and below to bright " +
-      "at its greatest value (numbers: logits)";
+  const options = evidenceColours(colours);
+  return {
+    text: explained === undefined
+      ? "Left the image, right the evidence for the answer (numbers are logits)."
+      : `Left the image, right the evidence for ${explained}, on the scale of ` +
+        "it or of the answer, whichever is stronger (numbers are logits).",
+    first: colours.signed ? "against" : "0 and less",
+    last: colours.signed ? "for" : "greatest",
+    colour: (share) => barColour(share, options),
+  };
 }
 
 /** Pairs in rows of even cells, and a legend below. */
-function draw(pairs: readonly Pair[], legend: string): Image {
+function draw(pairs: readonly Pair[], legend: Legend): Image {
   const cellWidth = Math.max(64, ...pairs.map(({ plain }) => plain.width));
   const cellHeight = Math.max(...pairs.map(({ plain }) => plain.height));
   const size = fontSizeFor(cellWidth);
@@ -154,7 +186,11 @@ function draw(pairs: readonly Pair[], legend: string): Image {
   const stepX = pairWidth + 3 * gap;
   const stepY = cellHeight + 2 * line + 3 * gap;
   const width = columns * stepX + gap;
-  const canvas = canvasOf(rows * stepY + 2 * gap + line, width);
+  const texts = wrap(legend.text, width - 4 * gap, size);
+  const canvas = canvasOf(
+    rows * stepY + 3 * gap + (texts.length + 1) * line,
+    width,
+  );
   pairs.forEach(({ plain, cam, lines }, i) => {
     const x = 2 * gap + (i % columns) * stepX;
     const y = 2 * gap + Math.floor(i / columns) * stepY;
@@ -180,14 +216,44 @@ function draw(pairs: readonly Pair[], legend: string): Image {
       });
     });
   });
-  const text = shorten(legend, width - 4 * gap, size);
-  drawText(canvas, text, {
-    x: Math.max(2 * gap, width - 2 * gap - textWidth(text, size)),
-    y: canvas.height - line - gap,
+  const below = gap + rows * stepY;
+  texts.forEach((text, n) =>
+    drawText(canvas, text, {
+      x: 2 * gap,
+      y: below + n * line,
+      size,
+      colour: INK.faint,
+    })
+  );
+  drawLegend(canvas, legend, {
+    x: 2 * gap,
+    y: below + texts.length * line + 2,
+    size,
+  });
+  return canvas;
+}
+
+/** A bar of the colours between what its ends mean. */
+function drawLegend(
+  canvas: Image,
+  { first, last, colour }: Legend,
+  { x, y, size }: { x: number; y: number; size: number },
+): void {
+  const start = x + textWidth(first, size) + size;
+  const length = 8 * size;
+  drawText(canvas, first, { x, y, size, colour: INK.faint });
+  for (let i = 0; i < length; i++) {
+    const place = { x: start + i, y: y + 3, width: 1, height: size - 2 };
+    fill(canvas, place, colour((i + 0.5) / length));
+  }
+  const bar = { x: start, y: y + 3, width: length, height: size - 2 };
+  outline(canvas, bar, INK.faint);
+  drawText(canvas, last, {
+    x: start + length + size,
+    y,
     size,
     colour: INK.faint,
   });
-  return canvas;
 }
 
 /** As many columns as make the sheet wider than high, with few cells empty. */
@@ -195,12 +261,12 @@ function columnsOf(
   count: number,
   cell: { width: number; height: number },
 ): number {
-  const wanted = Math.sqrt(1.5 * count * cell.height / cell.width);
+  const wanted = Math.sqrt(2.2 * count * cell.height / cell.width);
   let best = 1;
   let least = Infinity;
   for (let columns = 1; columns <= count; columns++) {
     const empty = columns * Math.ceil(count / columns) - count;
-    const cost = Math.abs(Math.log(columns / wanted)) + empty / count;
+    const cost = Math.abs(Math.log(columns / wanted)) + 2 * empty / count;
     if (cost < least) [best, least] = [columns, cost];
   }
   return best;

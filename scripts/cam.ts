@@ -146,6 +146,7 @@ async function main(flags: Flags): Promise<number> {
     look,
     tile: flags.size ?? 128,
     text: origin,
+    classIndex,
   });
   const results: Result[] = [];
   const failures: Failure[] = [];

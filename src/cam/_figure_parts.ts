@@ -34,6 +34,19 @@ export function ticksOf(first: number, last: number, most: number): number[] {
   return ticks;
 }
 
+/** How a share of a scale looks on white. */
+export function barColour(
+  share: number,
+  options: { colormap: ColormapName; fade: boolean },
+): Colour {
+  const colours = colormap(options.colormap);
+  const entry = Math.min(255, Math.floor(share * 256));
+  const opacity = options.fade ? Math.abs(2 * share - 1) : 1;
+  const level = (c: number) =>
+    Math.round(255 * (1 - opacity + opacity * colours[3 * entry + c]!));
+  return [level(0), level(1), level(2)];
+}
+
 /** Draws a colour bar, its last colour on top, with its numbers to the right. */
 export function drawColourBar(
   canvas: Canvas,
@@ -46,15 +59,9 @@ export function drawColourBar(
     size: number;
   },
 ): void {
-  const { first, last, size, fade } = options;
-  const colours = colormap(options.colormap);
+  const { first, last, size } = options;
   for (let row = 0; row < place.height; row++) {
-    const share = 1 - (row + 0.5) / place.height;
-    const entry = Math.min(255, Math.floor(share * 256));
-    const opacity = fade ? Math.abs(2 * share - 1) : 1;
-    const colour = [0, 1, 2].map((c) =>
-      Math.round(255 * (1 - opacity + opacity * colours[3 * entry + c]!))
-    ) as unknown as Colour;
+    const colour = barColour(1 - (row + 0.5) / place.height, options);
     fill(canvas, { ...place, y: place.y + row, height: 1 }, colour);
   }
   outline(canvas, place, INK.faint);
