@@ -8,14 +8,19 @@ import { openCifar } from "../../src/data/cifar.ts";
 import { parseIdx } from "../../src/data/idx.ts";
 import { openStl10 } from "../../src/data/stl10.ts";
 import { GapcamError } from "../../src/error.ts";
+import { vgg } from "../../src/nn/vgg.ts";
 import { Random } from "../../src/random.ts";
+import { initialWeights } from "../../src/train/initial_weights.ts";
 import { Unpickler } from "../../src/weights/_pickle_read.ts";
 import {
   torchGlobals,
   torchStorage,
 } from "../../src/weights/_torch_objects.ts";
 import { ZipArchive } from "../../src/weights/_zip_read.ts";
+import { mapVggWeights, vggFit } from "../../src/weights/map_vgg_weights.ts";
+import { readWeights } from "../../src/weights/open_weights.ts";
 import { readPytorch } from "../../src/weights/read_pytorch.ts";
+import { recogniseVgg } from "../../src/weights/recognise_vgg.ts";
 import { readSafetensors } from "../../src/weights/read_safetensors.ts";
 import {
   type StoredTensor,
@@ -38,6 +43,19 @@ const PYTORCH_FILES = [
   "written.pt",
 ];
 
+/** As other people save them: nested, wrapped, under other names. */
+const FOREIGN_FILES = [
+  "best_acc_tensor.pth.tar",
+  "encoder.pt",
+  "features_module.pth.tar",
+  "head_1x1conv.pth",
+  "lightning.ckpt",
+  "many_dicts.pt",
+  "odd_types.safetensors",
+  "student.ckpt",
+];
+const FOREIGN_TRUNK = [8, "M", 16] as const;
+
 /** The targets, by name. */
 export const TARGETS: readonly FuzzTarget[] = [
   {
@@ -58,6 +76,16 @@ export const TARGETS: readonly FuzzTarget[] = [
     name: "pytorch",
     seeds: () => PYTORCH_FILES.map(read),
     parse: (bytes) => convert(readPytorch(bytes).tensors),
+  },
+  {
+    name: "weights",
+    seeds: () => FOREIGN_FILES.map((name) => read(`foreign/${name}`)),
+    parse: (bytes) => {
+      const { tensors } = readWeights(bytes, { fit: vggFit(FOREIGN_TRUNK) });
+      mapVggWeights(tensors, FOREIGN_TRUNK);
+      initialWeights(vgg(FOREIGN_TRUNK, { classes: 4 }), tensors);
+      recogniseVgg(tensors);
+    },
   },
   {
     name: "zip",

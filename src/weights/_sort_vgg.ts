@@ -22,19 +22,17 @@ export interface VggParts {
  * Sorts names into those of the trunk and others, by where most of the trunk's
  * tensors fit.
  *
- * @param batchNorm Whether there is batch normalisation; by what fits better
- * where undefined.
+ * @param wanted With or without batch normalisation, or both: what fits better.
  * @returns Undefined where no name is one of the trunk's.
  */
 export function sortVgg(
   shapes: Shapes,
-  trunk: readonly VggStep[],
-  batchNorm: boolean | undefined,
+  wanted: readonly WantedTrunk[],
 ): VggParts | undefined {
-  const [best] = (batchNorm === undefined ? [false, true] : [batchNorm])
-    .map((batchNorm) => ({
+  const [best] = wanted
+    .map(({ batchNorm, tensors }) => ({
       batchNorm,
-      match: findPrefix(shapes, trunkShapes(trunk, batchNorm)),
+      match: findPrefix(shapes, tensors),
     }))
     .sort((a, b) =>
       (b.match?.fits ?? 0) - (a.match?.fits ?? 0) ||
@@ -66,21 +64,35 @@ export function sortVgg(
   };
 }
 
-/** Tensors of a trunk behind its prefix; any number of channels may go in. */
-function trunkShapes(
+/** Tensors of a trunk behind its prefix. */
+export interface WantedTrunk {
+  batchNorm: boolean;
+  tensors: Map<string, WantedShape>;
+}
+
+/**
+ * What a trunk has behind its prefix; any number of channels may go in.
+ *
+ * @param batchNorm Whether there is batch normalisation; both where undefined.
+ */
+export function wantedTrunks(
   trunk: readonly VggStep[],
-  batchNorm: boolean,
-): Map<string, WantedShape> {
-  const wanted = new Map<string, WantedShape>();
-  for (
-    const { name, shape } of parametersOf(vgg(trunk, { classes: 1, batchNorm }))
-  ) {
-    if (!name.startsWith("features.")) continue;
-    const rest = name.slice("features.".length);
-    wanted.set(
-      rest,
-      rest === "0.weight" ? [shape[0], undefined, shape[2], shape[3]] : shape,
-    );
-  }
-  return wanted;
+  batchNorm: boolean | undefined,
+): WantedTrunk[] {
+  return (batchNorm === undefined ? [false, true] : [batchNorm]).map(
+    (batchNorm) => {
+      const tensors = new Map<string, WantedShape>();
+      const model = vgg(trunk, { classes: 1, batchNorm });
+      for (const { name, shape } of parametersOf(model)) {
+        if (!name.startsWith("features.")) continue;
+        const rest = name.slice("features.".length);
+        const [outputs, , ...window] = shape;
+        tensors.set(
+          rest,
+          rest === "0.weight" ? [outputs, undefined, ...window] : shape,
+        );
+      }
+      return { batchNorm, tensors };
+    },
+  );
 }

@@ -25,6 +25,14 @@ const USUAL_KEYS = [
 /** A checkpoint in a checkpoint in a checkpoint; nobody writes deeper ones. */
 const DEPTH_LIMIT = 8;
 
+/**
+ * Most dicts that are looked into, from the outside in, and most tensors of
+ * one. An optimiser keeps a small dict for each of a network's tensors; a
+ * pickle of a few bytes each could have a million of both.
+ */
+const DICT_LIMIT = 10_000;
+const TENSOR_LIMIT = 50_000;
+
 /** A dict with tensors in it, and the keys on the way there. */
 interface Candidate {
   dict: Map<unknown, unknown>;
@@ -107,6 +115,7 @@ function candidatesIn(
       }
       if (holds && value instanceof Map) found.push({ dict: value, place });
     }
+    if (found.length > DICT_LIMIT) return found.slice(0, DICT_LIMIT);
     level = below;
   }
   return found;
@@ -134,6 +143,9 @@ function measure<T>(
   const named = new Map<string, T>();
   for (const [key, child] of candidate.dict) {
     if (typeof key === "string" && isTensor(child)) named.set(key, child);
+    if (named.size > TENSOR_LIMIT) {
+      bad(`it has more than ${TENSOR_LIMIT} tensors in one dict`);
+    }
   }
   return { ...candidate, ...unwrapNames(named), fit: 0 };
 }

@@ -4,7 +4,7 @@ import { vgg, VGG_CONFIGURATIONS, type VggStep } from "../nn/vgg.ts";
 import { few, quote, shapeText } from "./_quote.ts";
 import { keptHead, leftHead } from "./_head.ts";
 import { isCopy, type Shapes } from "./_match_names.ts";
-import { sortVgg } from "./_sort_vgg.ts";
+import { sortVgg, wantedTrunks } from "./_sort_vgg.ts";
 import { unwrapNames } from "./_wrappers.ts";
 import type { WeightsFit } from "./_state_dict_search.ts";
 import { namingOf, recogniseVgg, type VggNaming } from "./recognise_vgg.ts";
@@ -83,11 +83,11 @@ export function mapVggWeights(
     [...tensors].map(([name, { shape }]) => [name, shape]),
   );
   const { trunk, label, ...asked } = describe(architecture);
-  const parts = sortVgg(shapes, trunk, asked.batchNorm) ??
+  const parts = sortVgg(shapes, wantedTrunks(trunk, asked.batchNorm)) ??
     refuseNames(shapes, label);
   const { prefix, wrapper, batchNorm, inputChannels } = parts;
   if (wrapper !== "") notes.push(`Removed the prefix ${quote(wrapper)}`);
-  const naming = namingOf(prefix, shapes);
+  const naming = namingOf(prefix, tensors);
   if (naming === "other") {
     notes.push(`Took ${quote(`${prefix}N`)} for the layers of the trunk`);
   }
@@ -198,7 +198,8 @@ export function vggFit(architecture?: string | readonly VggStep[]): WeightsFit {
       )?.tensors ?? 0;
   }
   const { trunk, batchNorm } = describe(architecture);
-  return (shapes) => sortVgg(shapes, trunk, batchNorm)?.fits ?? 0;
+  const wanted = wantedTrunks(trunk, batchNorm);
+  return (shapes) => sortVgg(shapes, wanted)?.fits ?? 0;
 }
 
 function describe(architecture: string | readonly VggStep[]): {

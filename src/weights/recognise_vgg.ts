@@ -1,5 +1,4 @@
 import { VGG_CONFIGURATIONS, type VggStep } from "../nn/vgg.ts";
-import type { Shapes } from "./_match_names.ts";
 import { NAME_LIMIT, unwrapNames } from "./_wrappers.ts";
 
 /** Where weights come from, by how they name a trunk's layers. */
@@ -53,37 +52,59 @@ export function recogniseVgg(
     const group = groups.get(prefix) ?? new Map();
     groups.set(prefix, group.set(Number(match[2]), shape));
   }
-  let best: RecognisedVgg | undefined;
+  let best: (Trunk & { prefix: string }) | undefined;
   for (const [prefix, convolutions] of groups) {
-    const found = readTrunk(prefix, convolutions, tensors);
-    if (found && found.tensors > (best?.tensors ?? 0)) best = found;
+    const found = readTrunk(
+      convolutions,
+      tensors.has(`${prefix}1.running_mean`),
+    );
+    if (!found || found.tensors <= (best?.tensors ?? 0)) continue;
+    best = { ...found, prefix };
   }
-  return best;
+  if (!best) return undefined;
+  const { prefix, trunk, batchNorm } = best;
+  const plain = Object.entries(VGG_CONFIGURATIONS).find(([, steps]) =>
+    steps.slice(0, -1).join() === trunk.join()
+  );
+  return {
+    name: plain && `${plain[0]}${batchNorm ? "_bn" : ""}`,
+    trunk: plain ? [...plain[1]] : trunk,
+    batchNorm,
+    inputChannels: best.inputChannels,
+    naming: namingOf(prefix, tensors),
+    tensors: best.tensors,
+  };
 }
+
+type Trunk = Pick<
+  RecognisedVgg,
+  "trunk" | "batchNorm" | "inputChannels" | "tensors"
+>;
 
 /**
  * How a network names its layers: gapcam's names to the letter, the notebook's
  * `conv.N`, torchvision's `features.N`, or others.
  */
-export function namingOf(prefix: string, shapes: Shapes): VggNaming {
+export function namingOf(
+  prefix: string,
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+): VggNaming {
   const parts = prefix.split(".");
   const last = parts.at(-2) ?? "";
   if (last === "conv") return "notebook";
   if (last !== "features") return "other";
   const wrapper = parts.slice(0, -2).map((part) => `${part}.`).join("");
-  const head = shapes.get(`${wrapper}classifier.weight`);
-  return head?.length === 2 ? "gapcam" : "torchvision";
+  const head = tensors.get(`${wrapper}classifier.weight`);
+  return head?.shape.length === 2 ? "gapcam" : "torchvision";
 }
 
 function readTrunk(
-  prefix: string,
   convolutions: ReadonlyMap<number, readonly number[]>,
-  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
-): RecognisedVgg | undefined {
+  batchNorm: boolean,
+): Trunk | undefined {
   const numbers = [...convolutions.keys()].sort((a, b) => a - b);
-  const inputChannels = convolutions.get(numbers[0]!)![1]!;
   if (numbers[0] !== 0) return undefined;
-  const batchNorm = tensors.has(`${prefix}1.running_mean`);
+  const inputChannels = convolutions.get(0)![1]!;
   const stride = batchNorm ? 3 : 2;
   const trunk: VggStep[] = [];
   let channels = inputChannels;
@@ -99,18 +120,10 @@ function readTrunk(
     channels = outputs!;
     next = number + stride;
   }
-  const plain = Object.entries(VGG_CONFIGURATIONS).find(([, steps]) =>
-    steps.slice(0, -1).join() === trunk.join()
-  );
-  const shapes = new Map(
-    [...tensors].map(([name, { shape }]) => [name, shape]),
-  );
   return {
-    name: plain && `${plain[0]}${batchNorm ? "_bn" : ""}`,
-    trunk: plain ? [...plain[1]] : trunk,
+    trunk,
     batchNorm,
     inputChannels,
-    naming: namingOf(prefix, shapes),
     tensors: numbers.length * (batchNorm ? 6 : 2),
   };
 }

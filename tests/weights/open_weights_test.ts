@@ -305,3 +305,17 @@ Deno.test("the search for a state dict stays small in a pickle that branches wit
     "}h\x01Ns".repeat(80_000) + "e.";
   assert(refusal(many).includes("it holds a list, expected"));
 });
+
+Deno.test("fifty thousand prefixes are looked through in a second", () => {
+  const start = performance.now();
+  const weights: StateDict = new Map(
+    Array.from({ length: 50_000 }, (_, i) => [
+      `module.part${i}.0.weight`,
+      { shape: [8, 3, 3, 3], data: new Float32Array(0) },
+    ]),
+  );
+  assertEquals(recogniseVgg(weights)?.trunk, [8]);
+  assertThrows(() => mapVggWeights(weights, TRUNK), GapcamError);
+  const seconds = (performance.now() - start) / 1000;
+  assert(seconds < 5, `took ${seconds} s`);
+});
