@@ -128,6 +128,43 @@ Deno.test("initialWeights() takes what fits and names the rest", () => {
   );
 });
 
+Deno.test("initialWeights() takes a layer whole or not at all", () => {
+  // Of another head the bias alone would fit.
+  const old = initialise(vgg([4, "M", 8], { classes: 10 }), 1);
+  const { fresh, taken } = initialWeights(vgg([4, 6], { classes: 10 }), old);
+  assertEquals(taken, ["features.0.weight", "features.0.bias"]);
+  assertEquals(fresh, [
+    "features.2.weight",
+    "features.2.bias",
+    "classifier.weight",
+    "classifier.bias",
+  ]);
+});
+
+Deno.test("initialWeights() refuses to freeze what starts fresh", () => {
+  const old = initialise(vgg([4, "M", 8], { classes: 10 }), 1);
+  const model = vgg([4, "M", 8, 8], { classes: 3 });
+  assertThrows(
+    () => initialWeights(model, old, { freeze: ["features"] }),
+    GapcamError,
+    "Cannot freeze what starts at random: features.5.weight, features.5.bias; " +
+      "freeze what is taken from weights that fit the model",
+  );
+  const { fresh } = initialWeights(model, old, {
+    freeze: ["features.0", "features.3"],
+  });
+  assertEquals(fresh.length, 4);
+});
+
+Deno.test("initialWeights() says one tensor where there is one", () => {
+  const one = new Map([["x", { shape: [1], data: new Float32Array(1) }]]);
+  assertThrows(
+    () => initialWeights(vgg([5], { classes: 3 }), one),
+    GapcamError,
+    "none of their 1 tensor has the name",
+  );
+});
+
 Deno.test("trainingConfig() decays weights by 0.01 with adamw alone, as PyTorch does", () => {
   const { weightDecay } = trainingConfig({ optimiser: "adamw" });
   assertEquals(weightDecay, 0.01);
