@@ -43,7 +43,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 2
+#define GAPCAM_ABI_VERSION 3
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -93,12 +93,20 @@ GAPCAM_API uint32_t gapcam_abi_version(void);
 GAPCAM_API uint64_t gapcam_live_bytes(void);
 
 /*
+ * Descriptions. Each writes a JSON object to the `capacity` bytes at `json`,
+ * NUL-terminated. If it does not fit, the status is GAPCAM_INVALID_ARGUMENT and
+ * nothing is written there; `needed` (may be null) receives the bytes that it
+ * takes always, so that the caller can ask again.
+ */
+
+/*
  * Describes the backend without opening a device, as a JSON object: `backend`
  * ("cpu" or "cuda"), `version` (one line for people), and what the backend
  * knows: libraries with their versions and paths or why they are missing,
  * instruction set, devices.
  */
-GAPCAM_API int32_t gapcam_backend_describe(char *json, uint64_t capacity, char *message);
+GAPCAM_API int32_t gapcam_backend_describe(char *json, uint64_t capacity, uint64_t *needed,
+                                           char *message);
 
 /*
  * Opens device number `index`. `threads`: how many CPU threads to use, 0 for
@@ -110,7 +118,7 @@ GAPCAM_API int32_t gapcam_device_close(gapcam_handle device, char *message);
 
 /* As gapcam_backend_describe, with what the open device is and uses. */
 GAPCAM_API int32_t gapcam_device_describe(gapcam_handle device, char *json, uint64_t capacity,
-                                          char *message);
+                                          uint64_t *needed, char *message);
 
 /* Writes live bytes, peak bytes, live allocations and free bytes (0: unknown) to numbers[4]. */
 GAPCAM_API int32_t gapcam_device_memory(gapcam_handle device, uint64_t *numbers, char *message);
@@ -291,8 +299,6 @@ GAPCAM_API int32_t gapcam_program_run(gapcam_handle program, uint32_t phases, ch
  * Describes a compiled program as JSON: `bytes` held, and `steps`, an array of
  * {"phase", "operation", "name", "algorithm", "flops", "bytes", "runs",
  * "milliseconds" (sum over runs; 0 without GAPCAM_PROGRAM_PROFILE)}.
- * If `capacity` is too small the status is GAPCAM_INVALID_ARGUMENT and the
- * message names the size needed; `needed` (may be null) receives it always.
  */
 GAPCAM_API int32_t gapcam_program_describe(gapcam_handle program, char *json, uint64_t capacity,
                                            uint64_t *needed, char *message);

@@ -54,6 +54,30 @@ export function call(run: (message: Uint8Array<ArrayBuffer>) => number): void {
   check(run(shared), shared);
 }
 
+/**
+ * Reads a description, in a larger buffer where the first is too small.
+ *
+ * @param describe One of the library's functions that describe something.
+ */
+export function readDescription<T>(
+  describe: (
+    json: Uint8Array<ArrayBuffer>,
+    capacity: bigint,
+    needed: BigUint64Array<ArrayBuffer>,
+    message: Uint8Array<ArrayBuffer>,
+  ) => number,
+): T {
+  const needed = new BigUint64Array(1);
+  const message = messageBuffer();
+  let json = new Uint8Array(1 << 16);
+  for (;;) {
+    const status = describe(json, BigInt(json.length), needed, message);
+    if (status === 0) return JSON.parse(readText(json));
+    if (Number(needed[0]) <= json.length) check(status, message);
+    json = new Uint8Array(Number(needed[0]));
+  }
+}
+
 /** Where the libraries are looked for: `folder`, GAPCAM_LIBRARY_FOLDER, or `build` beside mod.ts. */
 export function libraryFolder(folder?: string): string {
   const named = folder ?? Deno.env.get("GAPCAM_LIBRARY_FOLDER");

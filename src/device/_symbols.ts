@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -24,7 +24,7 @@ export const SYMBOLS = {
   gapcam_abi_version: { parameters: [], result: "u32" },
   gapcam_live_bytes: { parameters: [], result: "u64" },
   gapcam_backend_describe: {
-    parameters: [BUFFER, "u64", BUFFER],
+    parameters: [BUFFER, "u64", BUFFER, BUFFER],
     result: "i32",
   },
   gapcam_device_open: {
@@ -33,7 +33,7 @@ export const SYMBOLS = {
   },
   gapcam_device_close: { parameters: [HANDLE, BUFFER], result: "i32" },
   gapcam_device_describe: {
-    parameters: [HANDLE, BUFFER, "u64", BUFFER],
+    parameters: [HANDLE, BUFFER, "u64", BUFFER, BUFFER],
     result: "i32",
   },
   gapcam_device_memory: {

@@ -5,7 +5,7 @@ import {
   check,
   messageBuffer,
   openLibrary,
-  readText,
+  readDescription,
 } from "./_library.ts";
 import { Lifetime } from "./_lifetime.ts";
 import { MAX_RANK, type Symbols } from "./_symbols.ts";
@@ -193,17 +193,10 @@ export class Device implements Disposable {
    * @throws {GapcamError} If the device was closed.
    */
   describe(): Record<string, unknown> {
-    const json = new Uint8Array(65536);
     const handle = this.#use();
-    call((message) =>
-      this.#symbols.gapcam_device_describe(
-        handle,
-        json,
-        BigInt(json.length),
-        message,
-      )
+    return readDescription((...buffers) =>
+      this.#symbols.gapcam_device_describe(handle, ...buffers)
     );
-    return JSON.parse(readText(json));
   }
 
   /**
@@ -319,11 +312,7 @@ export function describeBackend(
   options: { libraryFolder?: string } = {},
 ): Record<string, unknown> {
   const symbols = openLibrary(backend, options.libraryFolder);
-  const json = new Uint8Array(65536);
-  call((message) =>
-    symbols.gapcam_backend_describe(json, BigInt(json.length), message)
-  );
-  return JSON.parse(readText(json));
+  return readDescription(symbols.gapcam_backend_describe);
 }
 
 function assertOneOf(

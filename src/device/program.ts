@@ -1,6 +1,6 @@
 import { GapcamError } from "../error.ts";
 import { assertSameLength, handles, pair, whole } from "./_arguments.ts";
-import { call, check, messageBuffer, readText } from "./_library.ts";
+import { call, check, messageBuffer, readDescription } from "./_library.ts";
 import { Lifetime } from "./_lifetime.ts";
 import { MAX_RANK, type Symbols } from "./_symbols.ts";
 import { Tensor, TENSOR_TYPES } from "./tensor.ts";
@@ -468,22 +468,10 @@ export class Program implements Disposable {
 
   /** The bytes that the compiled program holds, and its steps. */
   describe(): { bytes: number; steps: ProgramStep[] } {
-    let json = new Uint8Array(1 << 16);
-    const needed = new BigUint64Array(1);
     const handle = this.#use();
-    const message = messageBuffer();
-    for (;;) {
-      const status = this.#symbols.gapcam_program_describe(
-        handle,
-        json,
-        BigInt(json.length),
-        needed,
-        message,
-      );
-      if (status === 0) return JSON.parse(readText(json));
-      if (Number(needed[0]) <= json.length) check(status, message);
-      json = new Uint8Array(Number(needed[0]));
-    }
+    return readDescription((...buffers) =>
+      this.#symbols.gapcam_program_describe(handle, ...buffers)
+    );
   }
 
   /**

@@ -169,10 +169,36 @@ const Case cases[] = {
      GAPCAM_INVALID_ARGUMENT, "Cannot add leaky_relu: one of its inputs is a gradient"},
 };
 
+// What a description of `length` says of a buffer of `capacity` bytes.
+bool describes(const std::function<int32_t(char *, uint64_t, uint64_t *)> &describe,
+               uint64_t length) {
+  std::vector<char> json(length + 2, '?');
+  uint64_t needed = 0;
+  if (describe(json.data(), length, &needed) != GAPCAM_INVALID_ARGUMENT) return false;
+  if (needed != length + 1 || json[0] != '?') return false;
+  return describe(json.data(), needed, &needed) == GAPCAM_OK && needed == length + 1 &&
+         json[length] == '\0' && json[length + 1] == '?' &&
+         describe(json.data(), needed, nullptr) == GAPCAM_OK;
+}
+
 }  // namespace
 
 int main() {
   int failures = 0;
+  Bench described;
+  if (!describes(
+          [&](char *json, uint64_t capacity, uint64_t *needed) {
+            return gapcam_device_describe(described.device, json, capacity, needed, nullptr);
+          },
+          100'000) ||
+      !describes(
+          [](char *json, uint64_t capacity, uint64_t *needed) {
+            return gapcam_backend_describe(json, capacity, needed, nullptr);
+          },
+          70'000)) {
+    failures++;
+    std::printf("FAILED: a description tells how many bytes it takes\n");
+  }
   for (const Case &one : cases) {
     Bench bench;
     bench.message[0] = '\0';

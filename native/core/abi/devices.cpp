@@ -9,8 +9,8 @@ uint32_t gapcam_abi_version(void) { return GAPCAM_ABI_VERSION; }
 
 uint64_t gapcam_live_bytes(void) { return Ledger::total(); }
 
-int32_t gapcam_backend_describe(char *json, uint64_t capacity, char *message) {
-  return guard(message, [&] { copy_text(describe_backend(), json, capacity, nullptr); });
+int32_t gapcam_backend_describe(char *json, uint64_t capacity, uint64_t *needed, char *message) {
+  return guard(message, [&] { copy_text(describe_backend(), json, capacity, needed); });
 }
 
 int32_t gapcam_device_open(int32_t index, int32_t precision, int32_t threads, uint32_t flags,
@@ -41,11 +41,12 @@ int32_t gapcam_device_close(gapcam_handle device, char *message) {
   });
 }
 
-int32_t gapcam_device_describe(gapcam_handle device, char *json, uint64_t capacity, char *message) {
+int32_t gapcam_device_describe(gapcam_handle device, char *json, uint64_t capacity,
+                               uint64_t *needed, char *message) {
   return guard(message, [&] {
     const auto object = registry().find_device(device);
     std::lock_guard lock(object->mutex);
-    copy_text(object->device->describe(), json, capacity, nullptr);
+    copy_text(object->device->describe(), json, capacity, needed);
   });
 }
 

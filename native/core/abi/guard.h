@@ -39,7 +39,7 @@ T *not_null(T *pointer, const char *name) {
   return pointer;
 }
 
-// Writes a description to the caller's buffer of `capacity` bytes.
+// Writes a description to the caller's buffer of `capacity` bytes, and its size to `needed`.
 void copy_text(const std::string &text, char *buffer, uint64_t capacity, uint64_t *needed);
 
 }  // namespace gapcam
