@@ -1,5 +1,6 @@
 import { GapcamError } from "../error.ts";
 import { compare, filesIn, PICTURE, subfolders } from "./_list_folder.ts";
+import { holderOf, trainFolders, unwrapped } from "./_unwrap_folder.ts";
 import { saysUnlabelled, type SplitKind, splitKind } from "./_split_names.ts";
 
 /** A class, and the folders that hold its images. */
@@ -27,6 +28,33 @@ export interface FolderLayout {
 
 /** Finds splits and classes in a folder of pictures; see `openFolder()`. */
 export function folderLayout(
+  given: string,
+  options: { testFraction?: number },
+): FolderLayout {
+  const layout = layoutOf(given, options);
+  return { ...layout, notes: [...layout.notes, ...oddities(layout)] };
+}
+
+/** What is likely a mistake, but might be meant. */
+function oddities({ root, classes }: FolderLayout): string[] {
+  const notes: string[] = [];
+  const loose = filesIn(root).filter((name) => PICTURE.test(name));
+  if (loose.length > 0) {
+    notes.push(
+      `${root} holds pictures beside the folders of classes, such as ` +
+        `${loose[0]}: not used`,
+    );
+  }
+  const folded = new Map<string, string>();
+  for (const { name } of classes) {
+    const other = folded.get(name.toLowerCase());
+    if (other) notes.push(`${list([other, name])} are two classes`);
+    folded.set(name.toLowerCase(), name);
+  }
+  return notes;
+}
+
+function layoutOf(
   given: string,
   options: { testFraction?: number },
 ): FolderLayout {
@@ -72,30 +100,6 @@ export function folderLayout(
   }
   if (test === undefined) notes.push(partOf(root, options.testFraction));
   return { root, classes, test, notes };
-}
-
-/** Folders of classes to train on. */
-function trainFolders(folder: string, names: readonly string[]): string[] {
-  return names.filter((name) =>
-    splitKind(name, { prefix: true }) === "train" &&
-    subfolders(`${folder}/${name}`).length > 0
-  );
-}
-
-/** The one folder that holds splits, beside others without pictures. */
-function holderOf(folder: string): string {
-  const top = subfolders(folder);
-  if (top.some((name) => splitKind(name, { prefix: true }))) return folder;
-  const holders = top.filter((name) => {
-    const inside = subfolders(`${folder}/${name}`);
-    return trainFolders(`${folder}/${name}`, inside).length > 0;
-  });
-  const others = top.filter((name) => !holders.includes(name));
-  const bare = (name: string) =>
-    !filesIn(`${folder}/${name}`).some((file) => PICTURE.test(file));
-  return holders.length === 1 && others.every(bare)
-    ? `${folder}/${holders[0]}`
-    : folder;
 }
 
 /** Classes without splits around them; perhaps with splits in each. */
@@ -226,36 +230,6 @@ function classesOf(folder: string): ClassFolder[] {
     fail(folder, "no folders", "one for each class, with pictures in it");
   }
   return [...classes.values()].sort((a, b) => compare(a.name, b.name));
-}
-
-/**
- * Goes into a folder that is alone in its folder and holds several others, as
- * archives have it: one class could not be learnt anyway.
- *
- * @param kind What the folder is for, whose name may come again inside.
- * @param classes Names that are classes, not wrappers.
- */
-function unwrapped(
-  folder: string,
-  kind?: SplitKind,
-  classes: readonly ClassFolder[] = [],
-): string {
-  for (let here = folder, depth = 0; depth < 8; depth++) {
-    const inside = subfolders(here);
-    const splits = inside.map((name) => splitKind(name, { prefix: true }));
-    if (inside.length > 1 || splits.includes("train") && kind === undefined) {
-      return here;
-    }
-    const [only] = inside;
-    if (
-      only === undefined || (splits[0] !== undefined && splits[0] !== kind) ||
-      classes.some(({ name }) => name === only.normalize("NFC"))
-    ) return folder;
-    here = `${here}/${only}`;
-    // A class's own pictures, some of them deeper.
-    if (filesIn(here).some((name) => PICTURE.test(name))) return folder;
-  }
-  return folder;
 }
 
 function partOf(root: string, fraction = 0.2): string {

@@ -69,6 +69,17 @@ Deno.test("fetchSource() leaves a link to nothing where it is", async () => {
     "Cannot write",
   );
   assert(Deno.lstatSync(`${folder.path}/data`).isSymlink);
+  // The reason alone, without the system's number and its name of the call.
+  await assertRejects(
+    () =>
+      fetchSource(
+        source("http://127.0.0.1/"),
+        "/proc/nothing/in/here",
+        FAST,
+      ),
+    GapcamError,
+    "Cannot write /proc/nothing: No such file or directory",
+  );
 });
 
 Deno.test("datasetFolder() does not take what a failed download left for the data set", () =>

@@ -240,6 +240,20 @@ Deno.test("openFolder() finds splits beside folders without pictures, and says w
   ]);
 });
 
+Deno.test("openFolder() says what is likely a mistake", () => {
+  using folder = temporaryFolder();
+  touch(folder.path, [
+    ...files("cat"),
+    ...files("Cat"),
+    ...files("b"),
+    "x.png",
+  ]);
+  assertEquals(opened(folder.path).notes, [
+    "in holds pictures beside the folders of classes, such as x.png: not used",
+    '"Cat" and "cat" are two classes',
+  ]);
+});
+
 Deno.test("openFolder() takes splits inside of classes", () => {
   using folder = temporaryFolder();
   touch(
