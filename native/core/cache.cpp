@@ -133,7 +133,9 @@ void remove_strays(const std::string &folder) {
 // Holds the cache folder's lock while alive, if it could be had.
 class FolderLock {
  public:
-  explicit FolderLock(const std::string &folder) : file_(folder + "/lock", O_RDWR | O_CREAT) {
+  // The name that version 0.1.0 locks, which may share the folder.
+  explicit FolderLock(const std::string &folder)
+      : file_(folder + "/convolutions.lock", O_RDWR | O_CREAT) {
     if (!file_) return;
     // Who waited in vain once does not wait again.
     static std::atomic<bool> in_vain{false};

@@ -142,7 +142,7 @@ void odd_files() {
     });
     expect(taken < 1.5, std::string(what) + " is not waited for");
   };
-  const std::string table = path_of("convolutions.json"), lock = path_of("lock");
+  const std::string table = path_of("convolutions.json"), lock = path_of("convolutions.lock");
   unlink(table.c_str());
   mkfifo(table.c_str(), 0644);
   works("a pipe in the table's place");
@@ -160,7 +160,7 @@ void odd_files() {
 }
 
 void held_lock() {
-  const int lock = open(path_of("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const int lock = open(path_of("convolutions.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   expect(flock(lock, LOCK_EX) == 0, "the test has the lock");
   const int code = in_process([] {
     bool kept = true;
