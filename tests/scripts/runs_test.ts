@@ -339,7 +339,7 @@ Deno.test("train refuses what no machine holds, and reads no pipe or device", ()
       await assertRefused(
         "cam",
         ["--checkpoint", run, "--device=cpu", "--image", path],
-        /Cannot read .*: it is no file/,
+        /^error: Cannot read .*: found .*, expected a file/,
       );
     }
   }));
