@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fitWithin } from "../src/image/_fit_within.ts";
 import { barColour, INK } from "../src/cam/_figure_parts.ts";
 import { classLabel, percent, short, verdictOf } from "../src/cam/_wording.ts";
 import { evidenceColours } from "../src/cam/evidence_overlay.ts";
@@ -21,7 +22,6 @@ import {
 } from "../src/image/_text.ts";
 import { encodePng } from "../src/image/encode_png.ts";
 import type { Image } from "../src/image/image.ts";
-import { resizeBilinear } from "../src/image/resize_bilinear.ts";
 import { type Look, overlayOf } from "./_cam_pictures.ts";
 import type { Subject } from "./_explain.ts";
 import { writeFile } from "./_pictures.ts";
@@ -82,7 +82,7 @@ export class ContactSheets {
 
   /** Adds an image; the sheet that it fills is written. */
   async add(subject: Subject): Promise<void> {
-    const plain = tileOf(subject.plain, this.#tile);
+    const plain = fitWithin(subject.plain, this.#tile);
     const cam = overlayOf(subject, plain, this.#look);
     const lines = captionOf(subject, this.#look);
     this.#pairs.push({ plain, cam, lines });
@@ -270,14 +270,4 @@ function columnsOf(
     if (cost < least) [best, least] = [columns, cost];
   }
   return best;
-}
-
-/** An image whose longer side is that of a tile. */
-function tileOf(image: Image, side: number): Image {
-  const scale = side / Math.max(image.height, image.width);
-  return resizeBilinear(
-    image,
-    Math.max(1, Math.round(scale * image.height)),
-    Math.max(1, Math.round(scale * image.width)),
-  );
 }

@@ -1,4 +1,5 @@
 import type { FloatMap } from "../image/float_map.ts";
+import { mirror } from "../image/resize_map.ts";
 
 /**
  * A map that covers a frame of fractional pixels, at the centres of a box of
@@ -47,15 +48,8 @@ function placeOf(
   const at = share * length - 0.5;
   const floor = Math.floor(at);
   return {
-    lower: mirrored(floor, length),
-    upper: mirrored(floor + 1, length),
+    lower: mirror(floor, length),
+    upper: mirror(floor + 1, length),
     fraction: at - floor,
   };
-}
-
-/** An index of a line that goes on as its mirror image about its end points. */
-function mirrored(index: number, length: number): number {
-  if (length === 1) return 0;
-  const folded = Math.abs(index) % (2 * (length - 1));
-  return folded < length ? folded : 2 * (length - 1) - folded;
 }

@@ -1,3 +1,4 @@
+import { fitWithin } from "../image/_fit_within.ts";
 import { canvasOf, outline, paste } from "../image/_canvas.ts";
 import {
   type Colour,
@@ -10,7 +11,6 @@ import {
 } from "../image/_text.ts";
 import type { FloatMap } from "../image/float_map.ts";
 import { checkImage, type Image } from "../image/image.ts";
-import { resizeBilinear } from "../image/resize_bilinear.ts";
 import {
   drawColourBar,
   drawTopClasses,
@@ -95,7 +95,7 @@ export function camFigure(
   checkImage(image, "draw figure");
   const { classes, name, region, size = 224 } = options;
   const side = Math.max(size, NARROWEST);
-  const shown = fitted(image, side);
+  const shown = fitWithin(image, side);
   const font = fontSizeFor(side);
   const line = lineHeight(font);
   const gap = font;
@@ -235,14 +235,4 @@ function noteOf(
     (meaning ? `: ${meaning}` : ""),
     ...note ? [note] : [],
   ];
-}
-
-/** An image whose longer side has a given length. */
-function fitted(image: Image, side: number): Image {
-  const scale = side / Math.max(image.height, image.width);
-  return resizeBilinear(
-    image,
-    Math.max(1, Math.round(scale * image.height)),
-    Math.max(1, Math.round(scale * image.width)),
-  );
 }

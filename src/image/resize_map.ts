@@ -60,7 +60,7 @@ export function resizeMap(
 }
 
 /** Index `i` of a line that goes on as its mirror image about its end points. */
-function mirror(i: number, length: number): number {
+export function mirror(i: number, length: number): number {
   if (length === 1) return 0;
   const period = 2 * (length - 1);
   const folded = ((i % period) + period) % period;
