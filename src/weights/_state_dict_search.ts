@@ -86,7 +86,9 @@ export function findStateDict<T extends { shape: readonly number[] }>(
     typeof key !== "string" || !isTensor(child)
   ).map(([key]) => keyText(key));
   if (skipped.length > 0) {
-    notes.push(`Left out what is no tensor: ${few(skipped, String)}`);
+    notes.push(
+      `Left out what is no tensor of real numbers: ${few(skipped, String)}`,
+    );
   }
   return { tensors: best.tensors, notes: [...notes, ...best.notes] };
 }

@@ -15,7 +15,15 @@ export interface TorchStorage {
   readonly dtype: StoredType | undefined;
   /** Elements, or bytes where the type is not known. */
   readonly length: number;
+  /** Bytes of an element of a type that gapcam has no place for. */
+  readonly foreignBytes: number | undefined;
 }
+
+/** A tensor of a type that gapcam has no place for: left out like any text. */
+interface ForeignTensor {
+  readonly kind: "foreign";
+}
+const FOREIGN: ForeignTensor = { kind: "foreign" };
 
 /** A view of a storage. */
 export interface TorchTensor {
@@ -32,11 +40,24 @@ export interface TorchTensor {
 class TypeName {
   readonly dtype: StoredType | undefined;
   readonly isStorage: boolean;
-  constructor(dtype: StoredType | undefined, isStorage: boolean) {
+  readonly foreignBytes: number | undefined;
+  constructor(
+    dtype: StoredType | undefined,
+    isStorage: boolean,
+    foreignBytes?: number,
+  ) {
     this.dtype = dtype;
     this.isStorage = isStorage;
+    this.foreignBytes = foreignBytes;
   }
 }
+
+/** Types of tensors that may stand beside weights, and their bytes. */
+const FOREIGN_TYPES: Readonly<Record<string, number>> = {
+  ComplexDoubleStorage: 16,
+  complex128: 16,
+  complex32: 4,
+};
 
 const STORAGE_TYPES: Readonly<Record<string, StoredType>> = {
   DoubleStorage: "F64",
@@ -126,6 +147,10 @@ export function torchGlobals(
     if (module === "torch" && Object.hasOwn(TYPES, name)) {
       return new TypeName(TYPES[name], false);
     }
+    if (module === "torch" && Object.hasOwn(FOREIGN_TYPES, name)) {
+      const isStorage = name.endsWith("Storage");
+      return new TypeName(undefined, isStorage, FOREIGN_TYPES[name]);
+    }
     if (module === "torch.storage" && name === "UntypedStorage") {
       return new TypeName(undefined, true);
     }
@@ -145,26 +170,38 @@ export function torchStorage(id: unknown): TorchStorage {
   if (view !== undefined && view !== null) {
     bad("it has a storage that is part of another, as PyTorch 0.1 wrote");
   }
-  return { kind: "storage", key, dtype: type.dtype, length };
+  const { dtype, foreignBytes } = type;
+  return { kind: "storage", key, dtype, length, foreignBytes };
 }
 
-function rebuildTensor(args: readonly unknown[]): TorchTensor {
+function rebuildTensor(
+  args: readonly unknown[],
+): TorchTensor | ForeignTensor {
   const [storage, offset, size, stride] = args;
   if (!isStorage(storage)) bad("it has a tensor without a storage");
+  if (storage.foreignBytes !== undefined) return FOREIGN;
   if (storage.dtype === undefined) bad("it has a tensor of unknown type");
   return tensor(storage, storage.dtype, offset, size, stride);
 }
 
-function rebuildTypedTensor(args: readonly unknown[]): TorchTensor {
+function rebuildTypedTensor(
+  args: readonly unknown[],
+): TorchTensor | ForeignTensor {
   const [storage, offset, size, stride, , , type] = args;
   if (!isStorage(storage)) bad("it has a tensor without a storage");
+  if (type instanceof TypeName && type.foreignBytes !== undefined) {
+    return FOREIGN;
+  }
   if (!(type instanceof TypeName) || type.dtype === undefined) {
     bad("it has a tensor of unknown type");
   }
   return tensor(storage, type.dtype, offset, size, stride);
 }
 
-function rebuildParameter([data]: readonly unknown[]): TorchTensor {
+function rebuildParameter(
+  [data]: readonly unknown[],
+): TorchTensor | ForeignTensor {
+  if (data === FOREIGN) return FOREIGN;
   if (!isTensor(data)) bad("it has a parameter that is no tensor");
   return data;
 }
@@ -197,8 +234,9 @@ function tensor(
 }
 
 /** Bytes of a storage, as the pickle says. */
-export function storageLength({ dtype, length }: TorchStorage): number {
-  return length * (dtype === undefined ? 1 : ELEMENT_BYTES[dtype]);
+export function storageLength(storage: TorchStorage): number {
+  const { dtype, length, foreignBytes = 1 } = storage;
+  return length * (dtype === undefined ? foreignBytes : ELEMENT_BYTES[dtype]);
 }
 
 function counts(value: unknown): readonly number[] {

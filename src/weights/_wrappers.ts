@@ -26,17 +26,15 @@ export function unwrapNames<T>(
   for (const [wrapper, origin] of Object.entries(WRAPPERS)) {
     const prefix = `${wrapper}.`;
     if (![...result.keys()].some((name) => has(name, prefix))) continue;
-    let leading = 0;
     let changed = 0;
     const renamed = new Map<string, T>();
     for (const [name, tensor] of result) {
       const short = without(name, wrapper);
       if (short !== name) changed++;
-      if (name.startsWith(prefix)) leading++;
       renamed.set(short, tensor);
     }
     if (changed === 0 || renamed.size < result.size) continue;
-    const where = leading === result.size
+    const where = changed === result.size
       ? "all names"
       : `${changed} of ${result.size} names`;
     notes.push(`Removed the prefix "${prefix}" of ${origin} from ${where}`);

@@ -227,12 +227,14 @@ function readLegacy(bytes: Uint8Array): Loaded {
   const contents = new Map<string, Uint8Array>();
   for (const key of keys) {
     const storage = storages.get(key);
-    if (storage?.dtype === undefined || contents.has(key)) {
+    const untyped = storage?.dtype === undefined &&
+      storage?.foreignBytes === undefined;
+    if (!storage || untyped || contents.has(key)) {
       bad("its list of storages does not fit its tensors");
     }
     if (position + 8 > bytes.length) bad("it is cut short");
     const length = Number(view.getBigInt64(position, true));
-    const end = position + 8 + length * ELEMENT_BYTES[storage.dtype];
+    const end = position + 8 + storageLength(storage);
     if (length !== storage.length) {
       bad(
         `storage ${quote(key)} has ${length} elements, ` +

@@ -31,6 +31,7 @@ const NOTES: Record<string, string[]> = {
   "bn_nobias.pth": [
     "Set to zero, as the weights have none: features.0.bias, features.4.bias",
   ],
+  "complex_legacy.pt": ['Read the state dict at "net"'],
   "encoder.pt": [
     'Took "encoder.N" for the layers of the trunk',
     'Took "head" as the head, a convolution of 1 x 1, for a linear layer ' +
