@@ -243,7 +243,7 @@ function report(
   if (imported.complete && mapped.classes !== undefined) {
     console.log(
       `See where it looks with: deno task cam --checkpoint ${shown} ` +
-        "--image PICTURE",
+        (flags.dataset ? "--index 3" : "--image PICTURE"),
     );
     return;
   }
