@@ -1,8 +1,14 @@
 import * as gapcam from "../mod.ts";
 
-const imageSize = 32, epochs = 5, learningRate = 0.005;
-const config = gapcam.trainingConfig({ imageSize, epochs, learningRate });
-const trunk = [16, "M", 32, "M", 64] as const;
+const imageSize = 32, batchSize = 32, epochs = 8, learningRate = 0.01;
+const config = gapcam.trainingConfig({
+  imageSize,
+  batchSize,
+  epochs,
+  learningRate,
+  schedule: "one-cycle",
+});
+const trunk = [16, "M", 32, "M", 64, 64] as const;
 const model = gapcam.vgg(trunk, { classes: 10, batchNorm: true });
 const shapes = gapcam.openShapes("train", { size: imageSize });
 
@@ -13,10 +19,18 @@ console.log("accuracy on the training images:", lastEpoch?.accuracy);
 
 const data = new Uint8Array(imageSize * imageSize * 3);
 await gapcam.openShapes("test", { size: imageSize }).read([3], data);
-const options = { batchSize: 1, image: shapes };
-using explainer = await gapcam.Explainer.create(network, options);
+using explainer = await gapcam.Explainer.create(network, {
+  batchSize: 1,
+  image: shapes,
+});
 const [cam] = await explainer.explain(data);
-console.log(shapes.classes[cam!.predicted], "proved to", cam!.proof.residual);
+const { predicted, probability, proof } = cam!;
+console.log(
+  shapes.classes[predicted],
+  probability,
+  "proved to",
+  proof.residual,
+);
 
 const small = {
   width: imageSize,

@@ -26,10 +26,10 @@ Deno.test("README's script trains, proves a map and writes it", () =>
         "run",
         "--quiet",
         "--no-prompt",
-        "--allow-ffi",
-        "--allow-read",
+        `--allow-ffi=${ROOT.pathname}build`,
+        `--allow-read=${ROOT.pathname}build`,
         "--allow-write=cam.png",
-        "--allow-env",
+        "--allow-env=GAPCAM_LIBRARY_FOLDER",
         "example.ts",
       ],
       cwd: folder,
@@ -39,7 +39,7 @@ Deno.test("README's script trains, proves a map and writes it", () =>
     assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
     assertMatch(
       text,
-      /^accuracy on the training images: 0\.\d+\n[a-z]+ proved to \S+\n$/,
+      /^accuracy on the training images: 0\.\d+\n[a-z]+ 0\.\d+ proved to \S+\n$/,
     );
     const png = await Deno.readFile(`${folder}/cam.png`);
     assertEquals(png.subarray(1, 4), new TextEncoder().encode("PNG"));
