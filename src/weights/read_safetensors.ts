@@ -91,12 +91,14 @@ export function isSafetensors(bytes: Uint8Array): boolean {
     return false;
   }
   let at = 8;
-  while (SPACE.includes(bytes[at]!)) at++;
+  while (isSpace(bytes[at])) at++;
   return at === bytes.length || bytes[at] === 0x7b;
 }
 
-/** Space, line feed, carriage return, tabulator. */
-const SPACE = [0x20, 0x0a, 0x0d, 0x09];
+/** Whether a byte is a space, line feed, carriage return or tabulator. */
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
 
 function parse(bytes: Uint8Array): SafetensorsFile {
   if (bytes.length < 8) {
