@@ -16,7 +16,7 @@ import {
   UsageError,
 } from "./_flags.ts";
 
-export type { Flag, FlagValues } from "./_flags.ts";
+export { type Flag, type FlagValues, QUIET_FLAG } from "./_flags.ts";
 
 const COMMON = {
   debug: {

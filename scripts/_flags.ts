@@ -34,6 +34,12 @@ export interface Flag {
   above?: number;
 }
 
+/** The flag of commands that show how far they are. */
+export const QUIET_FLAG = {
+  type: "boolean",
+  help: "print the result alone, not how far it is",
+} as const satisfies Flag;
+
 /** A command: what `--help` prints, and the flags it takes. */
 export interface CommandDescription<Flags extends Record<string, Flag>> {
   /** The task's name, such as `train`. */

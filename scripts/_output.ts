@@ -13,12 +13,12 @@ const streams = { stdout: Deno.stdout, stderr: Deno.stderr };
  * behind `> log` must not end hours of training.
  */
 export class Output {
-  readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
+  readonly #stream: typeof Deno.stdout | typeof Deno.stderr | undefined;
   #failure: string | undefined;
 
-  /** Writes to one of the process's streams. */
-  constructor(stream: keyof typeof streams) {
-    this.#stream = streams[stream];
+  /** Writes to one of the process's streams, or nowhere. */
+  constructor(stream: keyof typeof streams | "nowhere") {
+    this.#stream = stream === "nowhere" ? undefined : streams[stream];
   }
 
   /** Why the first line that was lost could not be written, if one was. */
@@ -28,6 +28,7 @@ export class Output {
 
   /** Writes a line. */
   line(text: string): void {
+    if (!this.#stream) return;
     try {
       writeAll(this.#stream, `${text}\n`);
     } catch (error) {

@@ -1,8 +1,16 @@
 import { DATASET_NAMES } from "../src/data/open_dataset.ts";
 import { MOST_THREADS } from "../src/device/device.ts";
+import {
+  DATASET_DEFAULTS,
+  PRESETS,
+  type TrainingDefaults,
+} from "../src/train/presets.ts";
 import { SCHEDULES } from "../src/train/learning_rate.ts";
-import { OPTIMISERS } from "../src/train/training_config.ts";
-import type { Flag, FlagValues } from "./_command.ts";
+import {
+  OPTIMISERS,
+  type TrainingConfig,
+} from "../src/train/training_config.ts";
+import { type Flag, type FlagValues, QUIET_FLAG } from "./_command.ts";
 
 /** Flags of every command that opens a device. */
 export const DEVICE_FLAGS = {
@@ -36,18 +44,31 @@ export const DEVICE_FLAGS = {
   },
 } as const satisfies Record<string, Flag>;
 
+/** What training starts from where a flag is left out: of `seed`, and of all else. */
+function started(value: (defaults: TrainingDefaults) => unknown): string {
+  const usual = String(value(PRESETS.quick));
+  const seed = String(value(PRESETS.seed));
+  return usual === seed ? usual : `${usual}; of the preset seed ${seed}`;
+}
+
+function trained(name: keyof TrainingConfig): string {
+  return started(({ training }) => training[name]);
+}
+
 /** Flags of `deno task train`. */
 export const TRAIN_FLAGS = {
   preset: {
     type: "string",
     choices: ["seed", "quick"],
     help: "a whole job; other flags change parts of it",
+    default: "seed where STL-10 is there and a GPU in use, else quick",
     placeholder: "NAME",
   },
   dataset: {
     type: "string",
     choices: DATASET_NAMES,
     help: "what to train on",
+    default: "the preset's",
     placeholder: "NAME",
   },
   "data-dir": {
@@ -59,55 +80,81 @@ export const TRAIN_FLAGS = {
   model: {
     type: "string",
     help: "vgg11, vgg13, vgg16, vgg19, small, tiny, or a list as 32,32,M,64",
+    default: started(({ model }) => model),
     placeholder: "NAME",
   },
   "batch-norm": {
     type: "boolean",
     negatable: true,
     help: "batch normalisation after each convolution",
+    default: started(({ batchNorm }) => batchNorm ? "yes" : "no"),
   },
   "image-size": {
     type: "integer",
     min: 1,
     max: 8192,
     help: "height and width that images are resized to",
+    default:
+      `their own; of a folder ${DATASET_DEFAULTS.folder.training.imageSize}, seed ${PRESETS.seed.training.imageSize}`,
     placeholder: "PIXELS",
   },
-  "batch-size": { type: "integer", min: 1, max: 65536, help: "images a step" },
+  "batch-size": {
+    type: "integer",
+    min: 1,
+    max: 65536,
+    help: "images a step",
+    default: trained("batchSize"),
+  },
   epochs: {
     type: "integer",
     min: 0,
     max: 1e6,
     help: "how often each image is shown",
+    default: trained("epochs"),
   },
   optimizer: {
     type: "string",
     choices: OPTIMISERS,
     help: "what updates the parameters",
+    default: trained("optimiser"),
     placeholder: "NAME",
   },
-  "learning-rate": { type: "number", above: 0, help: "greatest learning rate" },
+  "learning-rate": {
+    type: "number",
+    above: 0,
+    help: "greatest learning rate",
+    default: trained("learningRate"),
+  },
   schedule: {
     type: "string",
     choices: SCHEDULES,
     help: "how the learning rate changes",
+    default: trained("schedule"),
     placeholder: "NAME",
   },
-  "weight-decay": { type: "number", min: 0, help: "weight decay" },
+  "weight-decay": {
+    type: "number",
+    min: 0,
+    help: "weight decay",
+    default: "0; of adamw 0.01",
+  },
   momentum: {
     type: "number",
     min: 0,
     help: "momentum of sgd and nesterov",
+    default: "0.9",
   },
   "label-smoothing": {
     type: "number",
     min: 0,
     max: 0.99,
     help: "share of the target that is spread over all classes",
+    default: "0",
   },
   augment: {
     type: "string",
     help: "random changes to training images: flip, crop, crop=PIXELS, none",
+    default: "none",
     placeholder: "LIST",
   },
   init: {
@@ -175,7 +222,9 @@ export const TRAIN_FLAGS = {
     type: "integer",
     min: 1,
     help: "steps from one reported loss to the next",
+    default: trained("logEvery"),
   },
+  quiet: QUIET_FLAG,
   json: {
     type: "boolean",
     help: "print one JSON object at the end; progress goes to stderr",

@@ -21,6 +21,7 @@ import { lookOf, picturesOf, suffixesOf } from "./_cam_pictures.ts";
 import {
   type Flag,
   type FlagValues,
+  QUIET_FLAG,
   runCommand,
   userPath,
 } from "./_command.ts";
@@ -114,6 +115,7 @@ const FLAGS = {
     placeholder: "STYLE",
   },
   raw: { type: "boolean", help: "write each map as numbers too, N-map.npy" },
+  quiet: QUIET_FLAG,
   json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
 
@@ -151,7 +153,7 @@ async function main(flags: Flags): Promise<number> {
   const results: Result[] = [];
   const failures: Failure[] = [];
   using bar = new ProgressBar(Deno.stderr);
-  const showsBar = Deno.stderr.isTerminal() &&
+  const showsBar = !flags.quiet && Deno.stderr.isTerminal() &&
     (flags.json || !Deno.stdout.isTerminal());
   for await (const subject of subjects.each) {
     if ("reason" in subject) failures.push(subject);

@@ -7,7 +7,12 @@
 import { printable } from "../src/_printable.ts";
 import { evaluate } from "../src/train/evaluate.ts";
 import { formatEvaluation } from "../src/train/evaluation.ts";
-import { type Flag, type FlagValues, runCommand } from "./_command.ts";
+import {
+  type Flag,
+  type FlagValues,
+  QUIET_FLAG,
+  runCommand,
+} from "./_command.ts";
 import { Interrupt } from "./_interrupt.ts";
 import { NETWORK_FLAGS, openImages, openRun } from "./_network.ts";
 import { Output } from "./_output.ts";
@@ -30,6 +35,7 @@ const FLAGS = {
     help: "images at once",
     default: "the run's",
   },
+  quiet: QUIET_FLAG,
   json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
 
@@ -39,7 +45,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
   const notes = new Output("stderr");
   using interrupt = new Interrupt(() => notes.line("\nStopped while testing"));
   using bar = new ProgressBar();
-  const showsBar = !flags.json && Deno.stdout.isTerminal();
+  const showsBar = !flags.json && !flags.quiet && Deno.stdout.isTerminal();
   const evaluation = await evaluate(run.network, dataset, {
     ...run.input,
     batchSize: flags["batch-size"] ?? run.checkpoint.training.batchSize,

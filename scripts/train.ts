@@ -41,6 +41,7 @@ import { listUnreadable } from "./_unreadable.ts";
 
 async function main(flags: TrainFlags): Promise<number> {
   const output = new Output(flags.json ? "stderr" : "stdout");
+  const progress = flags.quiet ? new Output("nowhere") : output;
   using stack = new DisposableStack();
   const start = flags.resume === undefined
     ? undefined
@@ -50,11 +51,11 @@ async function main(flags: TrainFlags): Promise<number> {
   const { checkpoint } = start ?? {};
   using device = chosenDevice(flags);
   // Before the data are opened, which may take a while.
-  output.line(`Device: ${deviceText(device)}`);
+  progress.line(`Device: ${deviceText(device)}`);
   const job = checkpoint
     ? await resumedJob(flags, checkpoint)
     : await newJob(flags, { gpu: device.backend === "cuda" });
-  using network = startNetwork(device, job, (line) => output.line(line));
+  using network = startNetwork(device, job, (line) => progress.line(line));
   let phase: "starting" | "training" | "testing" = "starting";
   using interrupt = new Interrupt(() => {
     if (phase !== "starting") {
@@ -70,10 +71,10 @@ async function main(flags: TrainFlags): Promise<number> {
     flags.out ? openRunFolder(userPath(flags.out)) : newRunFolder(runsFolder()),
   );
   const path = `${folder.path}/${CHECKPOINT_NAME}`;
-  describeJob(job, { folder: folder.path, checkpoint, output });
+  describeJob(job, { folder: folder.path, checkpoint, output: progress });
   using report = new TrainReport(job, {
-    output,
-    bar: !flags.json && Deno.stdout.isTerminal(),
+    output: progress,
+    bar: !flags.json && !flags.quiet && Deno.stdout.isTerminal(),
   });
   report.compiling();
   const result = await train(network, job.trainSet, {
