@@ -32,12 +32,12 @@ console.log(
   proof.residual,
 );
 
-const small = {
+const { classes } = shapes;
+const image = {
   width: imageSize,
   height: imageSize,
   channels: 3,
   data,
 } as const;
-const image = gapcam.resizeBilinear(small, 224, 224);
-const overlay = gapcam.overlayCam(image, cam!.map);
-await Deno.writeFile("cam.png", gapcam.encodePng(overlay));
+const figure = gapcam.camFigure(image, cam!, { classes, name: "image 3" });
+await Deno.writeFile("cam.png", gapcam.encodePng(figure));
