@@ -169,6 +169,14 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
     },
   );
 
+  await t.step("serves sixteen threads that share it", async () => {
+    const { code, output } = await run(`${standIns}/abi_threads`, ["3"], {
+      GAPCAM_CACHE: "/dev/null/cache",
+    });
+    assertEquals(code, 0, output);
+    assertMatch(output, /^passed: 6 cases, 0 failures$/m);
+  });
+
   await t.step("names a function that a library lacks", async () => {
     const { code, output } = await run(Deno.execPath(), [
       "run",
