@@ -142,12 +142,20 @@ function noDecoder(source: string, cause: unknown): NoDecoderError {
       { cause },
     );
   }
+  const reason = text.split("\n")[0]!;
+  if (/caching|npm cache|--cached-only/.test(text)) {
+    return new NoDecoderError(
+      "io",
+      `Cannot read ${source}: the decoder (npm:sharp) is not in Deno's cache ` +
+        `and could not be fetched (${reason}); run this once with network access`,
+      { cause },
+    );
+  }
   const { os, arch } = Deno.build;
   return new NoDecoderError(
     "unsupported",
-    `Cannot read ${source}: the decoder npm:sharp could not be loaded on ` +
-      `${os} ${arch} (${text.split("\n")[0]}); cache it with network access, ` +
-      `on a system that it has libraries for`,
+    `Cannot read ${source}: the decoder (npm:sharp) could not be loaded on ` +
+      `${os} ${arch} (${reason}); use a system that it has libraries for`,
     { cause },
   );
 }

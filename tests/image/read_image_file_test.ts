@@ -24,10 +24,38 @@ Deno.test("readImageFile() reads a file whatever its name, and names it in error
     const folderError = await assertRejects(
       () => readImageFile(folder),
       GapcamError,
-      `Cannot read ${folder}: `,
+      `Cannot read ${folder}: found a folder, expected a file`,
     );
     assertEquals(folderError.code, "io");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test({
+  name: "readImageFile() waits for no pipe and reads no device",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const pipe = `${folder}/z.png`;
+      await new Deno.Command("mkfifo", { args: [pipe] }).output();
+      await Deno.symlink("/dev/zero", `${folder}/zero.png`);
+      for (
+        const [path, kind] of [
+          [pipe, "a named pipe"],
+          [`${folder}/zero.png`, "a device"],
+        ] as const
+      ) {
+        const { code } = await assertRejects(
+          () => readImageFile(path),
+          GapcamError,
+          `Cannot read ${path}: found ${kind}, expected a file`,
+        );
+        assertEquals(code, "io");
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });
