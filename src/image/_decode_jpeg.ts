@@ -13,8 +13,10 @@ import type { Image } from "./image.ts";
 const STRIP = 8;
 /** The most rows that libjpeg takes. */
 const MOST_ROWS = 65_500;
-/** Places with stray bytes that are cut out before a file counts as damaged. */
+/** Places with stray bytes that are cut out before a file counts as damaged; */
 const MOST_REPAIRS = 64;
+/** fewer in a large one: each takes as long as decoding it. */
+const MOST_REPAIRED_PIXELS = 2e8;
 
 /** Decodes a JPEG file: baseline or progressive; grey, YCbCr, RGB, CMYK or YCCK. */
 export async function decodeJpeg(
@@ -22,7 +24,8 @@ export async function decodeJpeg(
   limits: DecodeLimits,
 ): Promise<Image> {
   const file = readJpegFile(bytes, limits);
-  const repairs = { left: MOST_REPAIRS };
+  const most = MOST_REPAIRED_PIXELS / (file.height * file.width);
+  const repairs = { left: Math.min(MOST_REPAIRS, Math.ceil(most)) };
   try {
     const pixels = await decodeMended(file, limits, repairs);
     return orient(imageOfPixels(pixels), file.orientation);
@@ -122,9 +125,13 @@ function* withoutStrayBytes(
     const next = scans[i + 1] ?? bytes.length;
     for (let at = start + count; at + 1 < next; at++) {
       if (bytes[at] !== 0xff || bytes[at + 1] !== marker) continue;
+      // Bytes that fill up before a marker are not counted.
+      let end = at;
+      while (bytes[end - 1] === 0xff) end--;
+      if (end - count < start) continue;
       const shorter = new Uint8Array(bytes.length - count);
-      shorter.set(bytes.subarray(0, at - count));
-      shorter.set(bytes.subarray(at), at - count);
+      shorter.set(bytes.subarray(0, end - count));
+      shorter.set(bytes.subarray(end), end - count);
       yield {
         ...file,
         bytes: shorter,
