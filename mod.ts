@@ -90,7 +90,7 @@ export {
   type MapVggOptions,
   mapVggWeights,
   vggFit,
-} from "./src/weights/map_vgg_weights.ts";
+} from "./src/models/map_vgg_weights.ts";
 export {
   openWeights,
   type OpenWeightsOptions,
@@ -113,8 +113,8 @@ export {
   type RecognisedVgg,
   recogniseVgg,
   type VggNaming,
-} from "./src/weights/recognise_vgg.ts";
-export type { HostTensor, StateDict } from "./src/weights/state_dict.ts";
+} from "./src/models/recognise_vgg.ts";
+export type { HostTensor, StateDict } from "./src/host_tensor.ts";
 export {
   ELEMENT_BYTES,
   type StoredTensor,
@@ -149,8 +149,8 @@ export {
   Program,
   type ProgramOptions,
   type ProgramStep,
-  type Size2d,
 } from "./src/device/program.ts";
+export type { Size2d } from "./src/device/size2d.ts";
 export {
   Tensor,
   type TensorData,
@@ -210,18 +210,18 @@ export {
   shapesOf,
 } from "./src/nn/output_shapes.ts";
 export { summary } from "./src/nn/summary.ts";
-export {
-  type TrainingMetrics,
-  type TrainingOptions,
-  TrainingProgram,
-} from "./src/nn/training_program.ts";
+export type {
+  TrainingMetrics,
+  TrainingOptions,
+} from "./src/nn/training_options.ts";
+export { TrainingProgram } from "./src/nn/training_program.ts";
 export {
   vgg,
   VGG_CONFIGURATIONS,
   type VggName,
   type VggOptions,
   type VggStep,
-} from "./src/nn/vgg.ts";
+} from "./src/models/vgg.ts";
 
 export {
   Explainer,
@@ -270,7 +270,7 @@ export {
   MODEL_NAMES,
   type ModelConfig,
   parseModel,
-} from "./src/train/model_config.ts";
+} from "./src/models/model_config.ts";
 export {
   choosePreset,
   DATASET_DEFAULTS,

@@ -12,7 +12,7 @@ import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import type { ScheduleName } from "../src/train/learning_rate.ts";
 import { refuseFrozen } from "../src/train/initial_weights.ts";
-import { buildModel, parseModel } from "../src/train/model_config.ts";
+import { buildModel, parseModel } from "../src/models/model_config.ts";
 import {
   choosePreset,
   DATASET_DEFAULTS,

@@ -17,10 +17,10 @@ import {
   usualConventions,
   type WeightConventions,
 } from "../src/train/imported_weights.ts";
-import { parseModel } from "../src/train/model_config.ts";
-import { vggFit } from "../src/weights/map_vgg_weights.ts";
+import { parseModel } from "../src/models/model_config.ts";
+import { vggFit } from "../src/models/map_vgg_weights.ts";
 import { openWeights, type WeightsFile } from "../src/weights/open_weights.ts";
-import { recogniseVgg } from "../src/weights/recognise_vgg.ts";
+import { recogniseVgg } from "../src/models/recognise_vgg.ts";
 import { chosenRun, shownPath } from "./_runs.ts";
 
 /** A file of weights. */

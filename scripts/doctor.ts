@@ -21,7 +21,7 @@ import { GapcamError } from "../src/error.ts";
 import { Network } from "../src/nn/network.ts";
 import { adam } from "../src/nn/optimiser.ts";
 import { TrainingProgram } from "../src/nn/training_program.ts";
-import { vgg } from "../src/nn/vgg.ts";
+import { vgg } from "../src/models/vgg.ts";
 import { type Flag, type FlagValues, runCommand } from "./_command.ts";
 
 const FLAGS = {

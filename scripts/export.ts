@@ -7,7 +7,7 @@
 import { GapcamError } from "../src/error.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import { weightsMetadata } from "../src/train/imported_weights.ts";
-import type { StateDict } from "../src/weights/state_dict.ts";
+import type { StateDict } from "../src/host_tensor.ts";
 import { writeOnnx } from "../src/onnx/write_onnx.ts";
 import { writePytorch } from "../src/weights/write_pytorch.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";

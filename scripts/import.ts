@@ -10,19 +10,19 @@ import {
   type DatasetName,
   openDataset,
 } from "../src/data/open_dataset.ts";
-import { VGG_CONFIGURATIONS, type VggStep } from "../src/nn/vgg.ts";
+import { VGG_CONFIGURATIONS, type VggStep } from "../src/models/vgg.ts";
 import {
   describedWeights,
   type ImportedWeights,
   type ImportOptions,
   importWeights,
 } from "../src/train/imported_weights.ts";
-import { parseModel } from "../src/train/model_config.ts";
+import { parseModel } from "../src/models/model_config.ts";
 import {
   type MappedVgg,
   mapVggWeights,
-} from "../src/weights/map_vgg_weights.ts";
-import { recogniseVgg } from "../src/weights/recognise_vgg.ts";
+} from "../src/models/map_vgg_weights.ts";
+import { recogniseVgg } from "../src/models/recognise_vgg.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";
 import {
   type Flag,

@@ -8,7 +8,7 @@ import { openCifar } from "../../src/data/cifar.ts";
 import { parseIdx } from "../../src/data/idx.ts";
 import { openStl10 } from "../../src/data/stl10.ts";
 import { GapcamError } from "../../src/error.ts";
-import { vgg } from "../../src/nn/vgg.ts";
+import { vgg } from "../../src/models/vgg.ts";
 import { Random } from "../../src/random.ts";
 import { initialWeights } from "../../src/train/initial_weights.ts";
 import { Unpickler } from "../../src/weights/_pickle_read.ts";
@@ -17,10 +17,10 @@ import {
   torchStorage,
 } from "../../src/weights/_torch_objects.ts";
 import { ZipArchive } from "../../src/weights/_zip_read.ts";
-import { mapVggWeights, vggFit } from "../../src/weights/map_vgg_weights.ts";
+import { mapVggWeights, vggFit } from "../../src/models/map_vgg_weights.ts";
 import { readWeights } from "../../src/weights/open_weights.ts";
 import { readPytorch } from "../../src/weights/read_pytorch.ts";
-import { recogniseVgg } from "../../src/weights/recognise_vgg.ts";
+import { recogniseVgg } from "../../src/models/recognise_vgg.ts";
 import { readSafetensors } from "../../src/weights/read_safetensors.ts";
 import {
   type StoredTensor,

@@ -1,6 +1,6 @@
 import { GapcamError } from "../error.ts";
 import type { FloatMap } from "../image/float_map.ts";
-import type { HostTensor } from "../weights/state_dict.ts";
+import type { HostTensor } from "../host_tensor.ts";
 import { type MapProof, proveMap } from "./prove_map.ts";
 import { type PlaceProof, provePlace } from "./prove_place.ts";
 import { rawMap } from "./raw_map.ts";

@@ -1,6 +1,6 @@
 import { GapcamError } from "../error.ts";
 import type { FloatMap } from "../image/float_map.ts";
-import type { HostTensor } from "../weights/state_dict.ts";
+import type { HostTensor } from "../host_tensor.ts";
 
 /**
  * The class activation map of one class, before any scaling: at each place of

@@ -1,5 +1,5 @@
 import { GapcamError } from "../error.ts";
-import type { Size2d } from "./program.ts";
+import type { Size2d } from "./size2d.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Checks what FFI would truncate to the C type. */

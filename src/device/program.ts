@@ -2,6 +2,7 @@ import { GapcamError } from "../error.ts";
 import { assertSameLength, handles, pair, whole } from "./_arguments.ts";
 import { call, check, messageBuffer, readDescription } from "./_library.ts";
 import { Lifetime } from "./_lifetime.ts";
+import type { Size2d } from "./size2d.ts";
 import { MAX_RANK, type Symbols } from "./_symbols.ts";
 import { Tensor, TENSOR_TYPES } from "./tensor.ts";
 
@@ -15,9 +16,6 @@ export interface ProgramOptions {
 
 /** What {@linkcode Program.run} runs; always in this order. */
 export type Phase = "forward" | "backward" | "update";
-
-/** One or two sizes: `3`, or `[height, width]`. */
-export type Size2d = number | readonly [number, number];
 
 /** One step of a compiled program; see {@linkcode Program.describe}. */
 export interface ProgramStep {

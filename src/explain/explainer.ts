@@ -9,7 +9,7 @@ import { rawMap } from "../cam/raw_map.ts";
 import { classifierOf } from "../nn/classifier_of.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
-import type { HostTensor } from "../weights/state_dict.ts";
+import type { HostTensor } from "../host_tensor.ts";
 
 const TOLERANCE = 1e-4;
 const ROUNDED_TOLERANCE = 1e-2;

@@ -2,7 +2,7 @@ import { printable } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/tensor.ts";
-import type { StateDict } from "../weights/state_dict.ts";
+import type { StateDict } from "../host_tensor.ts";
 import { graphOf, type Model, type ModelGraph } from "./graph_of.ts";
 import { initialise, type Parameter, parametersOf } from "./parameters.ts";
 

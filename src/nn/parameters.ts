@@ -1,6 +1,6 @@
 import { GapcamError } from "../error.ts";
 import { Random } from "../random.ts";
-import type { HostTensor, StateDict } from "../weights/state_dict.ts";
+import type { HostTensor, StateDict } from "../host_tensor.ts";
 import { graphOf, join, type Model } from "./graph_of.ts";
 import { kindOf } from "./layers/_kinds.ts";
 

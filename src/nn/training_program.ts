@@ -1,53 +1,13 @@
 import { GapcamError } from "../error.ts";
 import type { Program, ProgramStep } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
-import type { StateDict } from "../weights/state_dict.ts";
+import type { StateDict } from "../host_tensor.ts";
 import { assertBatchSize, Batch } from "./_batch.ts";
 import { assertKnown, type Group, groupsOf, learningOf } from "./_groups.ts";
-import type { ImageOptions, Network } from "./network.ts";
+import type { Network } from "./network.ts";
 import { type Optimiser, updateSettings } from "./optimiser.ts";
 import { record } from "./record.ts";
-
-/** Options of {@linkcode TrainingProgram.compile}. */
-export interface TrainingOptions extends ImageOptions {
-  /** How parameters follow their gradients. */
-  optimiser: Optimiser;
-  /**
-   * Parameters with a learning rate of their own: `prefix` names a layer, a
-   * group of layers or a tensor (`features`, `features.0`,
-   * `features.0.weight`), which then learns `factor` times as fast. The first
-   * that fits counts.
-   */
-  groups?: readonly { prefix: string; factor: number }[];
-  /**
-   * Layers, groups of layers or tensors that stay as they are, named as in
-   * {@linkcode groups}. Running statistics of batch normalisation go on, as in
-   * PyTorch.
-   */
-  freeze?: readonly string[];
-  /** See {@linkcode Program.crossEntropy}. Default: 0. */
-  labelSmoothing?: number;
-  /** Whether to time each step. Default: false. */
-  profile?: boolean;
-}
-
-/** What the steps since the last reset came to; see {@linkcode TrainingProgram.metrics}. */
-export interface TrainingMetrics {
-  /** Sum of the steps' losses. */
-  lossSum: number;
-  /** Steps counted. */
-  steps: number;
-  /** Images whose greatest logit was the label's. */
-  correct: number;
-  /** Images counted. */
-  images: number;
-  /** Largest loss of a step. */
-  largestLoss: number;
-  /** Steps whose loss was not finite. */
-  notFinite: number;
-  /** Loss of the last step. */
-  lastLoss: number;
-}
+import type { TrainingMetrics, TrainingOptions } from "./training_options.ts";
 
 /**
  * A compiled training step: forward, backward and update.

@@ -7,7 +7,7 @@ import { concatenate } from "../weights/_concatenate.ts";
 import { quote, shapeText } from "../weights/_quote.ts";
 import { storedTensor } from "../weights/_stored.ts";
 import { writeAtomically } from "../_write_atomically.ts";
-import type { StateDict } from "../weights/state_dict.ts";
+import type { StateDict } from "../host_tensor.ts";
 import { ProtoMessage } from "./_protobuf.ts";
 import { operatorsOf } from "./operators/_operators.ts";
 

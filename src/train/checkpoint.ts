@@ -2,7 +2,7 @@ import { printable } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
 import { outputsOf } from "../nn/classifier_of.ts";
 import type { Model } from "../nn/graph_of.ts";
-import type { StateDict } from "../weights/state_dict.ts";
+import type { StateDict } from "../host_tensor.ts";
 import { parseModel } from "../nn/parse_model.ts";
 import { type TrainingConfig, trainingConfig } from "./training_config.ts";
 

@@ -1,5 +1,5 @@
 import { GapcamError } from "../error.ts";
-import type { StateDict } from "../weights/state_dict.ts";
+import type { StateDict } from "../host_tensor.ts";
 
 /** A loss above this is taken for the end of training. */
 export const LARGEST_LOSS = 1000;

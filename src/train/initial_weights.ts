@@ -4,7 +4,7 @@ import type { Model } from "../nn/graph_of.ts";
 import { initialise, type Parameter, parametersOf } from "../nn/parameters.ts";
 import { matchNames } from "../weights/_match_model.ts";
 import { few } from "../weights/_quote.ts";
-import type { HostTensor, StateDict } from "../weights/state_dict.ts";
+import type { HostTensor, StateDict } from "../host_tensor.ts";
 import { hostTensorOf, type StoredTensor } from "../weights/stored_tensor.ts";
 
 /** What {@linkcode initialWeights} took and what it left. */

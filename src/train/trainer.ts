@@ -6,7 +6,7 @@ import { outputsOf } from "../nn/classifier_of.ts";
 import { perChannel } from "../nn/_per_channel.ts";
 import type { Network } from "../nn/network.ts";
 import { TrainingProgram } from "../nn/training_program.ts";
-import type { StateDict } from "../weights/state_dict.ts";
+import type { StateDict } from "../host_tensor.ts";
 import {
   noTotals,
   type StepTotals,

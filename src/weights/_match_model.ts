@@ -1,7 +1,7 @@
 import { findHead } from "./_head.ts";
 import { findPrefix } from "./_match_names.ts";
 import { quote } from "./_quote.ts";
-import type { HostTensor } from "./state_dict.ts";
+import type { HostTensor } from "../host_tensor.ts";
 import type { StoredTensor } from "./stored_tensor.ts";
 import { unwrapNames } from "./_wrappers.ts";
 

@@ -1,39 +1,14 @@
-import { GapcamError } from "../error.ts";
-import { quote } from "./_quote.ts";
-
-/** A Python tuple. Lists are arrays, dicts maps, long integers bigints. */
-export class PickleTuple {
-  readonly items: readonly unknown[];
-  constructor(items: readonly unknown[]) {
-    this.items = items;
-  }
-}
-
-/** Something that a pickle may call: one of ours, never one of Python's. */
-export class PickleFunction {
-  readonly name: string;
-  readonly #body: (args: readonly unknown[]) => unknown;
-  constructor(name: string, body: (args: readonly unknown[]) => unknown) {
-    this.name = name;
-    this.#body = body;
-  }
-  call(args: readonly unknown[]): unknown {
-    return this.#body(args);
-  }
-}
-
-/** What the reader of a pickle decides. */
-export interface PickleContext {
-  /** What a global name stands for; throws where it is not known. */
-  findGlobal(module: string, name: string): unknown;
-  /** What a persistent identifier stands for. */
-  findPersistent(id: unknown): unknown;
-}
+import { PickleBytes } from "./_pickle_bytes.ts";
+import {
+  bad,
+  hex,
+  type PickleContext,
+  PickleFunction,
+  PickleTuple,
+} from "./_pickle_values.ts";
 
 /** What stands before the items of a list on the stack. */
 const MARK = Symbol("mark");
-
-const TEXT = new TextDecoder();
 
 /**
  * Most values that one pickle may make and keep. One opcode of one byte makes a
@@ -53,32 +28,34 @@ const DICT_COST = 8;
  * tensors, dicts, lists, tuples, texts and numbers.
  */
 export class Unpickler {
-  /** Byte after what has been read. */
-  position: number;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #bytes: PickleBytes;
   readonly #context: PickleContext;
   readonly #stack: unknown[] = [];
   readonly #memo = new Map<number, unknown>();
   #made = 0;
 
   constructor(bytes: Uint8Array, context: PickleContext, position = 0) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#bytes = new PickleBytes(bytes, position);
     this.#context = context;
-    this.position = position;
+  }
+
+  /** Byte after what has been read. */
+  get position(): number {
+    return this.#bytes.position;
   }
 
   /** Reads to the pickle's end and returns its value. */
   load(): unknown {
-    if (this.#byte() !== 0x80) bad("it is not a pickle of protocol 2 to 5");
-    const protocol = this.#byte();
+    if (this.#bytes.byte() !== 0x80) {
+      bad("it is not a pickle of protocol 2 to 5");
+    }
+    const protocol = this.#bytes.byte();
     if (protocol < 2 || protocol > 5) {
       bad(`its pickle has protocol ${protocol}, expected 2 to 5`);
     }
     for (;;) {
-      const at = this.position;
-      const opcode = this.#byte();
+      const at = this.#bytes.position;
+      const opcode = this.#bytes.byte();
       if (opcode === 0x2e /* STOP */) return this.#pop();
       if (
         !this.#constant(opcode) && !this.#container(opcode) &&
@@ -96,7 +73,7 @@ export class Unpickler {
   #constant(opcode: number): boolean {
     switch (opcode) {
       case 0x95: // FRAME: how many bytes one read should take
-        this.#take(8);
+        this.#bytes.take(8);
         return true;
       case 0x4e: // NONE
         return this.#push(null);
@@ -105,33 +82,37 @@ export class Unpickler {
       case 0x89: // NEWFALSE
         return this.#push(false);
       case 0x4b: // BININT1
-        return this.#push(this.#byte());
+        return this.#push(this.#bytes.byte());
       case 0x4d: // BININT2
-        return this.#push(this.#view.getUint16(this.#take(2), true));
+        return this.#push(
+          this.#bytes.view.getUint16(this.#bytes.take(2), true),
+        );
       case 0x4a: // BININT
-        return this.#push(this.#view.getInt32(this.#take(4), true));
+        return this.#push(this.#bytes.view.getInt32(this.#bytes.take(4), true));
       case 0x8a: // LONG1
-        return this.#push(this.#long(this.#byte()));
+        return this.#push(this.#bytes.long(this.#bytes.byte()));
       case 0x8b: // LONG4
-        return this.#push(this.#long(this.#length4()));
+        return this.#push(this.#bytes.long(this.#bytes.length4()));
       case 0x47: // BINFLOAT, the one big-endian opcode
-        return this.#push(this.#view.getFloat64(this.#take(8), false));
+        return this.#push(
+          this.#bytes.view.getFloat64(this.#bytes.take(8), false),
+        );
       case 0x8c: // SHORT_BINUNICODE
-        return this.#push(this.#text(this.#byte()));
+        return this.#push(this.#bytes.text(this.#bytes.byte()));
       case 0x58: // BINUNICODE
-        return this.#push(this.#text(this.#length4()));
+        return this.#push(this.#bytes.text(this.#bytes.length4()));
       case 0x8d: // BINUNICODE8
-        return this.#push(this.#text(this.#length8()));
+        return this.#push(this.#bytes.text(this.#bytes.length8()));
       case 0x55: // SHORT_BINSTRING, a text of Python 2
-        return this.#push(this.#text(this.#byte()));
+        return this.#push(this.#bytes.text(this.#bytes.byte()));
       case 0x54: // BINSTRING
-        return this.#push(this.#text(this.#length4()));
+        return this.#push(this.#bytes.text(this.#bytes.length4()));
       case 0x43: // SHORT_BINBYTES
-        return this.#push(this.#data(this.#byte()));
+        return this.#push(this.#bytes.data(this.#bytes.byte()));
       case 0x42: // BINBYTES
-        return this.#push(this.#data(this.#length4()));
+        return this.#push(this.#bytes.data(this.#bytes.length4()));
       case 0x8e: // BINBYTES8
-        return this.#push(this.#data(this.#length8()));
+        return this.#push(this.#bytes.data(this.#bytes.length8()));
     }
     return false;
   }
@@ -203,18 +184,18 @@ export class Unpickler {
       case 0x32: // DUP
         return this.#push(this.#top());
       case 0x71: // BINPUT
-        return this.#remember(this.#byte());
+        return this.#remember(this.#bytes.byte());
       case 0x72: // LONG_BINPUT
-        return this.#remember(this.#length4());
+        return this.#remember(this.#bytes.length4());
       case 0x94: // MEMOIZE
         return this.#remember(this.#memo.size);
       case 0x68: // BINGET
-        return this.#recall(this.#byte());
+        return this.#recall(this.#bytes.byte());
       case 0x6a: // LONG_BINGET
-        return this.#recall(this.#length4());
+        return this.#recall(this.#bytes.length4());
       case 0x63: { // GLOBAL
-        const module = this.#line();
-        return this.#push(this.#context.findGlobal(module, this.#line()));
+        const module = this.#bytes.line();
+        return this.#push(this.#context.findGlobal(module, this.#bytes.line()));
       }
       case 0x93: { // STACK_GLOBAL
         const name = this.#pop();
@@ -314,78 +295,8 @@ export class Unpickler {
     }
     return this.#push(this.#memo.get(index));
   }
-
-  /** Moves on by so many bytes and returns where they begin. */
-  #take(length: number): number {
-    const start = this.position;
-    if (length > this.#bytes.length - start) bad("its pickle is cut short");
-    this.position += length;
-    return start;
-  }
-
-  #byte(): number {
-    return this.#bytes[this.#take(1)]!;
-  }
-
-  #length4(): number {
-    return this.#view.getUint32(this.#take(4), true);
-  }
-
-  #length8(): number {
-    return Number(this.#view.getBigUint64(this.#take(8), true));
-  }
-
-  #data(length: number): Uint8Array {
-    const start = this.#take(length);
-    return this.#bytes.subarray(start, start + length);
-  }
-
-  #text(length: number): string {
-    return TEXT.decode(this.#data(length));
-  }
-
-  #line(): string {
-    const end = this.#bytes.indexOf(0x0a, this.position);
-    if (end < 0) bad("its pickle is cut short");
-    const text = this.#text(end - this.position);
-    this.position++;
-    return text;
-  }
-
-  /** A two's complement integer; a number where it is exact. */
-  #long(length: number): number | bigint {
-    // Conversion takes time quadratic in the length, and nothing in a file of
-    // tensors is longer than PyTorch's 80-bit magic number.
-    if (length > 64) bad(`its pickle has an integer of ${length} bytes`);
-    let value = 0n;
-    for (const byte of this.#data(length).toReversed()) {
-      value = value << 8n | BigInt(byte);
-    }
-    value = BigInt.asIntN(8 * length, value);
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : value;
-  }
-}
-
-/** Refuses a pickle. */
-export function bad(message: string): never {
-  throw new GapcamError("bad-data", message);
 }
 
 function tooMany(): never {
   bad(`its pickle makes more than ${VALUE_LIMIT} values`);
-}
-
-/** Refuses a name that a pickle asks for. */
-export function refuseGlobal(module: string, name: string): never {
-  const full = quote(`${module}.${name}`).slice(1, -1);
-  throw new GapcamError(
-    "bad-data",
-    `it calls ${full}, and reading weights runs no code from a file; ` +
-      "in PyTorch, save model.state_dict() alone",
-  );
-}
-
-function hex(byte: number): string {
-  return `0x${byte.toString(16).padStart(2, "0")}`;
 }

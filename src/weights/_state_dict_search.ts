@@ -1,4 +1,4 @@
-import { bad, PickleTuple } from "./_pickle_read.ts";
+import { bad, PickleTuple } from "./_pickle_values.ts";
 import { few, quote } from "./_quote.ts";
 import { NAME_LIMIT, unwrapNames } from "./_wrappers.ts";
 

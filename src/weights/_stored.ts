@@ -1,6 +1,6 @@
 import { GapcamError } from "../error.ts";
 import { quote, shapeText } from "./_quote.ts";
-import type { HostTensor } from "./state_dict.ts";
+import type { HostTensor } from "../host_tensor.ts";
 import { ELEMENT_BYTES, type StoredTensor } from "./stored_tensor.ts";
 
 /** A tensor as files hold it, over the same memory, its length checked. */

@@ -3,7 +3,7 @@ import {
   PickleFunction,
   PickleTuple,
   refuseGlobal,
-} from "./_pickle_read.ts";
+} from "./_pickle_values.ts";
 import { quote } from "./_quote.ts";
 import { ELEMENT_BYTES, type StoredType } from "./stored_tensor.ts";
 

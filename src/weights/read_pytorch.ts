@@ -1,6 +1,7 @@
 import { GapcamError } from "../error.ts";
 import { kindOf } from "./_file_kind.ts";
-import { bad, Unpickler } from "./_pickle_read.ts";
+import { Unpickler } from "./_pickle_read.ts";
+import { bad } from "./_pickle_values.ts";
 import { quote } from "./_quote.ts";
 import { readBytes } from "./_read_bytes.ts";
 import { findStateDict, type WeightsFit } from "./_state_dict_search.ts";

@@ -1,6 +1,6 @@
 import { GapcamError } from "../error.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "./_half.ts";
-import type { HostTensor, StateDict } from "./state_dict.ts";
+import type { HostTensor, StateDict } from "../host_tensor.ts";
 
 /** Element types of files, under safetensors' names, and their bytes. */
 export const ELEMENT_BYTES = {

@@ -5,7 +5,7 @@ import { quote } from "./_quote.ts";
 import { storedTensor } from "./_stored.ts";
 import { writeAtomically } from "../_write_atomically.ts";
 import { layOutZip } from "./_zip_write.ts";
-import type { HostTensor } from "./state_dict.ts";
+import type { HostTensor } from "../host_tensor.ts";
 import type { StoredTensor, StoredType } from "./stored_tensor.ts";
 
 const STORAGE_CLASSES: Readonly<Partial<Record<StoredType, string>>> = {

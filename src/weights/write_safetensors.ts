@@ -3,7 +3,7 @@ import { concatenate } from "./_concatenate.ts";
 import { storedTensor } from "./_stored.ts";
 import { writeAtomically } from "../_write_atomically.ts";
 import { SAFETENSORS_HEADER_LIMIT } from "./read_safetensors.ts";
-import type { HostTensor } from "./state_dict.ts";
+import type { HostTensor } from "../host_tensor.ts";
 import {
   ELEMENT_BYTES,
   type StoredTensor,

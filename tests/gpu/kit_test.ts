@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { VGG_CONFIGURATIONS } from "../../src/nn/vgg.ts";
+import { VGG_CONFIGURATIONS } from "../../src/models/vgg.ts";
 import {
   type BenchmarkResult,
   goalLines,

@@ -1,6 +1,6 @@
 import { parametersOf } from "../../src/nn/parameters.ts";
-import { vgg } from "../../src/nn/vgg.ts";
-import type { StateDict } from "../../src/weights/state_dict.ts";
+import { vgg } from "../../src/models/vgg.ts";
+import type { StateDict } from "../../src/host_tensor.ts";
 import { fillUniform, images, labels } from "./_hashed.ts";
 
 /** The network of scripts/fixtures/nn_seed.py. */

@@ -9,7 +9,7 @@ import {
   maxPool2d,
   sequential,
 } from "../../mod.ts";
-import type { StateDict } from "../../src/weights/state_dict.ts";
+import type { StateDict } from "../../src/host_tensor.ts";
 import { fillUniform, images, labels } from "./_hashed.ts";
 
 /** What the small networks take. */

@@ -22,12 +22,10 @@ import { InferenceProgram } from "../../src/nn/inference_program.ts";
 import { Network } from "../../src/nn/network.ts";
 import { adam, sgd } from "../../src/nn/optimiser.ts";
 import { initialise } from "../../src/nn/parameters.ts";
-import {
-  type TrainingOptions,
-  TrainingProgram,
-} from "../../src/nn/training_program.ts";
-import { vgg } from "../../src/nn/vgg.ts";
-import type { StateDict } from "../../src/weights/state_dict.ts";
+import type { TrainingOptions } from "../../src/nn/training_options.ts";
+import { TrainingProgram } from "../../src/nn/training_program.ts";
+import { vgg } from "../../src/models/vgg.ts";
+import type { StateDict } from "../../src/host_tensor.ts";
 import { liveBytes, openTestDevice } from "../device/_test_device.ts";
 import { relativeError } from "./_hashed.ts";
 import {
@@ -391,7 +389,7 @@ Deno.test("compileTraining() refuses what cannot be trained", async () => {
       [{ image: { height: 2, width: 2, channels: 3 } }, "too small"],
       [{ image: { height: 12, width: 12, channels: 1 } }, "3 channels"],
       [{ inputSize: { height: 1, width: 1 } }, "too small"],
-      [{ mean: [0.5] }, "expected one for each channel"],
+      [{ mean: [0.5, 0.5] }, "expected one for each channel"],
       [{ labelSmoothing: 2 }, "label smoothing"],
     ] as [Partial<TrainingOptions>, string][]
   ) {

@@ -10,7 +10,7 @@ import {
   sequential,
 } from "../../mod.ts";
 import { shapesOf } from "../../mod.ts";
-import { vgg } from "../../src/nn/vgg.ts";
+import { vgg } from "../../src/models/vgg.ts";
 import { GapcamError } from "../../src/error.ts";
 
 Deno.test("shapesOf() follows strides, paddings and kernels as PyTorch does", () => {

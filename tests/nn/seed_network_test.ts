@@ -6,7 +6,7 @@ import { TrainingProgram } from "../../src/nn/training_program.ts";
 import { adam } from "../../src/nn/optimiser.ts";
 import { openSafetensors } from "../../src/weights/read_safetensors.ts";
 import { toStateDict } from "../../src/weights/stored_tensor.ts";
-import type { StateDict } from "../../src/weights/state_dict.ts";
+import type { StateDict } from "../../src/host_tensor.ts";
 import { norm, projections, relativeError, samples } from "./_hashed.ts";
 import { SEED_BATCH, SEED_MODEL, seedState } from "./_seed_network.ts";
 

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { batchNorm2d, linear, sequential } from "../../mod.ts";
 import { conv2d, globalAveragePool } from "../../mod.ts";
 import { summary } from "../../src/nn/summary.ts";
-import { vgg } from "../../src/nn/vgg.ts";
+import { vgg } from "../../src/models/vgg.ts";
 
 Deno.test("summary() of the seed network counts 28 tensors, 14,719,818 parameters", () => {
   const lines = summary(vgg("vgg16", { classes: 10 }), [3, 224, 224])

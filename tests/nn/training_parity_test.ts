@@ -10,7 +10,7 @@ import {
   stepRate,
   warmUpRate,
 } from "../../src/nn/schedule.ts";
-import type { TrainingOptions } from "../../src/nn/training_program.ts";
+import type { TrainingOptions } from "../../src/nn/training_options.ts";
 import { openSafetensors } from "../../src/weights/read_safetensors.ts";
 import {
   type StoredTensor,

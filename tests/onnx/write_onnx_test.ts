@@ -12,7 +12,7 @@ import {
   sequential,
 } from "../../mod.ts";
 import { initialise } from "../../src/nn/parameters.ts";
-import { vgg } from "../../src/nn/vgg.ts";
+import { vgg } from "../../src/models/vgg.ts";
 import { openPytorch } from "../../src/weights/read_pytorch.ts";
 import { toStateDict } from "../../src/weights/stored_tensor.ts";
 import { encodeOnnx } from "../../src/onnx/write_onnx.ts";

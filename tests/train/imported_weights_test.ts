@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
 import { initialise } from "../../src/nn/parameters.ts";
-import { vgg } from "../../src/nn/vgg.ts";
+import { vgg } from "../../src/models/vgg.ts";
 import { parseCheckpoint } from "../../src/train/checkpoint.ts";
 import {
   describedWeights,
   importWeights,
 } from "../../src/train/imported_weights.ts";
-import { mapVggWeights } from "../../src/weights/map_vgg_weights.ts";
-import type { StateDict } from "../../src/weights/state_dict.ts";
+import { mapVggWeights } from "../../src/models/map_vgg_weights.ts";
+import type { StateDict } from "../../src/host_tensor.ts";
 
 const TRUNK = [4, "M", 8] as const;
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { graphOf } from "../../src/nn/graph_of.ts";
-import { vgg } from "../../src/nn/vgg.ts";
+import { vgg } from "../../src/models/vgg.ts";
 import { withClasses } from "../../src/train/_with_classes.ts";
 
 Deno.test("withClasses() changes the head alone, of layers and of a graph", () => {

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
 import { initialise } from "../../src/nn/parameters.ts";
-import { vgg } from "../../src/nn/vgg.ts";
+import { vgg } from "../../src/models/vgg.ts";
 import { initialWeights } from "../../src/train/initial_weights.ts";
-import { mapVggWeights, vggFit } from "../../src/weights/map_vgg_weights.ts";
+import { mapVggWeights, vggFit } from "../../src/models/map_vgg_weights.ts";
 import { openWeights, readWeights } from "../../src/weights/open_weights.ts";
 import { readPytorch } from "../../src/weights/read_pytorch.ts";
 import { readSafetensors } from "../../src/weights/read_safetensors.ts";
-import { recogniseVgg } from "../../src/weights/recognise_vgg.ts";
-import type { HostTensor, StateDict } from "../../src/weights/state_dict.ts";
+import { recogniseVgg } from "../../src/models/recognise_vgg.ts";
+import type { HostTensor, StateDict } from "../../src/host_tensor.ts";
 import {
   type StoredTensor,
   toHostTensor,

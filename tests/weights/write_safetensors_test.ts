@@ -8,7 +8,7 @@ import {
   encodeSafetensors,
   writeSafetensors,
 } from "../../src/weights/write_safetensors.ts";
-import type { HostTensor } from "../../src/weights/state_dict.ts";
+import type { HostTensor } from "../../src/host_tensor.ts";
 import type { StoredTensor } from "../../src/weights/stored_tensor.ts";
 
 const FIXTURE = new URL(

@@ -1,4 +1,4 @@
-import type { Size2d } from "../../device/program.ts";
+import type { Size2d } from "../../device/size2d.ts";
 import { GapcamError } from "../../error.ts";
 
 /** A whole number of at least `least`, or an error that names it. */

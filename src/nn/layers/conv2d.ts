@@ -1,4 +1,4 @@
-import type { Size2d } from "../../device/program.ts";
+import type { Size2d } from "../../device/size2d.ts";
 import { pair, whole } from "./_checks.ts";
 import { expect, type LayerKind, mapShape, windowsOf } from "./_layer_kind.ts";
 import { weightAndBias } from "./_weight_and_bias.ts";

@@ -1,4 +1,4 @@
-import type { Size2d } from "../../device/program.ts";
+import type { Size2d } from "../../device/size2d.ts";
 import { GapcamError } from "../../error.ts";
 import { pair } from "./_checks.ts";
 import { type LayerKind, mapShape, windowsOf } from "./_layer_kind.ts";

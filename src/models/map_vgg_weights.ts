@@ -1,15 +1,19 @@
 import { GapcamError } from "../error.ts";
 import { parametersOf } from "../nn/parameters.ts";
-import { vgg, VGG_CONFIGURATIONS, type VggStep } from "../nn/vgg.ts";
-import { few, quote, shapeText } from "./_quote.ts";
-import { keptHead, leftHead } from "./_head.ts";
-import { isCopy, type Shapes } from "./_match_names.ts";
+import { vgg, VGG_CONFIGURATIONS, type VggStep } from "./vgg.ts";
+import { few, quote, shapeText } from "../weights/_quote.ts";
+import { keptHead, leftHead } from "./_vgg_head.ts";
+import { isCopy, type Shapes } from "../weights/_match_names.ts";
 import { sortVgg, wantedTrunks } from "./_sort_vgg.ts";
-import { unwrapNames } from "./_wrappers.ts";
-import type { WeightsFit } from "./_state_dict_search.ts";
+import { unwrapNames } from "../weights/_wrappers.ts";
+import type { WeightsFit } from "../weights/_state_dict_search.ts";
 import { namingOf, recogniseVgg, type VggNaming } from "./recognise_vgg.ts";
-import type { HostTensor, StateDict } from "./state_dict.ts";
-import { hostTensorOf, isFloat, type StoredTensor } from "./stored_tensor.ts";
+import type { HostTensor, StateDict } from "../host_tensor.ts";
+import {
+  hostTensorOf,
+  isFloat,
+  type StoredTensor,
+} from "../weights/stored_tensor.ts";
 
 /** Options of {@linkcode mapVggWeights}. */
 export interface MapVggOptions {

@@ -1,5 +1,5 @@
-import { VGG_CONFIGURATIONS, type VggStep } from "../nn/vgg.ts";
-import { NAME_LIMIT, unwrapNames } from "./_wrappers.ts";
+import { VGG_CONFIGURATIONS, type VggStep } from "./vgg.ts";
+import { NAME_LIMIT, unwrapNames } from "../weights/_wrappers.ts";
 
 /** Where weights come from, by how they name a trunk's layers. */
 export type VggNaming = "torchvision" | "notebook" | "gapcam" | "other";

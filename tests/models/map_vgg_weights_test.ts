@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
 import { initialise, parametersOf } from "../../src/nn/parameters.ts";
-import { vgg } from "../../src/nn/vgg.ts";
-import { mapVggWeights } from "../../src/weights/map_vgg_weights.ts";
-import type { StateDict } from "../../src/weights/state_dict.ts";
+import { vgg } from "../../src/models/vgg.ts";
+import { mapVggWeights } from "../../src/models/map_vgg_weights.ts";
+import type { StateDict } from "../../src/host_tensor.ts";
 
 const SHAPES: Record<string, Record<string, number[]>> = JSON.parse(
   await Deno.readTextFile(

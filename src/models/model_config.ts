@@ -1,6 +1,6 @@
 import { GapcamError } from "../error.ts";
 import type { Sequential } from "../nn/layers/layer.ts";
-import { vgg, VGG_CONFIGURATIONS, type VggStep } from "../nn/vgg.ts";
+import { vgg, VGG_CONFIGURATIONS, type VggStep } from "./vgg.ts";
 
 /** A model as plain data: what a checkpoint says of it. */
 export interface ModelConfig {

@@ -1,11 +1,11 @@
 import { GapcamError } from "../error.ts";
-import { leakyRelu } from "./layers/activation.ts";
-import { batchNorm2d } from "./layers/batch_norm2d.ts";
-import { conv2d } from "./layers/conv2d.ts";
-import { globalAveragePool } from "./layers/global_average_pool.ts";
-import { type Layer, type Sequential, sequential } from "./layers/layer.ts";
-import { linear } from "./layers/linear.ts";
-import { maxPool2d } from "./layers/max_pool2d.ts";
+import { leakyRelu } from "../nn/layers/activation.ts";
+import { batchNorm2d } from "../nn/layers/batch_norm2d.ts";
+import { conv2d } from "../nn/layers/conv2d.ts";
+import { globalAveragePool } from "../nn/layers/global_average_pool.ts";
+import { type Layer, type Sequential, sequential } from "../nn/layers/layer.ts";
+import { linear } from "../nn/layers/linear.ts";
+import { maxPool2d } from "../nn/layers/max_pool2d.ts";
 
 /** One step of a VGG trunk: output channels of a 3x3 convolution, or a 2x2 max pool. */
 export type VggStep = number | "M";

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { graphOf } from "../../mod.ts";
 import { parametersOf } from "../../src/nn/parameters.ts";
-import { vgg, type VggName, type VggStep } from "../../src/nn/vgg.ts";
+import { vgg, type VggName, type VggStep } from "../../src/models/vgg.ts";
 import { GapcamError } from "../../src/error.ts";
 
 function count(shape: readonly number[]): number {

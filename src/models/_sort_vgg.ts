@@ -1,6 +1,10 @@
 import { parametersOf } from "../nn/parameters.ts";
-import { vgg, type VggStep } from "../nn/vgg.ts";
-import { findPrefix, type Shapes, type WantedShape } from "./_match_names.ts";
+import { vgg, type VggStep } from "./vgg.ts";
+import {
+  findPrefix,
+  type Shapes,
+  type WantedShape,
+} from "../weights/_match_names.ts";
 
 /** Which of a file's names are a VGG's trunk. */
 export interface VggParts {
