@@ -91,16 +91,21 @@ function isIgnored(signal: number): boolean {
     // struct sigaction begins with the handler; SIG_IGN is 1.
     const action = new BigUint64Array(32);
     const status = library.value.symbols.sigaction(signal, null, action);
-    return status === 0 && action[0] === 1n;
+    if (status === 0 && action[0] === 1n) return true;
   } catch {
     return looksIgnored(signal);
   }
+  // `deno task` listens itself, and starts its command with nothing ignored.
+  return Deno.env.has("INIT_CWD") && looksIgnored(signal);
 }
 
-/** `nohup` turns the terminals that it finds into files. */
+/** `nohup` turns the terminals that it finds into files; elsewhere not stdin. */
 function looksIgnored(signal: number): boolean {
-  return signal === SIGNALS.SIGHUP && !Deno.stdout.isTerminal() &&
-    !Deno.stderr.isTerminal();
+  const streams = Deno.build.os === "linux"
+    ? [Deno.stdin, Deno.stdout, Deno.stderr]
+    : [Deno.stdout, Deno.stderr];
+  return signal === SIGNALS.SIGHUP &&
+    !streams.some((stream) => stream.isTerminal());
 }
 
 function disposable<Library extends { close(): void }>(

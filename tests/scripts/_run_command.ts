@@ -22,6 +22,8 @@ export interface CommandOptions {
   workingFolder?: string;
   /** Whether SIGHUP is ignored as it starts. */
   nohup?: boolean;
+  /** Whether `deno task` itself starts it. */
+  task?: boolean;
 }
 
 /**
@@ -39,7 +41,9 @@ export function commandOf(
   return new Deno.Command(options.nohup ? "sh" : Deno.execPath(), {
     args: [
       ...(options.nohup ? nohup : []),
-      ...task.map((arg) => options.workingFolder ? fromAnywhere(arg) : arg),
+      ...(options.task
+        ? ["task", name]
+        : task.map((arg) => options.workingFolder ? fromAnywhere(arg) : arg)),
       ...args,
     ],
     cwd: options.workingFolder ?? ROOT,

@@ -33,7 +33,7 @@ async function stepOf(run: string): Promise<number> {
 /** A run that goes on for ever, in its second epoch. */
 async function endless(
   run: string,
-  options: { flags?: string[]; nohup?: boolean } = {},
+  options: { flags?: string[]; nohup?: boolean; task?: boolean } = {},
 ) {
   const child = commandOf("train", [
     ...SMALL,
@@ -41,7 +41,7 @@ async function endless(
     "--epochs=100000",
     `--out=${run}`,
     ...options.flags ?? [],
-  ], { nohup: options.nohup ?? false }).spawn();
+  ], options).spawn();
   const output = new Output(child.stdout);
   await output.until(/\[2, \d+\] loss/);
   return {
@@ -142,16 +142,19 @@ for (
     }));
 }
 
-Deno.test("train under nohup takes no notice of a terminal that is closed", () =>
-  withFolder(async (folder) => {
-    const training = await endless(`${folder}/run`, { nohup: true });
-    training.child.kill("SIGHUP");
-    const { length } = training.output.text;
-    await training.output.until(/\[4, \d+\] loss/);
-    assert(training.output.text.length > length);
-    training.child.kill("SIGTERM");
-    assertEquals(await training.ended(), 143);
-  }));
+for (const task of [false, true]) {
+  const name = task ? "deno task train" : "train";
+  Deno.test(`${name} under nohup takes no notice of a terminal that is closed`, () =>
+    withFolder(async (folder) => {
+      const training = await endless(`${folder}/run`, { nohup: true, task });
+      training.child.kill("SIGHUP");
+      await training.output.until(/\[5, \d+\] loss/);
+      assert(!training.output.text.includes("Stopp"));
+      training.child.kill("SIGTERM");
+      assertEquals(await training.ended(), 143);
+      assertStringIncludes(training.output.text, "saved. Go on with");
+    }));
+}
 
 Deno.test("train --save-every keeps what a kill in the middle of an epoch would lose", () =>
   withFolder(async (folder) => {
