@@ -21,7 +21,7 @@ export type { FloatMap } from "./src/image/float_map.ts";
 export { grid, type GridOptions } from "./src/image/grid.ts";
 export { checkImage, type Image } from "./src/image/image.ts";
 export { overlay, type OverlayOptions } from "./src/image/overlay.ts";
-export { readImageFile } from "./src/image/read_image_file.ts";
+export { readImage } from "./src/image/read_image.ts";
 export { resizeBilinear } from "./src/image/resize_bilinear.ts";
 export { resizeMap } from "./src/image/resize_map.ts";
 export { toGrey } from "./src/image/to_grey.ts";
@@ -83,7 +83,10 @@ export {
   openDataset,
   type OpenDatasetOptions,
 } from "./src/data/open_dataset.ts";
-export { openShapes, type ShapesOptions } from "./src/data/shapes.ts";
+export {
+  shapesDataset,
+  type ShapesOptions,
+} from "./src/data/shapes_dataset.ts";
 
 export {
   type MappedVgg,
@@ -92,19 +95,19 @@ export {
   vggFit,
 } from "./src/models/map_vgg_weights.ts";
 export {
-  openWeights,
-  type OpenWeightsOptions,
+  parseWeights,
   readWeights,
   type WeightsFile,
   type WeightsFit,
-} from "./src/weights/open_weights.ts";
+  type WeightsOptions,
+} from "./src/weights/read_weights.ts";
 export {
-  openPytorch,
+  parsePytorch,
   type PytorchFile,
   readPytorch,
 } from "./src/weights/read_pytorch.ts";
 export {
-  openSafetensors,
+  parseSafetensors,
   readSafetensors,
   SAFETENSORS_HEADER_LIMIT,
   type SafetensorsFile,
@@ -237,7 +240,10 @@ export {
   type StepTotals,
   type TrainingProgress,
 } from "./src/train/checkpoint.ts";
-export { loadCheckpoint, saveCheckpoint } from "./src/train/checkpoint_file.ts";
+export {
+  readCheckpoint,
+  writeCheckpoint,
+} from "./src/train/checkpoint_file.ts";
 export { LARGEST_LOSS, largestValue } from "./src/train/divergence.ts";
 export { evaluate, type EvaluateOptions } from "./src/train/evaluate.ts";
 export {

@@ -142,7 +142,7 @@ export function explainPhotographs(
 ): Subjects {
   async function* each(): AsyncGenerator<Subject | Failure> {
     // Only here, because the decoders take a while to load.
-    const { readImageFile } = await import("../src/image/read_image_file.ts");
+    const { readImage } = await import("../src/image/read_image.ts");
     const { imageSize, mean } = run.checkpoint.training;
     const channels = mean.length as 1 | 3;
     using explainer = await Explainer.create(run.network, {
@@ -155,7 +155,7 @@ export function explainPhotographs(
     for (const path of paths) {
       let photograph: Image;
       try {
-        photograph = await readImageFile(path);
+        photograph = await readImage(path);
       } catch (error) {
         yield { index: path, reason: reasonOf(error) };
         continue;

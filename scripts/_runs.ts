@@ -7,7 +7,7 @@
 import { exists } from "../src/_files.ts";
 import { GapcamError } from "../src/error.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
-import { describesRun, loadCheckpoint } from "../src/train/checkpoint_file.ts";
+import { describesRun, readCheckpoint } from "../src/train/checkpoint_file.ts";
 import {
   checkpointsIn,
   findCheckpoint,
@@ -15,7 +15,7 @@ import {
 } from "../src/train/find_checkpoint.ts";
 import { CHECKPOINT_NAME, LOG_NAME } from "../src/train/run_folder.ts";
 import { readRunLog } from "../src/train/run_log.ts";
-import { openWeights } from "../src/weights/open_weights.ts";
+import { readWeights } from "../src/weights/read_weights.ts";
 import { userPath } from "./_command.ts";
 
 /** The folder of runs: `runs` beside deno.json, wherever the command was typed. */
@@ -82,7 +82,7 @@ export async function openCheckpoint(
   options: { optimiser?: boolean } = {},
 ): Promise<Checkpoint> {
   try {
-    return await loadCheckpoint(path, options);
+    return await readCheckpoint(path, options);
   } catch (error) {
     if (!(error instanceof GapcamError) || !(await isForeign(path))) {
       throw error;
@@ -99,7 +99,7 @@ export async function openCheckpoint(
 /** Whether a file holds weights that gapcam did not write as a checkpoint. */
 async function isForeign(path: string): Promise<boolean> {
   try {
-    return !("gapcam_version" in (await openWeights(path)).metadata);
+    return !("gapcam_version" in (await readWeights(path)).metadata);
   } catch {
     return false;
   }

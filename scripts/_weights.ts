@@ -19,7 +19,7 @@ import {
 } from "../src/train/imported_weights.ts";
 import { parseModel } from "../src/models/model_config.ts";
 import { vggFit } from "../src/models/map_vgg_weights.ts";
-import { openWeights, type WeightsFile } from "../src/weights/open_weights.ts";
+import { readWeights, type WeightsFile } from "../src/weights/read_weights.ts";
 import { recogniseVgg } from "../src/models/recognise_vgg.ts";
 import { chosenRun, shownPath } from "./_runs.ts";
 
@@ -42,7 +42,7 @@ export async function openNamedWeights(
   const { path, file } = await chosenRun(name, {
     load: async (path) => ({
       path,
-      file: await openWeights(path, { fit: vggFit(architecture) }),
+      file: await readWeights(path, { fit: vggFit(architecture) }),
     }),
   });
   const described = describedWeights(file.metadata);

@@ -10,7 +10,7 @@ const config = gapcam.trainingConfig({
 });
 const trunk = [16, "M", 32, "M", 64, 64] as const;
 const model = gapcam.vgg(trunk, { classes: 10, batchNorm: true });
-const shapes = gapcam.openShapes("train", { size: imageSize });
+const shapes = gapcam.shapesDataset("train", { size: imageSize });
 
 using device = gapcam.openDevice("auto");
 using network = new gapcam.Network(device, model);
@@ -18,7 +18,7 @@ const { lastEpoch } = await gapcam.train(network, shapes, { config });
 console.log("accuracy on the training images:", lastEpoch?.accuracy);
 
 const data = new Uint8Array(imageSize * imageSize * 3);
-await gapcam.openShapes("test", { size: imageSize }).read([3], data);
+await gapcam.shapesDataset("test", { size: imageSize }).read([3], data);
 using explainer = await gapcam.Explainer.create(network, {
   batchSize: 1,
   image: shapes,

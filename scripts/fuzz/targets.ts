@@ -18,10 +18,10 @@ import {
 } from "../../src/weights/_torch_objects.ts";
 import { ZipArchive } from "../../src/weights/_zip_read.ts";
 import { mapVggWeights, vggFit } from "../../src/models/map_vgg_weights.ts";
-import { readWeights } from "../../src/weights/open_weights.ts";
-import { readPytorch } from "../../src/weights/read_pytorch.ts";
+import { parseWeights } from "../../src/weights/read_weights.ts";
+import { parsePytorch } from "../../src/weights/read_pytorch.ts";
 import { recogniseVgg } from "../../src/models/recognise_vgg.ts";
-import { readSafetensors } from "../../src/weights/read_safetensors.ts";
+import { parseSafetensors } from "../../src/weights/read_safetensors.ts";
 import {
   type StoredTensor,
   toHostTensor,
@@ -70,18 +70,18 @@ export const TARGETS: readonly FuzzTarget[] = [
         { format: "gapcam", classes: '["cat","dog"]' },
       ),
     ],
-    parse: (bytes) => convert(readSafetensors(bytes).tensors),
+    parse: (bytes) => convert(parseSafetensors(bytes).tensors),
   },
   {
     name: "pytorch",
     seeds: () => PYTORCH_FILES.map(read),
-    parse: (bytes) => convert(readPytorch(bytes).tensors),
+    parse: (bytes) => convert(parsePytorch(bytes).tensors),
   },
   {
     name: "weights",
     seeds: () => FOREIGN_FILES.map((name) => read(`foreign/${name}`)),
     parse: (bytes) => {
-      const { tensors } = readWeights(bytes, { fit: vggFit(FOREIGN_TRUNK) });
+      const { tensors } = parseWeights(bytes, { fit: vggFit(FOREIGN_TRUNK) });
       mapVggWeights(tensors, FOREIGN_TRUNK);
       initialWeights(vgg(FOREIGN_TRUNK, { classes: 4 }), tensors);
       recogniseVgg(tensors);

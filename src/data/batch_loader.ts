@@ -45,9 +45,9 @@ const ORDER = 0, AUGMENTATION = 1;
  *
  * @example
  * ```ts
- * import { BatchLoader, openShapes } from "@gapcam/gapcam";
+ * import { BatchLoader, shapesDataset } from "@gapcam/gapcam";
  *
- * const shapes = openShapes("train", { size: 16, length: 10 });
+ * const shapes = shapesDataset("train", { size: 16, length: 10 });
  * const loader = new BatchLoader(shapes, { batchSize: 4, shuffle: true });
  * const counts = [];
  * for await (const batch of loader.epoch(0)) counts.push(batch.count);

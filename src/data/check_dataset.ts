@@ -11,9 +11,9 @@ import type { Dataset } from "./dataset.ts";
  *
  * @example
  * ```ts
- * import { checkDataset, openShapes } from "@gapcam/gapcam";
+ * import { checkDataset, shapesDataset } from "@gapcam/gapcam";
  *
- * checkDataset(openShapes("train", { size: 16, length: 10 }));
+ * checkDataset(shapesDataset("train", { size: 16, length: 10 }));
  * ```
  */
 export function checkDataset(

@@ -4,7 +4,7 @@ import { cifarFiles, openCifar } from "./cifar.ts";
 import type { Dataset } from "./dataset.ts";
 import { type FolderOptions, openFolder } from "./folder.ts";
 import { mnistFiles, openMnist } from "./mnist.ts";
-import { openShapes } from "./shapes.ts";
+import { shapesDataset } from "./shapes_dataset.ts";
 import { openStl10, stl10Files } from "./stl10.ts";
 
 /** Data sets that {@linkcode openDataset} knows by name. */
@@ -118,7 +118,7 @@ function openWhole(
           "folder holds them",
       );
     }
-    return openShapes(split, {
+    return shapesDataset(split, {
       seed: options.seed ?? 0,
       size: options.size ?? 96,
     });

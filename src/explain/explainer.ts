@@ -54,11 +54,11 @@ export interface ExplainOptions {
  *
  * @example Where does a network look?
  * ```ts
- * import { Explainer, Network, openDevice, openShapes, vgg } from "@gapcam/gapcam";
+ * import { Explainer, Network, openDevice, shapesDataset, vgg } from "@gapcam/gapcam";
  *
  * using device = openDevice("cpu", { threads: 1 });
  * using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
- * const shapes = openShapes("test", { size: 16, length: 3 });
+ * const shapes = shapesDataset("test", { size: 16, length: 3 });
  * using explainer = await Explainer.create(network, {
  *   batchSize: 1, image: shapes,
  * });

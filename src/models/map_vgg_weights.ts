@@ -54,7 +54,7 @@ export interface MappedVgg {
  * class activation maps. A bias that all convolutions lack is zero. Only what
  * the network needs is converted to 32-bit floats.
  *
- * @param weights Tensors by name, as {@linkcode openWeights} gives them.
+ * @param weights Tensors by name, as {@linkcode readWeights} gives them.
  * @param architecture `vgg11`, `vgg13`, `vgg16` or `vgg19`, with `_bn` behind it
  * for batch normalisation, as torchvision names them; or a trunk.
  * @param options What to do with the head.
@@ -182,7 +182,7 @@ export function mapVggWeights(
 }
 
 /**
- * Which of a file's state dicts is a VGG's, for {@linkcode openWeights}.
+ * Which of a file's state dicts is a VGG's, for {@linkcode readWeights}.
  *
  * @param architecture As {@linkcode mapVggWeights} takes it; any VGG if left out.
  *

@@ -6,7 +6,7 @@ import { parseSafetensorsHeader } from "../weights/_safetensors_header.ts";
 import { isPytorch } from "../weights/read_pytorch.ts";
 import {
   isSafetensors,
-  readSafetensors,
+  parseSafetensors,
   SAFETENSORS_HEADER_LIMIT,
 } from "../weights/read_safetensors.ts";
 import { toStateDict } from "../weights/stored_tensor.ts";
@@ -26,7 +26,7 @@ import {
  *
  * @throws {GapcamError} If the file cannot be written.
  */
-export async function saveCheckpoint(
+export async function writeCheckpoint(
   path: string,
   checkpoint: Checkpoint,
 ): Promise<void> {
@@ -96,12 +96,12 @@ async function readExactly(
  * @example Saving and loading
  * ```ts
  * import {
- *   initialise, loadCheckpoint, noTotals, saveCheckpoint, trainingConfig, vgg,
+ *   initialise, readCheckpoint, noTotals, writeCheckpoint, trainingConfig, vgg,
  * } from "@gapcam/gapcam";
  *
  * const folder = await Deno.makeTempDir();
  * const model = vgg([4, "M", 8], { classes: 2 });
- * await saveCheckpoint(`${folder}/checkpoint.safetensors`, {
+ * await writeCheckpoint(`${folder}/checkpoint.safetensors`, {
  *   modelName: "custom",
  *   model,
  *   classes: ["cat", "dog"],
@@ -114,12 +114,12 @@ async function readExactly(
  *   parameters: initialise(model, 0),
  *   optimiserState: new Map(),
  * });
- * const loaded = await loadCheckpoint(`${folder}/checkpoint.safetensors`);
+ * const loaded = await readCheckpoint(`${folder}/checkpoint.safetensors`);
  * if (loaded.classes.join() !== "cat,dog") throw new Error("unexpected");
  * await Deno.remove(folder, { recursive: true });
  * ```
  */
-export async function loadCheckpoint(
+export async function readCheckpoint(
   path: string,
   options: { optimiser?: boolean } = {},
 ): Promise<Checkpoint> {
@@ -132,7 +132,7 @@ export async function loadCheckpoint(
       }, expected one that gapcam wrote`,
     );
   }
-  const { tensors, metadata } = readSafetensors(bytes, { name: path });
+  const { tensors, metadata } = parseSafetensors(bytes, { name: path });
   try {
     // First: what is no checkpoint may have tensors that nothing converts.
     checkVersion(metadata);

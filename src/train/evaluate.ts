@@ -29,11 +29,11 @@ export interface EvaluateOptions
  *
  * @example
  * ```ts
- * import { evaluate, Network, openDevice, openShapes, vgg } from "@gapcam/gapcam";
+ * import { evaluate, Network, openDevice, shapesDataset, vgg } from "@gapcam/gapcam";
  *
  * using device = openDevice("cpu", { threads: 1 });
  * using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
- * const shapes = openShapes("test", { size: 16, length: 30 });
+ * const shapes = shapesDataset("test", { size: 16, length: 30 });
  * const evaluation = await evaluate(network, shapes);
  * if (evaluation.images !== 30) throw new Error("expected all images");
  * ```

@@ -7,7 +7,7 @@ import {
   type DatasetConfig,
   type TrainingProgress,
 } from "./checkpoint.ts";
-import { saveCheckpoint } from "./checkpoint_file.ts";
+import { writeCheckpoint } from "./checkpoint_file.ts";
 import {
   CHECKPOINT_NAME,
   LOG_NAME,
@@ -85,11 +85,11 @@ export interface TrainResult {
  *
  * @example
  * ```ts
- * import { Network, openDevice, openShapes, train, trainingConfig, vgg } from "@gapcam/gapcam";
+ * import { Network, openDevice, shapesDataset, train, trainingConfig, vgg } from "@gapcam/gapcam";
  *
  * using device = openDevice("cpu", { threads: 1 });
  * using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
- * const shapes = openShapes("train", { size: 16, length: 40 });
+ * const shapes = shapesDataset("train", { size: 16, length: 40 });
  * const result = await train(network, shapes, {
  *   config: trainingConfig({ imageSize: 16, batchSize: 20, epochs: 2 }),
  * });
@@ -125,7 +125,7 @@ export async function train(
     // After a power cut the log is to tell all that the checkpoint knows.
     log?.sync();
     const state = checkpointOf(trainer, dataset, options);
-    await saveCheckpoint(path, state);
+    await writeCheckpoint(path, state);
     saved = state.progress;
   };
   // Before the log begins, so that a run that is logged has a checkpoint to go

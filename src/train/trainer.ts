@@ -62,14 +62,14 @@ export class Trainer implements Disposable {
    * @example
    * ```ts
    * import {
-   *   Network, openDevice, openShapes, Trainer, trainingConfig, vgg,
+   *   Network, openDevice, shapesDataset, Trainer, trainingConfig, vgg,
    * } from "@gapcam/gapcam";
    *
    * using device = openDevice("cpu", { threads: 1 });
    * using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
    * using trainer = await Trainer.create(
    *   network,
-   *   openShapes("train", { size: 16, length: 40 }),
+   *   shapesDataset("train", { size: 16, length: 40 }),
    *   { config: trainingConfig({ imageSize: 16, batchSize: 20 }) },
    * );
    * const report = await trainer.runEpoch();

@@ -65,15 +65,15 @@ export function isPytorch(bytes: Uint8Array): boolean {
  *
  * @example Write one, read it
  * ```ts
- * import { encodePytorch, readPytorch } from "@gapcam/gapcam";
+ * import { encodePytorch, parsePytorch } from "@gapcam/gapcam";
  *
  * const bytes = encodePytorch(
  *   new Map([["bias", { shape: [2], data: new Float32Array([1, 2]) }]]),
  * );
- * if (readPytorch(bytes).tensors.get("bias")?.shape[0] !== 2) throw new Error();
+ * if (parsePytorch(bytes).tensors.get("bias")?.shape[0] !== 2) throw new Error();
  * ```
  */
-export function readPytorch(
+export function parsePytorch(
   bytes: Uint8Array,
   options: { name?: string; fit?: WeightsFit } = {},
 ): PytorchFile {
@@ -115,25 +115,25 @@ export function readPytorch(
  * Reads a state dict from a `.pt` or `.pth` file.
  *
  * @param path Path of the file.
- * @returns The same as {@linkcode readPytorch}.
- * @throws {GapcamError} If there is no such file, or as {@linkcode readPytorch}.
+ * @returns The same as {@linkcode parsePytorch}.
+ * @throws {GapcamError} If there is no such file, or as {@linkcode parsePytorch}.
  *
  * @example What was left out or renamed
  * ```ts
- * import { openPytorch, writePytorch } from "@gapcam/gapcam";
+ * import { readPytorch, writePytorch } from "@gapcam/gapcam";
  *
  * const path = await Deno.makeTempFile({ suffix: ".pth" });
  * await writePytorch(
  *   path,
  *   new Map([["module.bias", { shape: [1], data: new Float32Array(1) }]]),
  * );
- * const { tensors, notes } = await openPytorch(path);
+ * const { tensors, notes } = await readPytorch(path);
  * if (!tensors.has("bias") || notes.length !== 1) throw new Error();
  * await Deno.remove(path);
  * ```
  */
-export async function openPytorch(path: string): Promise<PytorchFile> {
-  return readPytorch(await readBytes(path), { name: path });
+export async function readPytorch(path: string): Promise<PytorchFile> {
+  return parsePytorch(await readBytes(path), { name: path });
 }
 
 interface Loaded {

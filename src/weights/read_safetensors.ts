@@ -27,18 +27,18 @@ export const SAFETENSORS_HEADER_LIMIT = 100_000_000;
  *
  * @example From memory
  * ```ts
- * import { encodeSafetensors, readSafetensors } from "@gapcam/gapcam";
+ * import { encodeSafetensors, parseSafetensors } from "@gapcam/gapcam";
  *
  * const bytes = encodeSafetensors(
  *   new Map([["bias", { shape: [2], data: new Float32Array([1, 2]) }]]),
  *   { format: "pt" },
  * );
- * const { tensors, metadata } = readSafetensors(bytes);
+ * const { tensors, metadata } = parseSafetensors(bytes);
  * if (tensors.get("bias")?.dtype !== "F32") throw new Error();
  * if (metadata.format !== "pt") throw new Error();
  * ```
  */
-export function readSafetensors(
+export function parseSafetensors(
   bytes: Uint8Array,
   options: { name?: string } = {},
 ): SafetensorsFile {
@@ -64,20 +64,20 @@ export function readSafetensors(
  *
  * @example Names and shapes of a file
  * ```ts
- * import { openSafetensors, writeSafetensors } from "@gapcam/gapcam";
+ * import { readSafetensors, writeSafetensors } from "@gapcam/gapcam";
  *
  * const path = await Deno.makeTempFile();
  * await writeSafetensors(
  *   path,
  *   new Map([["bias", { shape: [2], data: new Float32Array(2) }]]),
  * );
- * const { tensors } = await openSafetensors(path);
+ * const { tensors } = await readSafetensors(path);
  * if (tensors.get("bias")?.shape[0] !== 2) throw new Error();
  * await Deno.remove(path);
  * ```
  */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  return readSafetensors(await readBytes(path), { name: path });
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  return parseSafetensors(await readBytes(path), { name: path });
 }
 
 /**

@@ -33,11 +33,11 @@ const STORAGE_CLASSES: Readonly<Partial<Record<StoredType, string>>> = {
  *
  * @example For `torch.load(path, weights_only=True)`
  * ```ts
- * import { initialise, openPytorch, vgg, writePytorch } from "@gapcam/gapcam";
+ * import { initialise, readPytorch, vgg, writePytorch } from "@gapcam/gapcam";
  *
  * const path = await Deno.makeTempFile({ suffix: ".pt" });
  * await writePytorch(path, initialise(vgg([4, "M", 8], { classes: 2 }), 0));
- * if ((await openPytorch(path)).tensors.size !== 6) throw new Error();
+ * if ((await readPytorch(path)).tensors.size !== 6) throw new Error();
  * await Deno.remove(path);
  * ```
  */

@@ -26,11 +26,11 @@ import {
  *
  * @example With metadata
  * ```ts
- * import { openSafetensors, writeSafetensors } from "@gapcam/gapcam";
+ * import { readSafetensors, writeSafetensors } from "@gapcam/gapcam";
  *
  * const path = await Deno.makeTempFile();
  * await writeSafetensors(path, new Map(), { step: "7" });
- * if ((await openSafetensors(path)).metadata.step !== "7") throw new Error();
+ * if ((await readSafetensors(path)).metadata.step !== "7") throw new Error();
  * await Deno.remove(path);
  * ```
  */

@@ -6,9 +6,9 @@ import {
   describeImbalance,
   evaluate,
   GapcamError,
-  loadCheckpoint,
   Network,
   openDevice,
+  readCheckpoint,
   train,
   trainingConfig,
   vgg,
@@ -153,7 +153,7 @@ Deno.test("grey images train, are tested and kept with what a configuration leav
       await train(network, dataset, { config, folder: kept });
       const { mean, deviation } = config;
       await evaluate(network, dataset, { mean, deviation });
-      const { training } = await loadCheckpoint(
+      const { training } = await readCheckpoint(
         `${kept}/checkpoint.safetensors`,
       );
       assertEquals(training.mean, Array(channels).fill(0.5));

@@ -13,14 +13,14 @@ import {
   linear,
   Network,
   openDevice,
-  openShapes,
   probabilitiesOf,
   relu,
   sequential,
+  shapesDataset,
   vgg,
 } from "../../mod.ts";
 
-const SHAPES = openShapes("test", { size: 16, length: 12 });
+const SHAPES = shapesDataset("test", { size: 16, length: 12 });
 
 async function pixelsOf(...indices: number[]): Promise<Uint8Array> {
   const pixels = new Uint8Array(indices.length * 16 * 16 * 3);
@@ -83,7 +83,7 @@ Deno.test("Explainer proves sum and places of random networks to 1e-5", async ()
   let [worstSum, worstPlace] = [0, 0];
   for (let seed = 0; seed < 8; seed++) {
     const size = [16, 23, 30][seed % 3]!;
-    const images = openShapes("test", { size, length: 3 });
+    const images = shapesDataset("test", { size, length: 3 });
     const steps = [5 + seed, "M", 16 + 5 * seed, seed % 2 ? "M" : 24] as const;
     const model = vgg(steps, { classes: 4, batchNorm: seed % 3 === 0 });
     using network = new Network(device, model, { seed });

@@ -1,8 +1,8 @@
 // Fits the picture that the argument names to 224 x 224; prints its size, and
 // how much memory the process had at most.
-import { fitImage, readImageFile, toRgb } from "../../mod.ts";
+import { fitImage, readImage, toRgb } from "../../mod.ts";
 
-const image = await readImageFile(Deno.args[0]!);
+const image = await readImage(Deno.args[0]!);
 const { height, width } = toRgb(fitImage(image, 224, 224));
 const status = await Deno.readTextFile("/proc/self/status");
 console.log(`${height} ${width}\n${/VmHWM:\s*(\d+)/.exec(status)![1]}`);

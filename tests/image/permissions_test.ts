@@ -27,15 +27,15 @@ async function run(script: string, permissions: string[]): Promise<string> {
 }
 
 const READ = `
-  import { readImageFile } from ${JSON.stringify(MOD)};
+  import { readImage } from ${JSON.stringify(MOD)};
   try {
-    console.log((await readImageFile(${JSON.stringify(FILE)})).width);
+    console.log((await readImage(${JSON.stringify(FILE)})).width);
   } catch (error) {
     console.log(error.code, error.message);
   }
 `;
 
-Deno.test("readImageFile() needs to read, FFI for the decoder's library, and two variables", async () => {
+Deno.test("readImage() needs to read, FFI for the decoder's library, and two variables", async () => {
   assertEquals(
     await run(READ, ["--allow-read", "--allow-ffi", ENVIRONMENT]),
     "51\n",
@@ -52,7 +52,7 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`readImageFile() names the missing permission, and calls no file damaged (${name})`, async () => {
+  Deno.test(`readImage() names the missing permission, and calls no file damaged (${name})`, async () => {
     const text = await run(READ, [...permissions]);
     assertStringIncludes(
       text,
@@ -62,7 +62,7 @@ for (
   });
 }
 
-Deno.test("readImageFile() says that it may not read a file", async () => {
+Deno.test("readImage() says that it may not read a file", async () => {
   assertEquals(
     await run(READ, ["--allow-ffi", ENVIRONMENT]),
     `not-allowed Cannot read ${FILE}: Deno's permission to read it is missing\n`,

@@ -79,12 +79,12 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
         const script = `${folder}/maps.js`;
         await Deno.writeTextFile(
           script,
-          `import { Explainer, loadCheckpoint, Network, openDevice, openShapes }
+          `import { Explainer, readCheckpoint, Network, openDevice, shapesDataset }
            from ${JSON.stringify(MODULE)};
-         const shapes = openShapes("test", { size: 16 });
+         const shapes = shapesDataset("test", { size: 16 });
          const pixels = new Uint8Array(16 * 16 * 3);
          await shapes.read([3], pixels);
-         const { model, parameters: state } = await loadCheckpoint(
+         const { model, parameters: state } = await readCheckpoint(
            ${JSON.stringify(`${folder}/run/checkpoint.safetensors`)});
          const maps = [];
          const devices = [["cpu", "f32"], ["cuda", "f32"], ["cuda", "tf32"],
@@ -130,11 +130,11 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
       try {
         await Deno.writeTextFile(
           `${folder}/train.js`,
-          `import { Network, openDevice, openShapes, train, trainingConfig, vgg }
+          `import { Network, openDevice, shapesDataset, train, trainingConfig, vgg }
            from ${JSON.stringify(MODULE)};
          using device = openDevice("cuda");
          using network = new Network(device, vgg([4], { classes: 10 }));
-         const shapes = openShapes("train", { size: 8, length: 40 });
+         const shapes = shapesDataset("train", { size: 8, length: 40 });
          const known = [];
          const config = trainingConfig(
            { imageSize: 8, batchSize: 4, epochs: 1, logEvery: 4 });

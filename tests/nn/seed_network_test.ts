@@ -4,7 +4,7 @@ import { InferenceProgram } from "../../src/nn/inference_program.ts";
 import { Network } from "../../src/nn/network.ts";
 import { TrainingProgram } from "../../src/nn/training_program.ts";
 import { adam } from "../../src/nn/optimiser.ts";
-import { openSafetensors } from "../../src/weights/read_safetensors.ts";
+import { readSafetensors } from "../../src/weights/read_safetensors.ts";
 import { toStateDict } from "../../src/weights/stored_tensor.ts";
 import type { StateDict } from "../../src/host_tensor.ts";
 import { norm, projections, relativeError, samples } from "./_hashed.ts";
@@ -21,7 +21,7 @@ const IMAGE = { height: 64, width: 64, channels: 3 };
 async function readFixture(
   path: string,
 ): Promise<{ expected: StateDict; start: StateDict }> {
-  const { tensors, metadata } = await openSafetensors(path);
+  const { tensors, metadata } = await readSafetensors(path);
   return {
     expected: toStateDict(tensors),
     start: seedState(JSON.parse(metadata.redrawn!)),

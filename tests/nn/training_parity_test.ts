@@ -11,7 +11,7 @@ import {
   warmUpRate,
 } from "../../src/nn/schedule.ts";
 import type { TrainingOptions } from "../../src/nn/training_options.ts";
-import { openSafetensors } from "../../src/weights/read_safetensors.ts";
+import { readSafetensors } from "../../src/weights/read_safetensors.ts";
 import {
   type StoredTensor,
   toHostTensor,
@@ -27,7 +27,7 @@ import {
 
 const STEPS = 10;
 const TOLERANCE = 5e-5;
-const { tensors } = await openSafetensors(
+const { tensors } = await readSafetensors(
   new URL("../fixtures/nn/small.safetensors", import.meta.url).pathname,
 );
 

@@ -13,7 +13,7 @@ import {
 } from "../../mod.ts";
 import { initialise } from "../../src/nn/parameters.ts";
 import { vgg } from "../../src/models/vgg.ts";
-import { openPytorch } from "../../src/weights/read_pytorch.ts";
+import { readPytorch } from "../../src/weights/read_pytorch.ts";
 import { toStateDict } from "../../src/weights/stored_tensor.ts";
 import { encodeOnnx } from "../../src/onnx/write_onnx.ts";
 import { runOnnx } from "./_onnx_runtime.ts";
@@ -55,7 +55,7 @@ const NETWORK: Layer = sequential({
 });
 
 async function fixtureState() {
-  const { tensors } = await openPytorch(
+  const { tensors } = await readPytorch(
     new URL("network.pt", FIXTURES).pathname,
   );
   tensors.delete("features.1.num_batches_tracked");

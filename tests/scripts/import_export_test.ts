@@ -3,13 +3,13 @@ import {
   type Checkpoint,
   InferenceProgram,
   initialise,
-  loadCheckpoint,
   Network,
   openDataset,
   openDevice,
-  openPytorch,
-  openSafetensors,
   rawMap,
+  readCheckpoint,
+  readPytorch,
+  readSafetensors,
   vgg,
   writePytorch,
 } from "../../mod.ts";
@@ -87,7 +87,7 @@ Deno.test("export --format onnx gives ONNX Runtime our logits, features and maps
     ], { folder });
     assertEquals([code, stderr], [0, ""]);
     assertStringIncludes(stdout, "to model.onnx.");
-    const checkpoint = await loadCheckpoint(`${run}/checkpoint.safetensors`);
+    const checkpoint = await readCheckpoint(`${run}/checkpoint.safetensors`);
     const count = 4;
     const side = 48;
     const dataset = openDataset("shapes", "test", { limit: count, size: side });
@@ -119,7 +119,7 @@ Deno.test("export --format onnx gives ONNX Runtime our logits, features and maps
 Deno.test("export and import carry a network through PyTorch's format and back", () =>
   withFolder(async (folder) => {
     const run = await trainSmall(folder, "--batch-norm");
-    const checkpoint = await loadCheckpoint(`${run}/checkpoint.safetensors`);
+    const checkpoint = await readCheckpoint(`${run}/checkpoint.safetensors`);
     const state = checkpoint.parameters;
     for (
       const [file, names] of [
@@ -144,14 +144,14 @@ Deno.test("export and import carry a network through PyTorch's format and back",
       ], { folder });
       assertEquals([imported.code, imported.stderr], [0, ""]);
       assertStringIncludes(imported.stdout, `with ${names} names into back`);
-      const back = await loadCheckpoint(`${folder}/back.safetensors`);
+      const back = await readCheckpoint(`${folder}/back.safetensors`);
       assertEquals(back.parameters.size, state.size);
       for (const [name, tensor] of back.parameters) {
         assertEquals(tensor, state.get(name)!, name);
       }
       assertEquals(back.model, checkpoint.model);
     }
-    const { tensors } = await openPytorch(`${folder}/notebook.pth`);
+    const { tensors } = await readPytorch(`${folder}/notebook.pth`);
     assert(tensors.has("conv.0.weight") && !tensors.has("features.0.weight"));
   }));
 
@@ -191,7 +191,7 @@ Deno.test("import --head new keeps the trunk, which train --init takes with its 
       "--out=run",
     ], { folder });
     assertEquals([trained.code, trained.stderr], [0, ""]);
-    const { parameters, training, model } = await loadCheckpoint(
+    const { parameters, training, model } = await readCheckpoint(
       `${folder}/run/checkpoint.safetensors`,
     );
     assertEquals(training.mean, [0.485, 0.456, 0.406]);
@@ -200,7 +200,7 @@ Deno.test("import --head new keeps the trunk, which train --init takes with its 
       model,
       vgg([8, "M", 16], { classes: 10, batchNorm: true, negativeSlope: 0 }),
     );
-    const { tensors } = await openSafetensors(`${folder}/trunk.safetensors`);
+    const { tensors } = await readSafetensors(`${folder}/trunk.safetensors`);
     assertEquals(tensors.size, 12);
     assertEquals(
       parameters.get("features.4.weight"),

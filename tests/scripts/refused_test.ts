@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import {
   encodeSafetensors,
-  loadCheckpoint,
-  readSafetensors,
-  saveCheckpoint,
+  parseSafetensors,
+  readCheckpoint,
+  writeCheckpoint,
 } from "../../mod.ts";
 import { libraryFolder } from "../../src/device/_library.ts";
 import {
@@ -275,7 +275,7 @@ Deno.test("train refuses to resume as another job, another version or damaged", 
       /Cannot resume with another batchSize: the run has 10, asked for 20/,
     );
     const bytes = await Deno.readFile(path);
-    const { tensors, metadata } = readSafetensors(bytes);
+    const { tensors, metadata } = parseSafetensors(bytes);
     await Deno.writeFile(
       path,
       encodeSafetensors(tensors, { ...metadata, gapcam_version: "2" }),
@@ -293,7 +293,7 @@ Deno.test("train refuses to resume as another job, another version or damaged", 
     );
     const checkpoint = await loadAgain(path, bytes);
     checkpoint.parameters.delete("classifier.bias");
-    await saveCheckpoint(path, checkpoint);
+    await writeCheckpoint(path, checkpoint);
     await assertRefused(
       "eval",
       [`--checkpoint=${path}`, "--device=cpu"],
@@ -401,7 +401,7 @@ Deno.test({
           "--test-limit=20",
         ]);
         assertEquals([code, stderr], [0, ""]);
-        assertEquals((await loadCheckpoint(path)).progress.epoch, 2);
+        assertEquals((await readCheckpoint(path)).progress.epoch, 2);
       } finally {
         await new Deno.Command("umount", { args: [disk] }).output();
       }
@@ -430,7 +430,7 @@ function idx(shape: number[]): Uint8Array {
 
 async function loadAgain(path: string, bytes: Uint8Array) {
   await Deno.writeFile(path, bytes);
-  return await loadCheckpoint(path, { optimiser: true });
+  return await readCheckpoint(path, { optimiser: true });
 }
 
 async function mount(folder: string, size: string): Promise<boolean> {

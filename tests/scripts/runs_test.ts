@@ -5,10 +5,10 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
-  loadCheckpoint,
   newestCheckpoint,
+  readCheckpoint,
   readRunLog,
-  saveCheckpoint,
+  writeCheckpoint,
 } from "../../mod.ts";
 import {
   assertRefused,
@@ -27,7 +27,7 @@ function namesIn(folder: string): string[] {
 }
 
 async function stepOf(run: string): Promise<number> {
-  return (await loadCheckpoint(`${run}/${CHECKPOINT}`)).progress.step;
+  return (await readCheckpoint(`${run}/${CHECKPOINT}`)).progress.step;
 }
 
 /** A run that goes on for ever, in its second epoch. */
@@ -75,7 +75,7 @@ Deno.test("train started several times at once gives each run a folder of its ow
       assertEquals(namesIn(run), [CHECKPOINT, "log.jsonl"]);
       const events = readRunLog(`${run}/log.jsonl`).map(({ event }) => event);
       assertEquals(events.filter((event) => event === "start").length, 1);
-      return (await loadCheckpoint(`${run}/${CHECKPOINT}`)).training.seed;
+      return (await readCheckpoint(`${run}/${CHECKPOINT}`)).training.seed;
     }));
     assertEquals(seeds.sort(), [1, 2, 3]);
   }));
@@ -93,7 +93,7 @@ Deno.test("a run that trains is held against all others, and free once it was ki
     }
     training.child.kill("SIGKILL");
     await training.ended();
-    const { progress } = await loadCheckpoint(`${run}/${CHECKPOINT}`);
+    const { progress } = await readCheckpoint(`${run}/${CHECKPOINT}`);
     await Deno.writeTextFile(`${run}/.gapcam-89abcdef.tmp`, "half");
     const { code, stderr } = await runCommand("train", [
       `--resume=${run}`,
@@ -162,7 +162,7 @@ Deno.test("train --save-every keeps what a kill in the middle of an epoch would 
     const training = await endless(run, { flags: ["--save-every=1"] });
     training.child.kill("SIGKILL");
     await training.ended();
-    const { progress } = await loadCheckpoint(`${run}/${CHECKPOINT}`);
+    const { progress } = await readCheckpoint(`${run}/${CHECKPOINT}`);
     assert(progress.batch > 0, JSON.stringify(progress));
   }));
 
@@ -374,10 +374,10 @@ Deno.test("names in a checkpoint write nothing on the terminal but themselves", 
   withFolder(async (folder) => {
     const run = await trainSmall(folder);
     const path = `${run}/${CHECKPOINT}`;
-    const checkpoint = await loadCheckpoint(path, { optimiser: true });
+    const checkpoint = await readCheckpoint(path, { optimiser: true });
     checkpoint.modelName = "\x1b[2J";
     checkpoint.classes[3] = "\x1b]0;title\x07\nframe";
-    await saveCheckpoint(path, checkpoint);
+    await writeCheckpoint(path, checkpoint);
     const outcomes = await Promise.all([
       runCommand("eval", ["--checkpoint", run, "--device=cpu"]),
       runCommand("train", ["--resume", run, "--epochs=2", "--device=cpu"]),

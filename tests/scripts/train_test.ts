@@ -4,7 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { loadCheckpoint, readRunLog } from "../../mod.ts";
+import { readCheckpoint, readRunLog } from "../../mod.ts";
 import {
   commandOf,
   Output,
@@ -38,7 +38,7 @@ Deno.test("train prints losses, the accuracy of each class and a confusion matri
     const log = readRunLog(`${folder}/first/log.jsonl`);
     assertEquals(log.at(-1)!.event, "evaluation");
     assertEquals(log.at(-1)!.images, 20);
-    const checkpoint = await loadCheckpoint(
+    const checkpoint = await readCheckpoint(
       `${folder}/first/checkpoint.safetensors`,
     );
     assertEquals(checkpoint.progress.step, 8);
@@ -100,7 +100,7 @@ Deno.test("train saves at Ctrl-C, exits 130, and goes on to the bytes of an uncu
       text,
       new RegExp(`Stopped after step \\d+; saved. Go on with: .*${run}`),
     );
-    const { progress } = await loadCheckpoint(`${run}/checkpoint.safetensors`);
+    const { progress } = await readCheckpoint(`${run}/checkpoint.safetensors`);
     assert(progress.step > 10 && progress.step < 120, `${progress.step}`);
     assertEquals(readRunLog(`${run}/log.jsonl`).at(-1)!.event, "stopped");
     const resumed = await runCommand("train", [
@@ -141,7 +141,7 @@ Deno.test("train exits at once at a second Ctrl-C", () =>
     assertEquals(code, 130);
     assert(!(await output.end()).includes("saved"));
     await child.stderr.cancel();
-    const { progress } = await loadCheckpoint(
+    const { progress } = await readCheckpoint(
       `${folder}/run/checkpoint.safetensors`,
     );
     assertEquals(progress.step, 0);
@@ -166,7 +166,7 @@ Deno.test("train --init takes what fits and starts the rest fresh, --freeze keep
     );
     const [before, after] = await Promise.all(
       [first, `${folder}/second`].map((run) =>
-        loadCheckpoint(`${run}/checkpoint.safetensors`)
+        readCheckpoint(`${run}/checkpoint.safetensors`)
       ),
     );
     for (const [name, { data }] of before!.parameters) {

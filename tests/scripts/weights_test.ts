@@ -7,8 +7,8 @@ import {
 import {
   describedWeights,
   initialise,
-  loadCheckpoint,
-  openSafetensors,
+  readCheckpoint,
+  readSafetensors,
   vgg,
   writePytorch,
 } from "../../mod.ts";
@@ -75,7 +75,7 @@ Deno.test("train --init takes a run by its folder, with its model and convention
       "Weights: 6 tensors from old/checkpoint.safetensors\n",
     );
     assert(!stdout.includes("Assumed"), stdout);
-    const { model, modelName, training, parameters } = await loadCheckpoint(
+    const { model, modelName, training, parameters } = await readCheckpoint(
       `${folder}/new/checkpoint.safetensors`,
     );
     assertEquals(modelName, "8,M,16");
@@ -249,8 +249,8 @@ Deno.test("an exported safetensors file says what it is: nothing is assumed of i
     ], { folder });
     assertEquals([imported.code, imported.stderr], [0, ""]);
     assert(!imported.stdout.includes("Assumed"), imported.stdout);
-    const before = await loadCheckpoint(`${run}/checkpoint.safetensors`);
-    const after = await loadCheckpoint(`${folder}/back.safetensors`);
+    const before = await readCheckpoint(`${run}/checkpoint.safetensors`);
+    const after = await readCheckpoint(`${folder}/back.safetensors`);
     assertEquals(after.model, before.model);
     assertEquals(after.classes, before.classes);
     assertEquals(after.training.imageSize, before.training.imageSize);
@@ -295,7 +295,7 @@ Deno.test("import recognises VGG16, refuses another ending and names --head new"
     ], { folder });
     assertEquals([code, stderr], [0, ""]);
     assertStringIncludes(stdout, "Architecture: vgg11_bn.\n");
-    const { metadata } = await openSafetensors(`${folder}/trunk.safetensors`);
+    const { metadata } = await readSafetensors(`${folder}/trunk.safetensors`);
     assertEquals(describedWeights(metadata)!.modelName, "vgg11_bn");
     await assertRefused(
       "import",

@@ -2,7 +2,7 @@
 import {
   Network,
   openDevice,
-  openShapes,
+  shapesDataset,
   train,
   trainingConfig,
   vgg,
@@ -13,7 +13,7 @@ const model = vgg([16, "M", 32, "M", 32], { classes: 10 });
 using network = new Network(device, model);
 const resident: number[] = [];
 const live: number[] = [];
-await train(network, openShapes("train", { size: 64, length: 800 }), {
+await train(network, shapesDataset("train", { size: 64, length: 800 }), {
   config: trainingConfig({
     imageSize: 64,
     batchSize: 4,

@@ -7,15 +7,15 @@ import {
   initialise,
   type Layer,
   linear,
-  loadCheckpoint,
   maxPool2d,
   Network,
   noTotals,
   openDevice,
+  readCheckpoint,
   relu,
-  saveCheckpoint,
   sequential,
   trainingConfig,
+  writeCheckpoint,
 } from "../../mod.ts";
 import { checkpointMetadata } from "../../src/train/checkpoint.ts";
 
@@ -67,8 +67,8 @@ async function withFile(
 
 Deno.test("a checkpoint holds any composition of layers", () =>
   withFile(async (path) => {
-    await saveCheckpoint(path, checkpoint());
-    const loaded = await loadCheckpoint(path);
+    await writeCheckpoint(path, checkpoint());
+    const loaded = await readCheckpoint(path);
     assertEquals({ ...loaded, parameters: undefined }, {
       ...checkpoint(),
       parameters: undefined,
@@ -178,7 +178,7 @@ function nested(depth: number): unknown {
 }
 
 for (const [name, change, message] of DAMAGES) {
-  Deno.test(`loadCheckpoint() refuses ${name}`, () =>
+  Deno.test(`readCheckpoint() refuses ${name}`, () =>
     withFile(async (path) => {
       const metadata = { ...checkpointMetadata(checkpoint()), ...change };
       await Deno.writeFile(
@@ -186,7 +186,7 @@ for (const [name, change, message] of DAMAGES) {
         encodeSafetensors(checkpoint().parameters, metadata),
       );
       const error = await assertRejects(
-        () => loadCheckpoint(path),
+        () => readCheckpoint(path),
         GapcamError,
       );
       assertEquals(
@@ -200,29 +200,29 @@ for (const [name, change, message] of DAMAGES) {
     }));
 }
 
-Deno.test("loadCheckpoint() refuses foreign safetensors and damaged bytes", () =>
+Deno.test("readCheckpoint() refuses foreign safetensors and damaged bytes", () =>
   withFile(async (path) => {
     const bytes = encodeSafetensors(checkpoint().parameters, { format: "pt" });
     await Deno.writeFile(path, bytes);
     await assertRejects(
-      () => loadCheckpoint(path),
+      () => readCheckpoint(path),
       GapcamError,
       "it holds tensors but no description of a gapcam run",
     );
     await Deno.writeFile(path, bytes.subarray(0, bytes.length - 9));
-    await assertRejects(() => loadCheckpoint(path), GapcamError, path);
+    await assertRejects(() => readCheckpoint(path), GapcamError, path);
   }));
 
-Deno.test("saveCheckpoint() that fails leaves the checkpoint that is there", () =>
+Deno.test("writeCheckpoint() that fails leaves the checkpoint that is there", () =>
   withFile(async (path) => {
-    await saveCheckpoint(path, checkpoint());
+    await writeCheckpoint(path, checkpoint());
     const before = await Deno.readFile(path);
     const broken = checkpoint();
     broken.parameters.set("head.weight", {
       shape: [9],
       data: new Float32Array(1),
     });
-    await assertRejects(() => saveCheckpoint(path, broken), GapcamError);
+    await assertRejects(() => writeCheckpoint(path, broken), GapcamError);
     assertEquals(await Deno.readFile(path), before);
   }));
 

@@ -11,7 +11,7 @@ import {
   GapcamError,
   Network,
   openDevice,
-  openShapes,
+  shapesDataset,
   vgg,
 } from "../../mod.ts";
 
@@ -81,7 +81,7 @@ Deno.test("evaluate() counts every image once, a short last batch too", async ()
   using device = openDevice("cpu", { threads: 1 });
   const model = vgg([4, "M", 8], { classes: 10 });
   using network = new Network(device, model, { seed: 1 });
-  const shapes = openShapes("test", { size: 16, length: 23 });
+  const shapes = shapesDataset("test", { size: 16, length: 23 });
   const whole = await evaluate(network, shapes, { batchSize: 23 });
   const parts = await evaluate(network, shapes, { batchSize: 5 });
   assertEquals(whole.images, 23);
@@ -100,7 +100,7 @@ Deno.test("evaluate() stops when its signal is aborted", async () => {
   const done: number[] = [];
   await assertRejects(
     () =>
-      evaluate(network, openShapes("test", { size: 8, length: 20 }), {
+      evaluate(network, shapesDataset("test", { size: 8, length: 20 }), {
         batchSize: 5,
         signal: stop.signal,
         onProgress: (images) => {

@@ -12,21 +12,21 @@ import {
   evaluate,
   GapcamError,
   type Layer,
-  loadCheckpoint,
   Network,
   openDevice,
-  openShapes,
+  readCheckpoint,
   readRunLog,
-  saveCheckpoint,
+  shapesDataset,
   train,
   Trainer,
   type TrainingConfig,
   trainingConfig,
   type TrainOptions,
   vgg,
+  writeCheckpoint,
 } from "../../mod.ts";
 
-const SHAPES: Dataset = openShapes("train", { size: 16, length: 60 });
+const SHAPES: Dataset = shapesDataset("train", { size: 16, length: 60 });
 const MODEL = vgg([4, "M", 8], { classes: 10 });
 
 function configOf(overrides: Partial<TrainingConfig> = {}): TrainingConfig {
@@ -61,7 +61,7 @@ async function resume(
   folder: string,
   options: { config?: Partial<TrainingConfig>; model?: Layer } = {},
 ): Promise<Uint8Array> {
-  const checkpoint = await loadCheckpoint(
+  const checkpoint = await readCheckpoint(
     `${folder}/checkpoint.safetensors`,
     { optimiser: true },
   );
@@ -108,7 +108,7 @@ for (
         signal: stop.signal,
         onEpoch: () => stop.abort(),
       });
-      const cut = await loadCheckpoint(
+      const cut = await readCheckpoint(
         `${folder}/cut/checkpoint.safetensors`,
       );
       assertEquals(cut.progress.epoch, 1);
@@ -125,7 +125,7 @@ Deno.test("train() resumed in the middle of an epoch gives the bytes of an uncut
       signal: stop.signal,
       onStep: ({ totalSteps }) => totalSteps === 5 && stop.abort(),
     });
-    const cut = await loadCheckpoint(`${folder}/cut/checkpoint.safetensors`);
+    const cut = await readCheckpoint(`${folder}/cut/checkpoint.safetensors`);
     assertEquals(
       [cut.progress.epoch, cut.progress.batch, cut.progress.step],
       [1, 2, 5],
@@ -251,7 +251,7 @@ Deno.test("train() saves every so many steps, and resumes from there to the same
         run(`${folder}/cut`, {
           saveEvery: 2,
           onStep: async ({ totalSteps }) => {
-            const { progress } = await loadCheckpoint(path);
+            const { progress } = await readCheckpoint(path);
             if (progress.step !== saved.at(-1)) saved.push(progress.step);
             if (totalSteps === 5) throw fail;
           },
@@ -295,7 +295,7 @@ Deno.test("train() whose log cannot be written saves, says so and can be resumed
     } finally {
       Deno.FsFile.prototype.writeSync = writeSync;
     }
-    assertEquals((await loadCheckpoint(path)).progress.step, 2);
+    assertEquals((await readCheckpoint(path)).progress.step, 2);
     assertEquals(await resume(`${folder}/cut`), whole);
   }));
 
@@ -345,7 +345,7 @@ Deno.test("Trainer.create() rejects a model for other classes", async () => {
 Deno.test("Trainer.create() rejects the progress of a run on other data", () =>
   withFolder(async (folder) => {
     await run(`${folder}/run`);
-    const checkpoint: Checkpoint = await loadCheckpoint(
+    const checkpoint: Checkpoint = await readCheckpoint(
       `${folder}/run/checkpoint.safetensors`,
       { optimiser: true },
     );
@@ -353,20 +353,24 @@ Deno.test("Trainer.create() rejects the progress of a run on other data", () =>
     using network = new Network(device, MODEL);
     const error = await assertRejects(
       () =>
-        Trainer.create(network, openShapes("train", { size: 16, length: 40 }), {
-          config: configOf(),
-          progress: checkpoint.progress,
-        }),
+        Trainer.create(
+          network,
+          shapesDataset("train", { size: 16, length: 40 }),
+          {
+            config: configOf(),
+            progress: checkpoint.progress,
+          },
+        ),
       GapcamError,
     );
     assertStringIncludes(error.message, "Cannot go on training after 6 steps");
   }));
 
-Deno.test("loadCheckpoint() gives back what saveCheckpoint() wrote", () =>
+Deno.test("readCheckpoint() gives back what writeCheckpoint() wrote", () =>
   withFolder(async (folder) => {
     await run(`${folder}/run`, { modelName: "mine" });
     const path = `${folder}/run/checkpoint.safetensors`;
-    const checkpoint = await loadCheckpoint(path, { optimiser: true });
+    const checkpoint = await readCheckpoint(path, { optimiser: true });
     assertEquals(checkpoint.model, MODEL);
     assertEquals(checkpoint.modelName, "mine");
     assertEquals(checkpoint.classes, [...SHAPES.classes]);
@@ -378,12 +382,12 @@ Deno.test("loadCheckpoint() gives back what saveCheckpoint() wrote", () =>
       deviation: half,
     });
     assertEquals(checkpoint.optimiserState.size, 12);
-    await saveCheckpoint(`${folder}/again.safetensors`, checkpoint);
+    await writeCheckpoint(`${folder}/again.safetensors`, checkpoint);
     assertEquals(
       await Deno.readFile(`${folder}/again.safetensors`),
       await Deno.readFile(path),
     );
-    const network = await loadCheckpoint(path);
+    const network = await readCheckpoint(path);
     assertEquals(network.optimiserState.size, 0);
     assertEquals(network.parameters.size, 6);
   }));

@@ -6,7 +6,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
-import { openPytorch, readPytorch } from "../../src/weights/read_pytorch.ts";
+import { parsePytorch, readPytorch } from "../../src/weights/read_pytorch.ts";
 import { toHostTensor } from "../../src/weights/stored_tensor.ts";
 
 const FIXTURES = new URL("../fixtures/weights/", import.meta.url);
@@ -17,7 +17,7 @@ function fixture(name: string): string {
 
 async function refusal(name: string): Promise<string> {
   const error = await assertRejects(
-    () => openPytorch(fixture(name)),
+    () => readPytorch(fixture(name)),
     GapcamError,
   ) as GapcamError;
   assertEquals(error.code, "bad-data");
@@ -34,10 +34,10 @@ for (
     "deflated.pt",
   ]
 ) {
-  Deno.test(`openPytorch() reads every type and stride of ${name}`, async () => {
+  Deno.test(`readPytorch() reads every type and stride of ${name}`, async () => {
     const expected: Record<string, { shape: number[]; values: number[] }> = JSON
       .parse(await Deno.readTextFile(fixture("pytorch_types.json")));
-    const { tensors, notes } = await openPytorch(fixture(name));
+    const { tensors, notes } = await readPytorch(fixture(name));
     assertEquals(notes, []);
     assertEquals([...tensors.keys()], Object.keys(expected));
     for (const [key, { shape, values }] of Object.entries(expected)) {
@@ -48,16 +48,16 @@ for (
   });
 }
 
-Deno.test("openPytorch() takes tensors of an archive without a copy", async () => {
+Deno.test("readPytorch() takes tensors of an archive without a copy", async () => {
   const bytes = await Deno.readFile(fixture("protocol2.pt"));
-  const { tensors } = readPytorch(bytes);
+  const { tensors } = parsePytorch(bytes);
   assert(tensors.get("shared")!.bytes.buffer === bytes.buffer);
   assert(tensors.get("f32")!.bytes.buffer === bytes.buffer);
   assert(toHostTensor(tensors.get("f32")!).data.buffer === bytes.buffer);
 });
 
-Deno.test("openPytorch() reads types that have no storage class", async () => {
-  const { tensors } = await openPytorch(fixture("untyped.pt"));
+Deno.test("readPytorch() reads types that have no storage class", async () => {
+  const { tensors } = await readPytorch(fixture("untyped.pt"));
   assertEquals(
     toHostTensor(tensors.get("u16")!).data,
     new Float32Array([1, 65535]),
@@ -65,8 +65,8 @@ Deno.test("openPytorch() reads types that have no storage class", async () => {
   assertEquals(tensors.get("f8")!.dtype, "F8_E4M3");
 });
 
-Deno.test("openPytorch() finds the state dict of a data-parallel checkpoint", async () => {
-  const { tensors, notes } = await openPytorch(fixture("checkpoint.pt"));
+Deno.test("readPytorch() finds the state dict of a data-parallel checkpoint", async () => {
+  const { tensors, notes } = await readPytorch(fixture("checkpoint.pt"));
   assertEquals([...tensors.keys()], [
     "0.weight",
     "0.bias",
@@ -83,8 +83,8 @@ Deno.test("openPytorch() finds the state dict of a data-parallel checkpoint", as
   ]);
 });
 
-Deno.test("openPytorch() reads what Python 2 wrote", async () => {
-  const { tensors } = await openPytorch(fixture("python2.pt"));
+Deno.test("readPytorch() reads what Python 2 wrote", async () => {
+  const { tensors } = await readPytorch(fixture("python2.pt"));
   assertEquals(
     toHostTensor(tensors.get("weight")!).data,
     new Float32Array([1, 2]),
@@ -92,7 +92,7 @@ Deno.test("openPytorch() reads what Python 2 wrote", async () => {
 });
 
 for (const name of ["attack2.pt", "attack4.pt", "attack_legacy.pt"]) {
-  Deno.test(`openPytorch() refuses the call of os.system in ${name}`, async () => {
+  Deno.test(`readPytorch() refuses the call of os.system in ${name}`, async () => {
     // os.system is posix.system to Python, which is how the file says it.
     assertEquals(
       await refusal(name),
@@ -103,7 +103,7 @@ for (const name of ["attack2.pt", "attack4.pt", "attack_legacy.pt"]) {
   });
 }
 
-Deno.test("openPytorch() refuses a whole model by its class", async () => {
+Deno.test("readPytorch() refuses a whole model by its class", async () => {
   assertEquals(
     await refusal("whole_model.pt"),
     "Cannot read whole_model.pt: it calls " +
@@ -122,14 +122,14 @@ function legacy(pickle: string): Uint8Array {
 }
 
 function refusedPickle(pickle: string): string {
-  const error = assertThrows(() => readPytorch(legacy(pickle)), GapcamError);
+  const error = assertThrows(() => parsePytorch(legacy(pickle)), GapcamError);
   return (error as GapcamError).message.replace(
     "Cannot read PyTorch bytes: ",
     "",
   );
 }
 
-Deno.test("readPytorch() refuses names that merely look like PyTorch's", () => {
+Deno.test("parsePytorch() refuses names that merely look like PyTorch's", () => {
   for (
     const [module, name] of [
       ["builtins", "eval"],
@@ -146,7 +146,7 @@ Deno.test("readPytorch() refuses names that merely look like PyTorch's", () => {
   }
 });
 
-Deno.test("readPytorch() refuses opcodes that make objects or load extensions", () => {
+Deno.test("parsePytorch() refuses opcodes that make objects or load extensions", () => {
   const cases: [string, string][] = [
     ["(i__main__\nAttack\n.", "opcode 0x69 at byte"],
     ["\x82\x01.", "opcode 0x82 at byte"],
@@ -173,7 +173,7 @@ Deno.test("readPytorch() refuses opcodes that make objects or load extensions", 
   );
 });
 
-Deno.test("readPytorch() says what it found in place of a state dict", () => {
+Deno.test("parsePytorch() says what it found in place of a state dict", () => {
   assertEquals(
     refusedPickle("]."),
     "it holds a list, expected a state dict: tensors by name, or a checkpoint " +
@@ -186,7 +186,7 @@ Deno.test("readPytorch() says what it found in place of a state dict", () => {
   );
 });
 
-Deno.test("readPytorch() stays small where a pickle refers to itself", () => {
+Deno.test("parsePytorch() stays small where a pickle refers to itself", () => {
   // A dict that is its own state_dict.
   assert(
     refusedPickle("}q\x01X\x05\0\0\0modelh\x01s.").startsWith(
@@ -209,7 +209,7 @@ Deno.test("readPytorch() stays small where a pickle refers to itself", () => {
   );
 });
 
-Deno.test("readPytorch() refuses millions of values before they fill the memory", () => {
+Deno.test("parsePytorch() refuses millions of values before they fill the memory", () => {
   const many = "its pickle makes more than 1000000 values";
   const before = Deno.memoryUsage().heapUsed;
   for (const opcode of ["]", "}", ")", "N", "(", "N\x85"]) {
@@ -227,7 +227,7 @@ function tensorPickle(offset: string, sizes: string, strides: string): string {
     `${offset}${sizes}${strides}\x89}tRs.`;
 }
 
-Deno.test("readPytorch() refuses views beyond their storage", () => {
+Deno.test("parsePytorch() refuses views beyond their storage", () => {
   assertEquals(
     refusedPickle(tensorPickle("K\x01", "K\x02\x85", "K\x01\x85")),
     "it has a tensor [2] with strides [1] from element 1 on, and storage " +
@@ -248,19 +248,19 @@ Deno.test("readPytorch() refuses views beyond their storage", () => {
   );
 });
 
-Deno.test("readPytorch() refuses one value repeated a billion times", () => {
+Deno.test("parsePytorch() refuses one value repeated a billion times", () => {
   const found = refusedPickle(
     tensorPickle("K\x00", "J\x00\x00\x00\x40\x85", "K\x00\x85"),
   );
   assert(found.startsWith("its tensors repeat their values beyond "), found);
 });
 
-Deno.test("readPytorch() refuses a file that is cut short anywhere", async () => {
+Deno.test("parsePytorch() refuses a file that is cut short anywhere", async () => {
   for (const name of ["protocol2.pt", "legacy.pt"]) {
     const bytes = await Deno.readFile(fixture(name));
     for (let length = 0; length < bytes.length; length += 13) {
       assertThrows(
-        () => readPytorch(bytes.subarray(0, length)),
+        () => parsePytorch(bytes.subarray(0, length)),
         GapcamError,
         "Cannot read PyTorch bytes: ",
       );
@@ -268,9 +268,10 @@ Deno.test("readPytorch() refuses a file that is cut short anywhere", async () =>
   }
 });
 
-Deno.test("readPytorch() refuses what is no file of PyTorch's", () => {
+Deno.test("parsePytorch() refuses what is no file of PyTorch's", () => {
   const error = assertThrows(
-    () => readPytorch(new TextEncoder().encode("hello"), { name: "hello.pth" }),
+    () =>
+      parsePytorch(new TextEncoder().encode("hello"), { name: "hello.pth" }),
     GapcamError,
   ) as GapcamError;
   assertEquals(

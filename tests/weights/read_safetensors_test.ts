@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
 import {
-  openSafetensors,
+  parseSafetensors,
   readSafetensors,
 } from "../../src/weights/read_safetensors.ts";
 import { toHostTensor, toStateDict } from "../../src/weights/stored_tensor.ts";
@@ -26,7 +26,7 @@ function file(header: string, dataLength = 0): Uint8Array {
 }
 
 function refused(bytes: Uint8Array): string {
-  const error = assertThrows(() => readSafetensors(bytes), GapcamError);
+  const error = assertThrows(() => parseSafetensors(bytes), GapcamError);
   assertEquals(error.code, "bad-data");
   assert(error.message.startsWith("Cannot read safetensors bytes: "));
   return error.message.slice("Cannot read safetensors bytes: ".length);
@@ -34,11 +34,11 @@ function refused(bytes: Uint8Array): string {
 
 const ENTRY = '{"dtype":"F32","shape":[2],"data_offsets":[0,8]}';
 
-Deno.test("openSafetensors() reads every type as the format's library wrote it", async () => {
+Deno.test("readSafetensors() reads every type as the format's library wrote it", async () => {
   const path = new URL("all_types.safetensors", FIXTURES).pathname;
   const expected: Record<string, { shape: number[]; values: unknown[] }> = JSON
     .parse(await Deno.readTextFile(new URL("all_types.json", FIXTURES)));
-  const { tensors, metadata } = await openSafetensors(path);
+  const { tensors, metadata } = await readSafetensors(path);
   assertEquals(metadata, { format: "pt" });
   assertEquals(
     [...tensors.keys()].sort(),
@@ -62,7 +62,7 @@ function parseSpecial(text: string): number {
 
 Deno.test("toHostTensor() refuses 8-bit floats by name", async () => {
   const path = new URL("all_types.safetensors", FIXTURES).pathname;
-  const { tensors } = await openSafetensors(path);
+  const { tensors } = await readSafetensors(path);
   const error = assertThrows(() => toStateDict(tensors), GapcamError);
   assertEquals(error.code, "unsupported");
   assert(
@@ -72,10 +72,10 @@ Deno.test("toHostTensor() refuses 8-bit floats by name", async () => {
   );
 });
 
-Deno.test("readSafetensors() copies nothing that is aligned", () => {
+Deno.test("parseSafetensors() copies nothing that is aligned", () => {
   const data = new Float32Array([1, 2, 3]);
   const bytes = encodeSafetensors(new Map([["x", { shape: [3], data }]]));
-  const stored = readSafetensors(bytes).tensors.get("x")!;
+  const stored = parseSafetensors(bytes).tensors.get("x")!;
   assertStrictEquals(stored.bytes.buffer, bytes.buffer);
   const tensor = toHostTensor(stored);
   assertStrictEquals(tensor.data.buffer, bytes.buffer);
@@ -86,11 +86,11 @@ Deno.test("toHostTensor() copies what a foreign file left unaligned", () => {
   const bytes = file(`{"x":${ENTRY}} `, 8);
   new DataView(bytes.buffer).setFloat32(bytes.length - 4, 1.5, true);
   assert((bytes.length - 8) % 4 !== 0, "the case must be unaligned");
-  const tensor = toHostTensor(readSafetensors(bytes).tensors.get("x")!);
+  const tensor = toHostTensor(parseSafetensors(bytes).tensors.get("x")!);
   assertEquals(tensor.data, new Float32Array([0, 1.5]));
 });
 
-Deno.test("readSafetensors() reads 60 MB in less than 0.2 s", () => {
+Deno.test("parseSafetensors() reads 60 MB in less than 0.2 s", () => {
   const tensors = new Map(
     Array.from(
       { length: 60 },
@@ -105,25 +105,25 @@ Deno.test("readSafetensors() reads 60 MB in less than 0.2 s", () => {
   let fastest = Infinity;
   for (let i = 0; i < 3; i++) {
     const start = performance.now();
-    const state = toStateDict(readSafetensors(bytes).tensors);
+    const state = toStateDict(parseSafetensors(bytes).tensors);
     fastest = Math.min(fastest, performance.now() - start);
     assertEquals(state.size, 60);
   }
   assertLess(fastest, 200);
 });
 
-Deno.test("readSafetensors() takes names and metadata that JavaScript treats as special", () => {
+Deno.test("parseSafetensors() takes names and metadata that JavaScript treats as special", () => {
   const bytes = file(
     `{"__metadata__":{"__proto__":"a","constructor":"b"},"__proto__":${ENTRY}}`,
     8,
   );
-  const { tensors, metadata } = readSafetensors(bytes);
+  const { tensors, metadata } = parseSafetensors(bytes);
   assertEquals([...tensors.keys()], ["__proto__"]);
   assertEquals(Object.keys(metadata), ["__proto__", "constructor"]);
   assertStrictEquals(Object.getPrototypeOf(metadata), Object.prototype);
 });
 
-Deno.test("readSafetensors() refuses a file that is cut short", () => {
+Deno.test("parseSafetensors() refuses a file that is cut short", () => {
   assertEquals(
     refused(new Uint8Array(5)),
     "it has 5 bytes, expected at least 8",
@@ -134,7 +134,7 @@ Deno.test("readSafetensors() refuses a file that is cut short", () => {
   }
 });
 
-Deno.test("readSafetensors() refuses a header beyond its bound", () => {
+Deno.test("parseSafetensors() refuses a header beyond its bound", () => {
   const bytes = new Uint8Array(16);
   new DataView(bytes.buffer).setBigUint64(0, 100_000_001n, true);
   assertEquals(
@@ -143,7 +143,7 @@ Deno.test("readSafetensors() refuses a header beyond its bound", () => {
   );
 });
 
-Deno.test("readSafetensors() refuses overlaps, gaps and bytes left over", () => {
+Deno.test("parseSafetensors() refuses overlaps, gaps and bytes left over", () => {
   const at = (begin: number, end: number) =>
     `{"dtype":"F32","shape":[2],"data_offsets":[${begin},${end}]}`;
   assertEquals(
@@ -160,7 +160,7 @@ Deno.test("readSafetensors() refuses overlaps, gaps and bytes left over", () => 
   refused(file(`{"x":${at(0, 8)}}`, 7));
 });
 
-Deno.test("readSafetensors() refuses sizes that do not fit the shape", () => {
+Deno.test("parseSafetensors() refuses sizes that do not fit the shape", () => {
   const entry = (shape: string, end: number) =>
     file(`{"x":{"dtype":"F32","shape":${shape},"data_offsets":[0,${end}]}}`, 8);
   assertEquals(
@@ -171,7 +171,7 @@ Deno.test("readSafetensors() refuses sizes that do not fit the shape", () => {
   refused(entry(`[${Array(40).fill("9007199254740991").join()},0]`, 8));
 });
 
-Deno.test("readSafetensors() refuses malformed headers", () => {
+Deno.test("parseSafetensors() refuses malformed headers", () => {
   const cases: [string, string][] = [
     ["[]", 'its header does not begin with "{"'],
     [`{"x":${ENTRY},"x":${ENTRY}}`, 'its header has "x" twice'],
@@ -220,7 +220,7 @@ Deno.test("readSafetensors() refuses malformed headers", () => {
   }
 });
 
-Deno.test("readSafetensors() refuses headers of too many entries in time", () => {
+Deno.test("parseSafetensors() refuses headers of too many entries in time", () => {
   const empty = '{"dtype":"U8","shape":[0],"data_offsets":[0,0]}';
   const start = performance.now();
   const tensors = Array.from({ length: 60_000 }, (_, i) => `"${i}":${empty}`);
@@ -241,23 +241,23 @@ Deno.test("readSafetensors() refuses headers of too many entries in time", () =>
   assertLess(performance.now() - start, 10_000);
 });
 
-Deno.test("readSafetensors() refuses a header that is no UTF-8", () => {
+Deno.test("parseSafetensors() refuses a header that is no UTF-8", () => {
   const bytes = file('{"x', 0);
   bytes[9] = 0xff;
   assertEquals(refused(bytes), "its header is not UTF-8 text");
 });
 
-Deno.test("openSafetensors() says that a folder is no file", async () => {
+Deno.test("readSafetensors() says that a folder is no file", async () => {
   const error = await assertRejects(
-    () => openSafetensors("/tmp"),
+    () => readSafetensors("/tmp"),
     GapcamError,
   ) as GapcamError;
   assertEquals(error.message, "Cannot read /tmp: Is a directory");
 });
 
-Deno.test("openSafetensors() names a missing file", async () => {
+Deno.test("readSafetensors() names a missing file", async () => {
   const error = await assertRejects(
-    () => openSafetensors("/nonexistent/x.safetensors"),
+    () => readSafetensors("/nonexistent/x.safetensors"),
     GapcamError,
   );
   assertEquals(

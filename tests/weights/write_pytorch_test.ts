@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
-import { readPytorch } from "../../src/weights/read_pytorch.ts";
-import { openSafetensors } from "../../src/weights/read_safetensors.ts";
+import { parsePytorch } from "../../src/weights/read_pytorch.ts";
+import { readSafetensors } from "../../src/weights/read_safetensors.ts";
 import type { StoredTensor } from "../../src/weights/stored_tensor.ts";
 import { encodePytorch } from "../../src/weights/write_pytorch.ts";
 
@@ -10,7 +10,7 @@ const FIXTURES = new URL("../fixtures/weights/", import.meta.url);
 /** Every type that PyTorch has a storage for, from the safetensors fixture. */
 async function everyType(): Promise<Map<string, StoredTensor>> {
   const path = new URL("all_types.safetensors", FIXTURES).pathname;
-  const { tensors } = await openSafetensors(path);
+  const { tensors } = await readSafetensors(path);
   tensors.delete("f8");
   return tensors;
 }
@@ -21,9 +21,9 @@ Deno.test("encodePytorch() writes the bytes that PyTorch was seen to load", asyn
   assertEquals(encodePytorch(await everyType()), written);
 });
 
-Deno.test("encodePytorch() writes what readPytorch() reads", async () => {
+Deno.test("encodePytorch() writes what parsePytorch() reads", async () => {
   const tensors = await everyType();
-  const read = readPytorch(encodePytorch(tensors)).tensors;
+  const read = parsePytorch(encodePytorch(tensors)).tensors;
   assertEquals([...read.keys()], [...tensors.keys()]);
   for (const [name, tensor] of tensors) {
     assertEquals(read.get(name), tensor, name);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
 import {
-  openSafetensors,
+  parseSafetensors,
   readSafetensors,
 } from "../../src/weights/read_safetensors.ts";
 import {
@@ -40,7 +40,7 @@ function tensors(value: number): Map<string, HostTensor> {
 
 Deno.test("encodeSafetensors() writes the bytes of the format's own library", async () => {
   const bytes = await Deno.readFile(FIXTURE);
-  const { tensors, metadata } = readSafetensors(bytes);
+  const { tensors, metadata } = parseSafetensors(bytes);
   assertEquals(encodeSafetensors(tensors, metadata), bytes);
 });
 
@@ -58,7 +58,7 @@ Deno.test("encodeSafetensors() keeps text of any language and names like 1", () 
     ["1", { shape: [1], data: new Float32Array([1]) }],
     ['qu"ote\n', { dtype: "U8", shape: [3], bytes: new Uint8Array([1, 2, 3]) }],
   ]);
-  const file = readSafetensors(
+  const file = parseSafetensors(
     encodeSafetensors(state, { classes: '["Äpfel","猫"]' }),
   );
   assertEquals(file.metadata, { classes: '["Äpfel","猫"]' });
@@ -95,7 +95,7 @@ Deno.test("writeSafetensors() replaces a file and leaves nothing beside it", () 
     const path = `${folder}/model.safetensors`;
     await writeSafetensors(path, tensors(1));
     await writeSafetensors(path, tensors(5), { step: "7" });
-    const file = await openSafetensors(path);
+    const file = await readSafetensors(path);
     assertEquals(file.metadata, { step: "7" });
     assertEquals(
       await Deno.readFile(path),

@@ -11,7 +11,7 @@ import {
   BatchLoader,
   Network,
   openDevice,
-  openShapes,
+  shapesDataset,
   TrainingProgram,
   vgg,
   type VggStep,
@@ -43,7 +43,7 @@ async function losses(
   options: { precision: Precision; steps: number },
 ): Promise<{ losses: number[]; seconds: number }> {
   using device = openDevice(backend, { precision: options.precision });
-  const images = openShapes("train", {
+  const images = shapesDataset("train", {
     size,
     length: flags.small ? 64 : 1024,
   });

@@ -14,17 +14,17 @@ import type { Image } from "./image.ts";
  *
  * @example A file that is not there
  * ```ts
- * import { GapcamError, readImageFile } from "@gapcam/gapcam";
+ * import { GapcamError, readImage } from "@gapcam/gapcam";
  *
  * try {
- *   await readImageFile("no/such/photo.jpg");
+ *   await readImage("no/such/photo.jpg");
  *   throw new Error("not reached");
  * } catch (error) {
  *   if (!(error instanceof GapcamError) || error.code !== "not-found") throw error;
  * }
  * ```
  */
-export async function readImageFile(
+export async function readImage(
   path: string | URL,
   options: Omit<DecodeOptions, "source"> = {},
 ): Promise<Image> {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
-import { openShapes } from "../../src/data/shapes.ts";
+import { shapesDataset } from "../../src/data/shapes_dataset.ts";
 
 function hash(data: Uint8Array): string {
   let h = 0x811c9dc5;
@@ -8,18 +8,21 @@ function hash(data: Uint8Array): string {
   return (h >>> 0).toString(16);
 }
 
-Deno.test("openShapes() gives the same images for the same seed alone", async () => {
+Deno.test("shapesDataset() gives the same images for the same seed alone", async () => {
   const images = Array.from({ length: 4 }, () => new Uint8Array(3 * 96 * 96));
-  await openShapes("train", { seed: 5 }).read([123], images[0]!);
-  await openShapes("train", { seed: 5, length: 200 }).read([123], images[1]!);
-  await openShapes("train", { seed: 6 }).read([123], images[2]!);
-  await openShapes("test", { seed: 5 }).read([123], images[3]!);
+  await shapesDataset("train", { seed: 5 }).read([123], images[0]!);
+  await shapesDataset("train", { seed: 5, length: 200 }).read(
+    [123],
+    images[1]!,
+  );
+  await shapesDataset("train", { seed: 6 }).read([123], images[2]!);
+  await shapesDataset("test", { seed: 5 }).read([123], images[3]!);
   assertEquals(images[0], images[1]);
   assertEquals(new Set(images.map(hash)).size, 3);
 });
 
-Deno.test("openShapes() reads any order into place", async () => {
-  const dataset = openShapes("test", { size: 24 });
+Deno.test("shapesDataset() reads any order into place", async () => {
+  const dataset = shapesDataset("test", { size: 24 });
   const size = 3 * 24 * 24;
   const both = new Uint8Array(2 * size), one = new Uint8Array(size);
   await dataset.read([9, 4], both);
@@ -27,8 +30,8 @@ Deno.test("openShapes() reads any order into place", async () => {
   assertEquals(both.subarray(size), one);
 });
 
-Deno.test("openShapes() draws ten classes that differ in shape", async () => {
-  const dataset = openShapes("train", { size: 48, length: 1000 });
+Deno.test("shapesDataset() draws ten classes that differ in shape", async () => {
+  const dataset = shapesDataset("train", { size: 48, length: 1000 });
   assertEquals(dataset.classes.length, 10);
   assertEquals([...dataset.labels.subarray(8, 12)], [8, 9, 0, 1]);
   // Drawn pixels differ from the ground: every image has both, in amounts
@@ -45,7 +48,7 @@ Deno.test("openShapes() draws ten classes that differ in shape", async () => {
   }
 });
 
-Deno.test("openShapes() rejects numbers out of range", () => {
+Deno.test("shapesDataset() rejects numbers out of range", () => {
   for (
     const [options, message] of [
       [{ length: 0 }, "length is 0"],
@@ -54,9 +57,9 @@ Deno.test("openShapes() rejects numbers out of range", () => {
       [{ size: 2000 }, "size is 2000"],
     ] as const
   ) {
-    assertThrows(() => openShapes("train", options), GapcamError, message);
+    assertThrows(() => shapesDataset("train", options), GapcamError, message);
   }
-  const dataset = openShapes("test", { length: 5, size: 8 });
+  const dataset = shapesDataset("test", { length: 5, size: 8 });
   for (const index of [-1, 5, 0.5]) {
     assertThrows(
       () => dataset.read([index], new Uint8Array(192)),

@@ -3,8 +3,8 @@ import { kindOf } from "./_file_kind.ts";
 import { readBytes } from "./_read_bytes.ts";
 import type { WeightsFit } from "./_state_dict_search.ts";
 import { unwrapNames } from "./_wrappers.ts";
-import { isPytorch, readPytorch } from "./read_pytorch.ts";
-import { isSafetensors, readSafetensors } from "./read_safetensors.ts";
+import { isPytorch, parsePytorch } from "./read_pytorch.ts";
+import { isSafetensors, parseSafetensors } from "./read_safetensors.ts";
 import type { StoredTensor } from "./stored_tensor.ts";
 
 export type { WeightsFit };
@@ -21,8 +21,8 @@ export interface WeightsFile {
   readonly notes: string[];
 }
 
-/** Options of {@linkcode openWeights} and {@linkcode readWeights}. */
-export interface OpenWeightsOptions {
+/** Options of {@linkcode readWeights} and {@linkcode parseWeights}. */
+export interface WeightsOptions {
   /**
    * Which of several state dicts is wanted: the one for which this is greatest.
    * Default: the one with most names of layers' tensors.
@@ -38,29 +38,29 @@ export interface OpenWeightsOptions {
  * state dicts is wanted.
  * @returns Tensors; names of wrappers such as `module.` are taken out of theirs.
  * @throws {GapcamError} If it is neither format (the message says what it is),
- * or as {@linkcode readSafetensors} and {@linkcode readPytorch}.
+ * or as {@linkcode parseSafetensors} and {@linkcode parsePytorch}.
  *
  * @example Of two state dicts, the one that is wanted
  * ```ts
- * import { encodePytorch, readWeights } from "@gapcam/gapcam";
+ * import { encodePytorch, parseWeights } from "@gapcam/gapcam";
  *
  * const bias = { shape: [2], data: new Float32Array(2) };
  * const bytes = encodePytorch(new Map([["module.head.bias", bias]]));
- * const { format, tensors } = readWeights(bytes, {
+ * const { format, tensors } = parseWeights(bytes, {
  *   fit: (shapes) => shapes.has("head.bias") ? 1 : 0,
  * });
  * if (format !== "pytorch" || !tensors.has("head.bias")) throw new Error();
  * ```
  */
-export function readWeights(
+export function parseWeights(
   bytes: Uint8Array,
-  options: OpenWeightsOptions & { name?: string } = {},
+  options: WeightsOptions & { name?: string } = {},
 ): WeightsFile {
   if (isPytorch(bytes)) {
     return {
       format: "pytorch",
       metadata: {},
-      ...readPytorch(bytes, options),
+      ...parsePytorch(bytes, options),
     };
   }
   if (!isSafetensors(bytes)) {
@@ -70,7 +70,7 @@ export function readWeights(
         "expected safetensors or a file of torch.save",
     );
   }
-  const { metadata, tensors } = readSafetensors(bytes, options);
+  const { metadata, tensors } = parseSafetensors(bytes, options);
   // Our own names need no search, and a layer of ours may be called `module`.
   const renamed = "gapcam_version" in metadata
     ? { tensors, notes: [] }
@@ -83,26 +83,26 @@ export function readWeights(
  *
  * @param path Path of the file.
  * @param options Which of several state dicts is wanted.
- * @returns The same as {@linkcode readWeights}.
- * @throws {GapcamError} If there is no such file, or as {@linkcode readWeights}.
+ * @returns The same as {@linkcode parseWeights}.
+ * @throws {GapcamError} If there is no such file, or as {@linkcode parseWeights}.
  *
  * @example safetensors under another name
  * ```ts
- * import { openWeights, writeSafetensors } from "@gapcam/gapcam";
+ * import { readWeights, writeSafetensors } from "@gapcam/gapcam";
  *
  * const path = await Deno.makeTempFile({ suffix: ".pth" });
  * await writeSafetensors(
  *   path,
  *   new Map([["bias", { shape: [1], data: new Float32Array(1) }]]),
  * );
- * const { format, tensors } = await openWeights(path);
+ * const { format, tensors } = await readWeights(path);
  * if (format !== "safetensors" || !tensors.has("bias")) throw new Error();
  * await Deno.remove(path);
  * ```
  */
-export async function openWeights(
+export async function readWeights(
   path: string,
-  options: OpenWeightsOptions = {},
+  options: WeightsOptions = {},
 ): Promise<WeightsFile> {
-  return readWeights(await readBytes(path), { ...options, name: path });
+  return parseWeights(await readBytes(path), { ...options, name: path });
 }

@@ -1,28 +1,28 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
-import { readImageFile } from "../../src/image/read_image_file.ts";
+import { readImage } from "../../src/image/read_image.ts";
 import { jpegNamed } from "./_files.ts";
 
-Deno.test("readImageFile() reads a file whatever its name, and names it in errors", async () => {
+Deno.test("readImage() reads a file whatever its name, and names it in errors", async () => {
   const { file, expected } = jpegNamed("4:4:4");
   const folder = await Deno.makeTempDir();
   try {
     const path = `${folder}/photo.png`;
     await Deno.writeFile(path, file);
-    assertEquals((await readImageFile(path)).data, expected);
+    assertEquals((await readImage(path)).data, expected);
     await assertRejects(
-      () => readImageFile(path, { maxPixels: 10 }),
+      () => readImage(path, { maxPixels: 10 }),
       GapcamError,
       `Cannot read ${path}: found 29x37 pixels, expected at most 10 in all`,
     );
     const { code } = await assertRejects(
-      () => readImageFile(`${folder}/none.png`),
+      () => readImage(`${folder}/none.png`),
       GapcamError,
       `Cannot read ${folder}/none.png: no such file`,
     );
     assertEquals(code, "not-found");
     const folderError = await assertRejects(
-      () => readImageFile(folder),
+      () => readImage(folder),
       GapcamError,
       `Cannot read ${folder}: found a folder, expected a file`,
     );
@@ -33,7 +33,7 @@ Deno.test("readImageFile() reads a file whatever its name, and names it in error
 });
 
 Deno.test({
-  name: "readImageFile() waits for no pipe and reads no device",
+  name: "readImage() waits for no pipe and reads no device",
   ignore: Deno.build.os === "windows",
   fn: async () => {
     const folder = await Deno.makeTempDir();
@@ -48,7 +48,7 @@ Deno.test({
         ] as const
       ) {
         const { code } = await assertRejects(
-          () => readImageFile(path),
+          () => readImage(path),
           GapcamError,
           `Cannot read ${path}: found ${kind}, expected a file`,
         );

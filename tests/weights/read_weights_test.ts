@@ -4,9 +4,9 @@ import { initialise } from "../../src/nn/parameters.ts";
 import { vgg } from "../../src/models/vgg.ts";
 import { initialWeights } from "../../src/train/initial_weights.ts";
 import { mapVggWeights, vggFit } from "../../src/models/map_vgg_weights.ts";
-import { openWeights, readWeights } from "../../src/weights/open_weights.ts";
-import { readPytorch } from "../../src/weights/read_pytorch.ts";
-import { readSafetensors } from "../../src/weights/read_safetensors.ts";
+import { parseWeights, readWeights } from "../../src/weights/read_weights.ts";
+import { parsePytorch } from "../../src/weights/read_pytorch.ts";
+import { parseSafetensors } from "../../src/weights/read_safetensors.ts";
 import { recogniseVgg } from "../../src/models/recognise_vgg.ts";
 import type { HostTensor, StateDict } from "../../src/host_tensor.ts";
 import {
@@ -104,7 +104,7 @@ function assertSums(
 
 for (const [name, expected] of Object.entries(EXPECTED)) {
   Deno.test(`weights of ${name} get gapcam's names`, async () => {
-    const file = await openWeights(FOREIGN + name, { fit: vggFit(TRUNK) });
+    const file = await readWeights(FOREIGN + name, { fit: vggFit(TRUNK) });
     const mapped = mapVggWeights(file.tensors, TRUNK);
     assertSums(sumsOf(mapped.state), expected);
     assertEquals(
@@ -118,7 +118,7 @@ for (const [name, expected] of Object.entries(EXPECTED)) {
   });
 
   Deno.test(`training starts from ${name} as it is`, async () => {
-    const file = await openWeights(FOREIGN + name, { fit: vggFit() });
+    const file = await readWeights(FOREIGN + name, { fit: vggFit() });
     const batchNorm = "features.1.running_mean" in expected;
     const started = initialWeights(
       vgg(TRUNK, { classes: 4, batchNorm }),
@@ -134,16 +134,16 @@ for (const [name, expected] of Object.entries(EXPECTED)) {
   });
 }
 
-Deno.test("openWeights() goes by content: the format, whatever the name", async () => {
+Deno.test("readWeights() goes by content: the format, whatever the name", async () => {
   const format = async (name: string) =>
-    (await openWeights(FOREIGN + name)).format;
+    (await readWeights(FOREIGN + name)).format;
   assertEquals(await format("really_safetensors.pth"), "safetensors");
   assertEquals(await format("upper.SAFETENSORS"), "safetensors");
   assertEquals(await format("really_torch.safetensors"), "pytorch");
   assertEquals(await format("../legacy.pt"), "pytorch");
 });
 
-Deno.test("readWeights() says what a file is that holds no weights", () => {
+Deno.test("parseWeights() says what a file is that holds no weights", () => {
   const text = (start: string) => new TextEncoder().encode(start);
   const bytes = (start: string, length = 64) => {
     const result = new Uint8Array(length);
@@ -178,7 +178,7 @@ Deno.test("readWeights() says what a file is that holds no weights", () => {
   ];
   for (const [content, kind] of cases) {
     const error = assertThrows(
-      () => readWeights(content, { name: "file" }),
+      () => parseWeights(content, { name: "file" }),
       GapcamError,
     ) as Error;
     assertEquals(
@@ -190,7 +190,7 @@ Deno.test("readWeights() says what a file is that holds no weights", () => {
 });
 
 Deno.test("a tensor's elements are counted by its own type, not its storage's", async () => {
-  const { tensors } = await openWeights(`${FOREIGN}typed.pt`);
+  const { tensors } = await readWeights(`${FOREIGN}typed.pt`);
   const weight = tensors.get("weight")!;
   assertEquals([weight.dtype, weight.shape], ["F64", [5]]);
   // As torch.load has it: pairs of 32-bit floats read as 64-bit ones.
@@ -203,7 +203,7 @@ Deno.test("a tensor's elements are counted by its own type, not its storage's", 
     new Float32Array(pairs.subarray(1)),
   );
   const error = await assertRejects(
-    () => openWeights(`${FOREIGN}typed_over.pt`),
+    () => readWeights(`${FOREIGN}typed_over.pt`),
     GapcamError,
   ) as Error;
   assert(/has only 6$/.test(error.message), error.message);
@@ -221,11 +221,11 @@ Deno.test("a tensor of 8-bit floats is refused by name where it is needed", () =
   const bytes = encodeSafetensors(tensors, {});
   for (
     const use of [
-      () => mapVggWeights(readWeights(bytes).tensors, TRUNK),
+      () => mapVggWeights(parseWeights(bytes).tensors, TRUNK),
       () =>
         initialWeights(
           vgg(TRUNK, { classes: 4 }),
-          readWeights(bytes).tensors,
+          parseWeights(bytes).tensors,
         ),
     ]
   ) {
@@ -246,21 +246,21 @@ function withHeader(header: string): Uint8Array {
   return bytes;
 }
 
-Deno.test("readSafetensors() reads packed types that it cannot convert", () => {
+Deno.test("parseSafetensors() reads packed types that it cannot convert", () => {
   const header = '{"a":{"dtype":"F4","shape":[4],"data_offsets":[0,2]},' +
     '"b":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[2,5]}}';
   const bytes = new Uint8Array([...withHeader(header), 1, 2, 3, 4, 5]);
-  const { tensors } = readSafetensors(bytes);
+  const { tensors } = parseSafetensors(bytes);
   assertEquals(tensors.get("a")!.bytes.length, 2);
   assertEquals(tensors.get("b")!.bytes.length, 3);
 });
 
-Deno.test("readWeights() takes a header of 100 MB of spaces in a second", () => {
+Deno.test("parseWeights() takes a header of 100 MB of spaces in a second", () => {
   const start = performance.now();
   const bytes = withHeader(" ".repeat(50_000_000) + "{}");
-  assertEquals(readWeights(bytes).tensors.size, 0);
+  assertEquals(parseWeights(bytes).tensors.size, 0);
   const blank = withHeader(" ".repeat(100_000_000));
-  assertThrows(() => readWeights(blank), GapcamError);
+  assertThrows(() => parseWeights(blank), GapcamError);
   const seconds = (performance.now() - start) / 1000;
   assert(seconds < 4, `took ${seconds} s`);
 });
@@ -278,7 +278,7 @@ Deno.test("the search for a state dict stays small in a pickle that branches wit
   const refusal = (pickle: string) => {
     const start = performance.now();
     const error = assertThrows(
-      () => readPytorch(legacy(pickle), { fit: vggFit(TRUNK) }),
+      () => parsePytorch(legacy(pickle), { fit: vggFit(TRUNK) }),
       GapcamError,
     ) as Error;
     const seconds = (performance.now() - start) / 1000;

@@ -55,7 +55,7 @@ const SHAPES: Readonly<Record<string, Inside>> = {
 /** No shape reaches further from its centre than this (the triangle's corners). */
 const REACH = 1.2;
 
-/** Options of {@linkcode openShapes}. */
+/** Options of {@linkcode shapesDataset}. */
 export interface ShapesOptions {
   /** Number of images. Default: 4,000 for training, 1,000 for testing. */
   length?: number;
@@ -77,15 +77,15 @@ export interface ShapesOptions {
  *
  * @example
  * ```ts
- * import { openShapes } from "@gapcam/gapcam";
+ * import { shapesDataset } from "@gapcam/gapcam";
  *
- * const shapes = openShapes("train", { size: 32, length: 100 });
+ * const shapes = shapesDataset("train", { size: 32, length: 100 });
  * const image = new Uint8Array(32 * 32 * 3);
  * await shapes.read([7], image);
  * if (shapes.classes[shapes.labels[7]!] !== "crescent") throw new Error();
  * ```
  */
-export function openShapes(
+export function shapesDataset(
   split: "train" | "test",
   options: ShapesOptions = {},
 ): Dataset {
