@@ -12,14 +12,21 @@
 
 namespace gapcam {
 
+// x * slope; slope 0 gives 0 for infinity too, as PyTorch's ReLU does.
+GAPCAM_INLINE float below_zero(float x, float negative_slope) {
+  return negative_slope == 0.0f ? 0.0f : x * negative_slope;
+}
+
+// The larger of x and what x below zero becomes, since 0 <= slope <= 1. In this order NaN stays.
 GAPCAM_INLINE float leaky_relu(float x, float negative_slope) {
-  return x > 0.0f ? x : x * negative_slope;
+  const float low = below_zero(x, negative_slope);
+  return low > x ? low : x;
 }
 
 // Needs only the output: a positive slope keeps the sign, and for slope 0 an output of 0 has
-// gradient 0, as in PyTorch.
+// gradient 0, as in PyTorch. An output of NaN lets the gradient through.
 GAPCAM_INLINE float leaky_relu_gradient(float output, float d_output, float negative_slope) {
-  return output > 0.0f ? d_output : d_output * negative_slope;
+  return output <= 0.0f ? below_zero(d_output, negative_slope) : d_output;
 }
 
 // Where output pixel `index` samples the input when resizing `input` pixels to `output`
@@ -81,7 +88,8 @@ GAPCAM_INLINE float fold_bias(double factor, float convolution_bias, float mean,
 // Labels that count; -1 is left out, every other one makes the loss NaN.
 GAPCAM_INLINE bool label_counts(int label, int classes) { return label >= 0 && label < classes; }
 
-// The softmax cross-entropy of one row of logits whose label counts, and its first maximum.
+// The softmax cross-entropy of one row of logits whose label counts, and its first maximum; -1, no
+// class at all, where the softmax is not a number.
 GAPCAM_INLINE double cross_entropy_row(const float *row, int classes, int label, float smoothing,
                                        int *first_maximum) {
   int best = 0;
@@ -92,9 +100,11 @@ GAPCAM_INLINE double cross_entropy_row(const float *row, int classes, int label,
     mean += (double)row[c];
   }
   mean /= (double)classes;
-  *first_maximum = best;
-  return log(total) + (double)row[best] - (1.0 - (double)smoothing) * (double)row[label] -
-         (double)smoothing * mean;
+  *first_maximum = total == total ? best : -1;
+  const double loss =
+      log(total) + (double)row[best] - (1.0 - (double)smoothing) * (double)row[label];
+  // Without smoothing a logit of minus infinity costs nothing; 0 times it would be NaN.
+  return smoothing == 0.0f ? loss : loss - (double)smoothing * mean;
 }
 
 // Its gradient, times `scale`.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <dnnl.hpp>
+#include <limits>
 
 namespace gapcam::cpu::onednn {
 
@@ -86,7 +87,12 @@ inline dnnl::convolution_backward_weights::primitive_desc convolution_backward_w
 #endif
 }
 
+// For slope 0 oneDNN takes the maximum of a value and 0, which on x86 is 0 for NaN. With a slope
+// that counts as 0 where the primitive runs (see FlushDenormals) NaN times it stays NaN.
 inline void append_leaky_relu(dnnl::post_ops &operations, float negative_slope) {
+#if defined(__SSE__)
+  if (negative_slope == 0.0f) negative_slope = std::numeric_limits<float>::denorm_min();
+#endif
 #if DNNL_VERSION_MAJOR < 3
   operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, negative_slope, 0.0f);
 #else

@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "convolution.h"
 #include "error.h"
+#include "flush_denormals.h"
 #include "kernels.h"
 #include "onednn.h"
 #include "onednn_engine.h"
@@ -114,7 +116,7 @@ class OnednnConvolution : public Convolution {
           bias_memory_.set_data_handle(const_cast<float *>(a.bias));
           arguments.emplace(DNNL_ARG_BIAS, bias_memory_);
         }
-        primitive_.execute(onednn::stream(), arguments);
+        run_forward(arguments);
         left(destination_, scratch);
         if (separate_leaky()) {
           const auto count = static_cast<int64_t>(destination_.outside.get_size() / sizeof(float));
@@ -181,6 +183,13 @@ class OnednnConvolution : public Convolution {
 
   // oneDNN's Winograd takes no leaky ReLU.
   bool separate_leaky() const { return winograd_ && request_.negative_slope != 1.0f; }
+
+  // See onednn::append_leaky_relu.
+  void run_forward(const std::unordered_map<int, memory> &arguments) {
+    std::optional<FlushDenormals> flush;
+    if (request_.negative_slope == 0.0f && !separate_leaky()) flush.emplace();
+    primitive_.execute(onednn::stream(), arguments);
+  }
 
   bool has_bias() const { return request_.bias && request_.direction != Direction::backward_data; }
 

@@ -85,12 +85,20 @@ std::unique_ptr<Device> open_device(const DeviceOptions &options) {
 
 namespace cuda {
 
+namespace {
+
+// Change it when a graph of the same name computes anything else, so that old plans are forgotten.
+constexpr int graphs_version = 2;
+
+}  // namespace
+
 CudaDevice::CudaDevice(const DeviceOptions &options) : gpu_(std::make_shared<Gpu>(options)) {
   gpu_->set_ledger(ledger_);
   const Libraries &all = gpu_->libraries();
   target_ = std::make_unique<PlanTarget>(all, gpu_->cudnn());
-  const std::string key = format("%s %d cuDNN %zu driver %d", gpu_->name().c_str(),
-                                 gpu_->capability(), all.cudnn_version, all.driver_version);
+  const std::string key =
+      format("%s %d cuDNN %zu driver %d graphs %d", gpu_->name().c_str(), gpu_->capability(),
+             all.cudnn_version, all.driver_version, graphs_version);
   const size_t workspace_limit =
       std::min<size_t>(size_t{1} << 30, std::max<size_t>(gpu_->free_bytes() / 8, 1 << 20));
   planner_ = std::make_unique<Planner>(*target_, key, workspace_limit, plan_timer(gpu_));

@@ -204,6 +204,9 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
     made.set(cudnn::pointwise_mode, cudnn::type_pointwise_mode, &what);
     made.set(cudnn::pointwise_math_precision, cudnn::type_data_type, &compute);
     if (what != cudnn::pointwise_add) {
+      // By default NaN may become 0.
+      const cudnn::NanPropagation nan = cudnn::propagate_nan;
+      made.set(cudnn::pointwise_nan_propagation, cudnn::type_nan_propagation, &nan);
       const double clip = 0.0, slope = static_cast<double>(request.slope);
       made.set(cudnn::pointwise_relu_lower_clip, cudnn::type_double, &clip);
       made.set(cudnn::pointwise_relu_lower_clip_slope, cudnn::type_double, &slope);

@@ -36,11 +36,13 @@ function dimensions(array: Array64): [number, number, number, number] {
 }
 
 export function leakyRelu(input: Array64, slope: number): Computed<"input"> {
-  const output = input.data.map((x) => x > 0 ? x : x * slope);
+  /** As PyTorch's ReLU, slope 0 gives 0 for infinity too. */
+  const below = (x: number) => slope === 0 ? 0 : x * slope;
+  const output = input.data.map((x) => x < 0 ? below(x) : x);
   return {
     output: { shape: input.shape, data: output },
     backward: (dOutput) => ({
-      input: dOutput.map((d, i) => input.data[i]! > 0 ? d : d * slope),
+      input: dOutput.map((d, i) => input.data[i]! <= 0 ? below(d) : d),
     }),
   };
 }
@@ -125,7 +127,9 @@ export function maxPool2d(
       for (let x = column * stride - padding, j = 0; j < kernel; j++, x++) {
         if (y < 0 || y >= height || x < 0 || x >= width) continue;
         const at = (plane * height + y) * width + x;
-        if (best < 0 || input.data[at]! > input.data[best]!) best = at;
+        // NaN is larger than everything.
+        const value = input.data[at]!;
+        if (best < 0 || value > input.data[best]! || value !== value) best = at;
       }
     }
     chosen[o] = best;

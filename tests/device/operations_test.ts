@@ -219,6 +219,61 @@ for (const training of [true, false]) {
   );
 }
 
+deviceTest(
+  "batch_norm2d keeps its digits beside an outlier, wherever it lies",
+  async (device) => {
+    // Two images, a last part of one that is not whole, and channels off the blocks.
+    const shape = [2, 17, 23, 13] as const;
+    const pixels = 23 * 13;
+    const ones = new Float32Array(17).fill(1);
+    for (const deviations of [167, 595, -1e4]) {
+      for (const place of [0, 5, pixels - 1]) {
+        const data = uniform(shape, 1).map((x) => x * Math.sqrt(3) + 0.5);
+        for (let c = 0; c < 17; c++) data[c * pixels + place] = deviations;
+        const outlier = (i: number) => i < 17 * pixels && i % pixels === place;
+        const running = {
+          mean: new Float64Array(17),
+          variance: new Float64Array(17),
+        };
+        const options = { training: true, epsilon: 1e-5, momentum: 1 };
+        const { output: expected } = batchNorm2d(
+          array64(shape, data),
+          array64([17], ones),
+          array64([17]),
+          running,
+          options,
+        );
+        using input = device.tensor(shape, { data });
+        using weight = device.tensor([17], { data: ones });
+        using bias = device.tensor([17]);
+        using runningMean = device.tensor([17]);
+        using runningVariance = device.tensor([17]);
+        using program = device.program({ training: true });
+        const output = program.output(program.batchNorm2d(input, {
+          weight,
+          bias,
+          runningMean,
+          runningVariance,
+          ...options,
+        }));
+        await program.compile();
+        await program.run("forward");
+        const what = `${deviations} deviations at pixel ${place}`;
+        // The outlier itself would hide the others.
+        const rest = <T extends Float32Array | Float64Array>(values: T) =>
+          values.filter((_, i) => !outlier(i)) as T;
+        assertClose(rest(output.read()), rest(expected.data), what, 1e-6);
+        assertClose(
+          runningVariance.read(),
+          running.variance,
+          `${what}: variance`,
+          1e-6,
+        );
+      }
+    }
+  },
+);
+
 deviceTest("cross_entropy equals plain loops, with metrics", async (device) => {
   for (
     const [n, classes, smoothing] of [

@@ -28,6 +28,7 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
       "--filter",
       "cuda: ",
       "tests/device/operations_test.ts",
+      "tests/device/nan_test.ts",
     ], { GAPCAM_REQUIRE: "cuda" });
     assertEquals(code, 0, output);
     assertMatch(output, /ok \| \d\d+ passed \| 0 failed/);

@@ -14,7 +14,6 @@ constexpr int64_t lanes_max = 16;
 
 int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-double max_f64(double a, double b) { return a > b ? a : b; }
 
 // Calls body with the block known at compile time where it is 1, 8 or 16, so that inner loops
 // become one vector; Fixed<0> stands for any other.
@@ -48,9 +47,8 @@ struct Vector {
   static void store_bytes(const Integers &lanes, uint8_t *bytes) {
 #if defined(__AVX512F__)
     if constexpr (Block == 16) {
-      _mm_storeu_si128(
-          reinterpret_cast<__m128i *>(bytes),
-          _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<const __m512i &>(lanes)));
+      _mm_storeu_si128(reinterpret_cast<__m128i *>(bytes),
+                       _mm512_maskz_cvtepi32_epi8(0xffff, _mm512_loadu_si512(&lanes)));
       return;
     }
 #endif

@@ -74,6 +74,121 @@ void map_planes(const MapShape &s, Fixed fixed, float *y, const Body &body) {
   }
 }
 
+// Pixels whose moments are taken at once: twice through them while they are in the nearest cache.
+constexpr int64_t moment_pixels = 128;
+
+// Of `count` pixels of `lanes` channels, `step` apart: about the mean, and the sums of the
+// distances from it and of their squares.
+template <int64_t Block>
+void sum_distances(const float *x, int64_t step, int64_t lanes, int64_t count, float *middle,
+                   float *sum, float *squares) {
+  const float part = 1.0f / static_cast<float>(count);
+  if constexpr (Block == 8 || Block == 16) {
+    using Floats = typename Vector<Block>::Floats;
+    const auto *pixels = reinterpret_cast<const Floats *>(x);
+    // Four sums at a time, or each addition would wait for the one before.
+    constexpr int64_t ways = 4;
+    const int64_t even = count / ways * ways;
+    Floats sums[ways] = {}, more[ways] = {};
+    for (int64_t j = 0; j < even; j += ways) {
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < ways; k++) sums[k] += pixels[j + k];
+    }
+    for (int64_t j = even; j < count; j++) sums[0] += pixels[j];
+    const Floats mean = ((sums[0] + sums[1]) + (sums[2] + sums[3])) * part;
+#pragma GCC unroll 4
+    for (int64_t k = 0; k < ways; k++) sums[k] = Floats{};
+    for (int64_t j = 0; j < even; j += ways) {
+#pragma GCC unroll 4
+      for (int64_t k = 0; k < ways; k++) {
+        const Floats d = pixels[j + k] - mean;
+        sums[k] += d;
+        more[k] += d * d;
+      }
+    }
+    for (int64_t j = even; j < count; j++) {
+      const Floats d = pixels[j] - mean;
+      sums[0] += d;
+      more[0] += d * d;
+    }
+    *reinterpret_cast<Floats *>(middle) = mean;
+    *reinterpret_cast<Floats *>(sum) = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    *reinterpret_cast<Floats *>(squares) = (more[0] + more[1]) + (more[2] + more[3]);
+  } else {
+    for (int64_t l = 0; l < lanes; l++) {
+      float total = 0.0f, distances = 0.0f, more = 0.0f;
+#pragma omp simd reduction(+ : total)
+      for (int64_t j = 0; j < count; j++) total += x[j * step + l];
+      const float mean = total * part;
+#pragma omp simd reduction(+ : distances, more)
+      for (int64_t j = 0; j < count; j++) {
+        const float d = x[j * step + l] - mean;
+        distances += d;
+        more += d * d;
+      }
+      middle[l] = mean;
+      sum[l] = distances;
+      squares[l] = more;
+    }
+  }
+}
+
+// Means and sums of squared deviations of `count` values, to which those of `more` values are added
+// (Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983): no outlier, and
+// nothing else that a single shift would be taken from, costs digits.
+void add_moments(double &mean, double &squares, double count, double more_mean, double more_squares,
+                 double more) {
+  const double distance = more_mean - mean;
+  const double part = more / (count + more);
+  mean += distance * part;
+  squares += more_squares + distance * distance * count * part;
+}
+
+// Each plane's mean, and behind all of them its sum of squared deviations; as sum_planes.
+template <class Fixed>
+void plane_moments(const MapShape &s, Fixed fixed, const float *x, double *partial) {
+  const int64_t block = fixed.value ? fixed.value : s.block;
+  const int64_t planes = s.batch * s.blocks(), pixels = s.pixels();
+#pragma omp parallel for schedule(static) if (s.elements() >= worth_threads)
+  for (int64_t plane = 0; plane < planes; plane++) {
+    for (int64_t c = 0; c < block; c += fixed.value ? fixed.value : lanes_max) {
+      const int64_t lanes = fixed.value ? fixed.value : min(lanes_max, block - c);
+      double mean[lanes_max] = {}, squares[lanes_max] = {};
+      for (int64_t first = 0; first < pixels; first += moment_pixels) {
+        const int64_t count = min(moment_pixels, pixels - first);
+        alignas(64) float middle[lanes_max], sum[lanes_max], more[lanes_max];
+        sum_distances<Fixed::value>(x + (plane * pixels + first) * block + c, block, lanes, count,
+                                    middle, sum, more);
+        for (int64_t l = 0; l < lanes; l++) {
+          const double rest = static_cast<double>(sum[l]) / static_cast<double>(count);
+          add_moments(mean[l], squares[l], static_cast<double>(first), middle[l] + rest,
+                      more[l] - sum[l] * rest, static_cast<double>(count));
+        }
+      }
+      for (int64_t l = 0; l < lanes; l++) {
+        partial[plane * block + c + l] = mean[l];
+        partial[(planes + plane) * block + c + l] = squares[l];
+      }
+    }
+  }
+}
+
+// Each channel's mean, and behind all of them its sum of squared deviations, from plane_moments.
+void image_moments(const MapShape &s, const double *partial, double *total) {
+  const int64_t padded = s.blocks() * s.block;
+  const auto pixels = static_cast<double>(s.pixels());
+  for (int64_t c = 0; c < padded; c++) {
+    double mean = 0.0, squares = 0.0;
+    for (int64_t n = 0; n < s.batch; n++) {
+      add_moments(mean, squares, static_cast<double>(n) * pixels, partial[n * padded + c],
+                  partial[(s.batch + n) * padded + c], pixels);
+    }
+    total[c] = mean;
+    // Rounding may leave less than nothing of values that are all alike.
+    total[padded + c] = squares < 0.0 ? 0.0 : squares;
+  }
+}
+
 void batch_norm(const NormShape &shape, const float *x, const float *weight, const float *bias,
                 float *running_mean, float *running_variance, float *y, float *saved,
                 double *scratch) {
@@ -87,21 +202,11 @@ void batch_norm(const NormShape &shape, const float *x, const float *weight, con
   float *shift = factor + padded;
   with_block(s.block, [&](auto fixed) {
     if (shape.training) {
-      // In one pass: sums of distances from each channel's first pixel and of their squares. A
-      // value of the channel itself is near enough to the mean for the difference to be exact.
-      for (int64_t c = 0; c < padded; c++) {
-        shift[c] = x[c / s.block * s.pixels() * s.block + c % s.block];
-      }
-      sum_planes(s, fixed, partial, [=](int64_t at, int64_t c, float &sum, float &squares) {
-        const float d = x[at] - shift[c];
-        sum += d;
-        squares += d * d;
-      });
-      sum_images(s, partial, total);
+      plane_moments(s, fixed, x, partial);
+      image_moments(s, partial, total);
       for (int64_t c = 0; c < s.channels; c++) {
-        const double distance = total[c] / count;
-        mean[c] = static_cast<float>(shift[c] + distance);
-        const double squares = max_f64(total[padded + c] - distance * total[c], 0.0);
+        mean[c] = static_cast<float>(total[c]);
+        const double squares = total[padded + c];
         inverse[c] = static_cast<float>(1.0 / __builtin_sqrt(squares / count + shape.epsilon));
         running_mean[c] += shape.momentum * (mean[c] - running_mean[c]);
         const float unbiased = static_cast<float>(squares / (count - 1.0));

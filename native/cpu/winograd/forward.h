@@ -185,12 +185,12 @@ GAPCAM_ALWAYS_INLINE void transform_rows(const float *in, int64_t step,
 
 template <class L>
 GAPCAM_ALWAYS_INLINE void activate(typename L::Vector (&y)[4], typename L::Vector bias,
-                                   typename L::Vector slope) {
+                                   const Slope<L> &slope) {
 #pragma GCC unroll 4
   for (int j = 0; j < 4; j++) {
     y[j] += bias;
     // The larger of the two, since 0 <= slope <= 1; in this order NaN and infinity survive.
-    const typename L::Vector low = y[j] * slope;
+    const typename L::Vector low = slope.below_zero(y[j]);
     y[j] = low > y[j] ? low : y[j];
   }
 }
@@ -210,7 +210,7 @@ void transform_products(const Plan &plan, const float *products, int64_t first_b
   using Vector = typename L::Vector;
   constexpr int64_t width = L::width;
   const Side &side = plan.destination;
-  const Vector slope = L::broadcast(target.slope);
+  const Slope<L> slope(target.slope);
   const int64_t row_step = side.width * width;
   for (int64_t k = 0; k < blocks; k++) {
     const int64_t block = first_block + k;

@@ -69,7 +69,8 @@ __attribute__((noinline)) void read_full(const Map &map, int64_t block, const Pl
   using Vector = typename L::Vector;
   constexpr int64_t width = L::width;
   const Side &side = map.side;
-  const Vector zero{}, slope = L::broadcast(map.slope);
+  const Vector zero{};
+  const Slope<L> slope(map.slope);
   const int64_t row_step = side.width * width;
   const float *data = map.data + offset_of<L>(side, block, place);
   const float *sign = map.sign ? map.sign + offset_of<L>(side, block, place) : nullptr;
@@ -78,7 +79,7 @@ __attribute__((noinline)) void read_full(const Map &map, int64_t block, const Pl
 #pragma GCC unroll 6
       for (int j = 0; j < Size; j++) {
         const Vector d = L::load(data + j * width);
-        L::store(local + j * width, L::load(sign + j * width) > zero ? d : d * slope);
+        L::store(local + j * width, L::load(sign + j * width) <= zero ? slope.below_zero(d) : d);
       }
     }
     return;
@@ -90,7 +91,7 @@ __attribute__((noinline)) void read_full(const Map &map, int64_t block, const Pl
       Vector d = zero;
       if (y >= 0 && y < side.height && x >= 0 && x < side.width) {
         d = L::load(data + i * row_step + j * width);
-        if (sign) d = L::load(sign + i * row_step + j * width) > zero ? d : d * slope;
+        if (sign) d = L::load(sign + i * row_step + j * width) <= zero ? slope.below_zero(d) : d;
       }
       L::store(local + (i * Size + j) * width, d);
     }
@@ -107,7 +108,8 @@ __attribute__((noinline)) void read_pooled(const Map &map, int64_t block, const 
   constexpr int windows_y = (Size + OddY + 1) / 2, windows_x = (Size + OddX + 1) / 2;
   const int64_t height = map.side.height / 2, pooled_width = map.side.width / 2;
   const int64_t first_y = (place.y - OddY) / 2, first_x = (place.x - OddX) / 2;
-  const Vector zero{}, slope = L::broadcast(map.slope);
+  const Vector zero{};
+  const Slope<L> slope(map.slope);
   const int64_t offset =
       (((place.image * map.side.blocks + block) * height + first_y) * pooled_width + first_x) *
       width;
@@ -124,7 +126,7 @@ __attribute__((noinline)) void read_pooled(const Map &map, int64_t block, const 
       if (!covered && (first_x + j < 0 || first_x + j >= pooled_width)) continue;
       const int64_t at = offset + (i * pooled_width + j) * width;
       Vector d = L::load(map.data + at);
-      if (map.sign) d = L::load(map.sign + at) > zero ? d : d * slope;
+      if (map.sign) d = L::load(map.sign + at) <= zero ? slope.below_zero(d) : d;
       const typename L::Integers chosen = L::load_bytes(map.argmax + at);
 #pragma GCC unroll 4
       for (int q = 0; q < 4; q++) {

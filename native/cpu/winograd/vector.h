@@ -90,6 +90,17 @@ struct Lanes {
   }
 };
 
+// The slope of a leaky ReLU below zero; as in elementwise.h, slope 0 gives 0 for infinity too.
+template <class L>
+struct Slope {
+  typename L::Vector factor;
+  typename L::Integers mask;
+  explicit Slope(float slope) : factor(L::broadcast(slope)), mask(factor != typename L::Vector{}) {}
+  GAPCAM_ALWAYS_INLINE typename L::Vector below_zero(typename L::Vector x) const {
+    return L::where(mask, x * factor);
+  }
+};
+
 // Past the caches, for what is written whole lines at a time and read long after: a line that is
 // not there would be fetched first, only to be overwritten.
 template <class L>

@@ -122,6 +122,7 @@ GAPCAM_TYPE(double, DOUBLE);
 GAPCAM_TYPE(void_pointer, VOID_PTR);
 GAPCAM_TYPE(convolution_mode, CONVOLUTION_MODE);
 GAPCAM_TYPE(heuristic_mode, HEUR_MODE);
+GAPCAM_TYPE(nan_propagation, NAN_PROPOGATION);
 GAPCAM_TYPE(numerical_note, NUMERICAL_NOTE);
 GAPCAM_TYPE(pointwise_mode, POINTWISE_MODE);
 GAPCAM_TYPE(descriptor, BACKEND_DESCRIPTOR);
@@ -131,6 +132,7 @@ GAPCAM_TYPE(char, CHAR);
 #define GAPCAM_ATTRIBUTE(ours, theirs) GAPCAM_EQUAL(cudnn::ours, CUDNN_ATTR_##theirs)
 GAPCAM_ATTRIBUTE(pointwise_mode, POINTWISE_MODE);
 GAPCAM_ATTRIBUTE(pointwise_math_precision, POINTWISE_MATH_PREC);
+GAPCAM_ATTRIBUTE(pointwise_nan_propagation, POINTWISE_NAN_PROPAGATION);
 GAPCAM_ATTRIBUTE(pointwise_relu_lower_clip, POINTWISE_RELU_LOWER_CLIP);
 GAPCAM_ATTRIBUTE(pointwise_relu_lower_clip_slope, POINTWISE_RELU_LOWER_CLIP_SLOPE);
 GAPCAM_ATTRIBUTE(convolution_compute_type, CONVOLUTION_COMP_TYPE);
@@ -200,6 +202,7 @@ GAPCAM_EQUAL(cudnn::heuristic_a, CUDNN_HEUR_MODE_A);
 GAPCAM_EQUAL(cudnn::pointwise_add, CUDNN_POINTWISE_ADD);
 GAPCAM_EQUAL(cudnn::pointwise_relu_forward, CUDNN_POINTWISE_RELU_FWD);
 GAPCAM_EQUAL(cudnn::pointwise_relu_backward, CUDNN_POINTWISE_RELU_BWD);
+GAPCAM_EQUAL(cudnn::propagate_nan, CUDNN_PROPAGATE_NAN);
 GAPCAM_EQUAL(cudnn::note_tensor_core, CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
 GAPCAM_EQUAL(cudnn::note_down_convert_inputs, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS);
 GAPCAM_EQUAL(cudnn::note_reduced_precision_reduction,

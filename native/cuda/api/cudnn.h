@@ -40,6 +40,7 @@ enum AttributeType : int32_t {
   type_void_pointer = 6,
   type_convolution_mode = 7,
   type_heuristic_mode = 8,
+  type_nan_propagation = 10,
   type_numerical_note = 11,
   type_pointwise_mode = 14,
   type_descriptor = 15,
@@ -50,6 +51,7 @@ enum AttributeType : int32_t {
 enum AttributeName : int32_t {
   pointwise_mode = 0,
   pointwise_math_precision = 1,
+  pointwise_nan_propagation = 2,
   pointwise_relu_lower_clip = 3,
   pointwise_relu_lower_clip_slope = 5,
   convolution_compute_type = 100,
@@ -118,6 +120,7 @@ enum PointwiseMode : int32_t {
   pointwise_relu_forward = 100,
   pointwise_relu_backward = 200
 };
+enum NanPropagation : int32_t { propagate_nan = 1 };
 enum NumericalNote : int32_t {
   note_tensor_core = 0,
   note_down_convert_inputs = 1,

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "elementwise.h"
 #include "sim.h"
 
 namespace gapcam::cuda::cudnn {
@@ -262,6 +263,9 @@ void run_operation(const Object &o, Values &values) {
   }
   const Object &pointwise = o.reference(operation_pointwise);
   const auto slope = static_cast<float>(pointwise.value<double>(pointwise_relu_lower_clip_slope));
+  const bool keeps_nan =
+      pointwise.has(pointwise_nan_propagation) &&
+      pointwise.value<NanPropagation>(pointwise_nan_propagation) == propagate_nan;
   const Tensor x = tensor_of(o.reference(operation_pointwise_x));
   const auto &xs = values.read(x);
   std::vector<float> made(xs.size());
@@ -275,11 +279,17 @@ void run_operation(const Object &o, Values &values) {
       break;
     }
     case pointwise_relu_forward:
-      for (size_t i = 0; i < made.size(); i++) made[i] = xs[i] > 0.0f ? xs[i] : slope * xs[i];
+      for (size_t i = 0; i < made.size(); i++) {
+        // As cuDNN may, unless it was told not to.
+        const bool lost = xs[i] != xs[i] && !keeps_nan;
+        made[i] = lost ? 0.0f : gapcam::leaky_relu(xs[i], slope);
+      }
       break;
     case pointwise_relu_backward: {
       const auto &ds = values.read(tensor_of(o.reference(operation_pointwise_dy)));
-      for (size_t i = 0; i < made.size(); i++) made[i] = xs[i] > 0.0f ? ds[i] : slope * ds[i];
+      for (size_t i = 0; i < made.size(); i++) {
+        made[i] = gapcam::leaky_relu_gradient(xs[i], ds[i], slope);
+      }
       values.write(tensor_of(o.reference(operation_pointwise_dx)), std::move(made));
       return;
     }
