@@ -97,9 +97,8 @@ class Convolution {
 // kernel with stride 1, layouts it knows, and an instruction set that it was built for.
 std::unique_ptr<Convolution> create_winograd_convolution(const ConvolutionRequest &request);
 
-// oneDNN's; `winograd` asks for its Winograd algorithm, null where it has none.
-std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest &request,
-                                                       bool winograd);
+// oneDNN's, direct. Null where it has none.
+std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest &request);
 
 // The fastest for the request, timed once per process or remembered from an earlier one.
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request);

@@ -6,7 +6,6 @@
 #include "convolution.h"
 #include "error.h"
 #include "flush_denormals.h"
-#include "kernels.h"
 #include "onednn.h"
 #include "onednn_engine.h"
 
@@ -50,9 +49,8 @@ constexpr size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 class OnednnConvolution : public Convolution {
  public:
   // False: the library has nothing for it.
-  bool create(const ConvolutionRequest &request, bool winograd) {
+  bool create(const ConvolutionRequest &request) {
     request_ = request;
-    winograd_ = winograd;
     const ConvolutionShape &s = request.shape;
     const auto f32 = memory::data_type::f32;
     // What bf16 multiplies: maps and weights that enter; what leaves stays f32.
@@ -65,7 +63,7 @@ class OnednnConvolution : public Convolution {
     // The program's layouts first; then what the library likes best, then plain, for shapes where
     // it has nothing better than loops.
     int best = -1;
-    for (int attempt = 0; attempt < (winograd ? 2 : 3) && best < 2; attempt++) {
+    for (int attempt = 0; attempt < 3 && best < 2; attempt++) {
       const auto d = description(attempt, source_type, weights_type, destination_type);
       // The hint that backward needs has the types of a forward pass.
       const auto hint = description(attempt, low, low, f32);
@@ -118,10 +116,6 @@ class OnednnConvolution : public Convolution {
         }
         run_forward(arguments);
         left(destination_, scratch);
-        if (separate_leaky()) {
-          const auto count = static_cast<int64_t>(destination_.outside.get_size() / sizeof(float));
-          kernels().leaky_relu(a.output, a.output, count, request_.negative_slope);
-        }
         break;
       case Direction::backward_data:
         enter(destination_, a.d_output, scratch);
@@ -166,8 +160,6 @@ class OnednnConvolution : public Convolution {
       return map_descriptor(shape, attempt == 2 ? Layout{} : wanted, type);
     };
     ConvolutionDescription d;
-    d.algorithm =
-        winograd_ ? dnnl::algorithm::convolution_winograd : dnnl::algorithm::convolution_direct;
     d.source = map(request_.input, {s.batch, s.inputs, s.height, s.width}, source);
     d.destination =
         map(request_.output, {s.batch, s.outputs, s.output_height, s.output_width}, destination);
@@ -181,13 +173,10 @@ class OnednnConvolution : public Convolution {
     return d;
   }
 
-  // oneDNN's Winograd takes no leaky ReLU.
-  bool separate_leaky() const { return winograd_ && request_.negative_slope != 1.0f; }
-
   // See onednn::append_leaky_relu.
   void run_forward(const std::unordered_map<int, memory> &arguments) {
     std::optional<FlushDenormals> flush;
-    if (request_.negative_slope == 0.0f && !separate_leaky()) flush.emplace();
+    if (request_.negative_slope == 0.0f) flush.emplace();
     primitive_.execute(onednn::stream(), arguments);
   }
 
@@ -200,8 +189,7 @@ class OnednnConvolution : public Convolution {
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     dnnl::primitive_attr hint_attributes = attributes;
-    if (request_.direction == Direction::forward && request_.negative_slope != 1.0f &&
-        !separate_leaky()) {
+    if (request_.direction == Direction::forward && request_.negative_slope != 1.0f) {
       dnnl::post_ops operations;
       onednn::append_leaky_relu(operations, request_.negative_slope);
       attributes.set_post_ops(operations);
@@ -247,7 +235,7 @@ class OnednnConvolution : public Convolution {
       primitive_ = dnnl::convolution_backward_weights(pd);
       return found;
     } catch (const dnnl::error &error) {
-      // 2.x throws for a winograd algorithm that it does not have.
+      // 2.x throws for what it does not have.
       if (error.status == dnnl_unimplemented || error.status == dnnl_invalid_arguments) return -1;
       throw;
     }
@@ -329,7 +317,6 @@ class OnednnConvolution : public Convolution {
   }
 
   ConvolutionRequest request_;
-  bool winograd_ = false;
   std::string implementation_;
   dnnl::primitive primitive_;
   Operand source_, weights_, destination_;
@@ -340,10 +327,9 @@ class OnednnConvolution : public Convolution {
 
 }  // namespace
 
-std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest &request,
-                                                       bool winograd) {
+std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest &request) {
   auto convolution = std::make_unique<OnednnConvolution>();
-  if (!convolution->create(request, winograd)) return nullptr;
+  if (!convolution->create(request)) return nullptr;
   return convolution;
 }
 

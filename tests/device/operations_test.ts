@@ -471,6 +471,39 @@ deviceTest(
 );
 
 deviceTest(
+  "taps that meet nothing but padding have a gradient of exactly 0",
+  async (device) => {
+    for (
+      const [height, width, zeros] of [
+        [1, 8, [0, 1, 2, 6, 7, 8]],
+        [8, 1, [0, 2, 3, 5, 6, 8]],
+        [1, 1, [0, 1, 2, 3, 5, 6, 7, 8]],
+        [2, 2, []],
+      ] as const
+    ) {
+      const shape = [4, 16, height, width];
+      using input = device.tensor(shape, { data: uniform(shape, 1) });
+      using weight = device.tensor([16, 16, 3, 3]);
+      using program = device.program({ training: true });
+      const output = program.output(
+        program.conv2d(input, weight, { padding: 1 }),
+      );
+      using outputGradient = device.tensor(shape, { data: uniform(shape, 2) });
+      const [gradient] = program.backward(output, [weight], { outputGradient });
+      await program.compile();
+      await program.run("forward", "backward");
+      gradient!.read().forEach((value, i) =>
+        assertEquals(
+          value === 0,
+          (zeros as readonly number[]).includes(i % 9),
+          `${height} x ${width}, tap ${i % 9}: ${value}`,
+        )
+      );
+    }
+  },
+);
+
+deviceTest(
   "an inference program follows parameters that change after compiling",
   async (device) => {
     const shape = [2, 5, 6, 6];

@@ -135,7 +135,7 @@ int32_t gapcam_program_max_pool2d(gapcam_handle program, gapcam_handle input, in
         recorder.window_count(in[2], kernel_height, stride_height, padding_height, "height");
     const int64_t columns =
         recorder.window_count(in[3], kernel_width, stride_width, padding_width, "width");
-    recorder.check(2 * padding_height <= kernel_height && 2 * padding_width <= kernel_width,
+    recorder.check(padding_height <= kernel_height / 2 && padding_width <= kernel_width / 2,
                    format("padding must be at most half the kernel, found %d x %d and %d x %d",
                           padding_height, padding_width, kernel_height, kernel_width),
                    GAPCAM_INVALID_ARGUMENT);

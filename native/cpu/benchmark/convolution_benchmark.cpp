@@ -244,7 +244,7 @@ void time_layer(const Layer &layer, const Options &options, Sum (&sums)[3]) {
       request.pool = c == 0 && layer.pooled;
       request.keep_output = !request.pool;
       candidates[c].convolution =
-          c < 2 ? create_winograd_convolution(request) : create_onednn_convolution(request, false);
+          c < 2 ? create_winograd_convolution(request) : create_onednn_convolution(request);
       if (!candidates[c].convolution) {
         std::printf("A convolution is missing on this machine\n");
         std::exit(1);

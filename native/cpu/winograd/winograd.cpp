@@ -79,7 +79,23 @@ std::unique_ptr<Convolution> create(const ConvolutionRequest &request, const Tab
 
 }  // namespace winograd
 
+namespace {
+
+// Whether a tap meets nothing but padding along one direction, so that its gradient is exactly 0:
+// the differences of sums that the transforms take would leave a rest of rounding in its place.
+bool meets_only_padding(int64_t input, int64_t output, int padding) {
+  return output - 1 < padding || input - 1 < 2 - padding;
+}
+
+}  // namespace
+
 std::unique_ptr<Convolution> create_winograd_convolution(const ConvolutionRequest &request) {
+  const ConvolutionShape &s = request.shape;
+  if (request.direction == Direction::backward_filter &&
+      (meets_only_padding(s.height, s.output_height, s.padding_height) ||
+       meets_only_padding(s.width, s.output_width, s.padding_width))) {
+    return nullptr;
+  }
   return winograd::create(request, winograd::find_table(instruction_set(), request.output.block));
 }
 
