@@ -7,12 +7,9 @@
 import { GapcamError } from "../src/error.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { DATASET_NAMES } from "../src/data/open_dataset.ts";
-import {
-  type Device,
-  type DeviceKind,
-  openDevice,
-  type Precision,
-} from "../src/device/device.ts";
+import type { Device } from "../src/device/device.ts";
+import type { DeviceKind, Precision } from "../src/device/device_options.ts";
+import { openDevice } from "../src/device/open_device.ts";
 import { Network } from "../src/nn/network.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import type { Flag, FlagValues } from "./_command.ts";

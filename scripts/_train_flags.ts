@@ -1,5 +1,5 @@
 import { DATASET_NAMES } from "../src/data/open_dataset.ts";
-import { MOST_THREADS } from "../src/device/device.ts";
+import { MOST_THREADS } from "../src/device/device_options.ts";
 import {
   DATASET_DEFAULTS,
   PRESETS,

@@ -11,13 +11,11 @@
 
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
-import {
-  describeBackend,
-  GapcamError,
-  parseModel,
-  type ProgramStep,
-} from "../mod.ts";
-import { MOST_THREADS } from "../src/device/device.ts";
+import { GapcamError } from "../mod.ts";
+import { describeBackend } from "../src/device/open_device.ts";
+import { type ProgramStep } from "../src/device/program.ts";
+import { parseModel } from "../src/models/model_config.ts";
+import { MOST_THREADS } from "../src/device/device_options.ts";
 import { runCommand } from "./_command.ts";
 import { Worker } from "./bench/_protocol.ts";
 import { printReport, type Rates } from "./bench/_report.ts";

@@ -116,13 +116,23 @@ await runCommand({
     signal: interrupt.signal,
   }).catch((error) => {
     if (interrupt.signal.aborted) return undefined;
-    throw error;
+    throw withFlag(error);
   }).finally(() => display.finish());
   if (!result) return interrupt.code;
   const { folder, fetched } = result;
   report(name, folder, fetched ? "is now" : "was already");
   return 0;
 });
+
+/** An error that advises a mirror, with the flag that names one. */
+function withFlag(error: unknown): unknown {
+  if (
+    !(error instanceof GapcamError) || !error.message.endsWith("take a mirror")
+  ) return error;
+  return new GapcamError(error.code, `${error.message} with --url`, {
+    cause: error,
+  });
+}
 
 /** Opens what is there and says how much it is. */
 function report(name: string, folder: string, state: string): void {

@@ -4,12 +4,9 @@
  * @module
  */
 
-import {
-  describeBackend,
-  openDevice,
-  type Precision,
-  PRECISIONS,
-} from "../src/device/device.ts";
+import { type Precision, PRECISIONS } from "../src/device/device_options.ts";
+import { describeBackend, openDevice } from "../src/device/open_device.ts";
+import type { CudaDescription } from "../src/device/descriptions.ts";
 import { libraryFolder } from "../src/device/_library.ts";
 import { ABI_VERSION } from "../src/device/_symbols.ts";
 import {
@@ -37,23 +34,7 @@ interface Finding {
   /** What was found, or what to do. */
   detail: string;
   /** All that is known, for `--verbose`. */
-  more?: Record<string, unknown>;
-}
-
-/** A library of NVIDIA's, as the CUDA library describes it. */
-interface Library {
-  name: string;
-  path?: string;
-  version?: string;
-  problem?: string;
-}
-
-/** How a convolution runs, as a device describes it. */
-interface PlannedConvolution {
-  graph: string;
-  algorithm: string;
-  /** Why it is not the one that was wanted. */
-  reason?: string;
+  more?: object;
 }
 
 /** Data sets that are not fetched: one is made, the other is the user's own. */
@@ -129,7 +110,7 @@ function cpu(): Finding[] {
           `${described.processors} processors`,
         more: described,
       },
-      cache(String(described.cacheFolder)),
+      cache(described.cacheFolder),
     ];
   } catch (error) {
     return [{ name: "CPU library", found: false, detail: sentence(error) }];
@@ -171,20 +152,18 @@ function dataset(name: DatasetName): Finding {
 
 /** The first GPU, and the libraries that it is used through. */
 function gpu(): Finding[] {
-  let backend: Record<string, unknown> = {};
+  let backend: CudaDescription | undefined;
   try {
     backend = describeBackend("cuda");
     using device = openDevice("cuda");
     const { name, computeCapability, bytes, index } = device.describe();
-    const devices = backend.devices as unknown[];
-    const which = devices.length > 1
-      ? `, number ${index} of ${devices.length}`
-      : "";
+    const { length } = backend.devices;
+    const which = length > 1 ? `, number ${index} of ${length}` : "";
     return [{
       name: "GPU",
       found: true,
       detail: `${name}, compute capability ${computeCapability}, ` +
-        `${gib(Number(bytes))} GiB${which}`,
+        `${gib(bytes)} GiB${which}`,
       more: backend,
     }, ...libraries(backend)];
   } catch (error) {
@@ -193,14 +172,14 @@ function gpu(): Finding[] {
       found: false,
       detail: sentence(error),
       // What was found, even where no device can be opened.
-      more: backend,
+      more: backend ?? {},
     }, ...libraries(backend)];
   }
 }
 
 /** NVIDIA's libraries, unless there is none: the GPU's own line says enough then. */
-function libraries(backend: Record<string, unknown>): Finding[] {
-  const all = (backend.libraries ?? []) as Library[];
+function libraries(backend: CudaDescription | undefined): Finding[] {
+  const all = backend?.libraries ?? [];
   if (!all.some(({ path }) => path)) return [];
   return all.map(({ name, path, version, problem }) => ({
     name,
@@ -223,7 +202,7 @@ async function fusion(precision: Precision): Promise<Finding> {
       image: { height: 8, width: 8, channels: 3 },
       optimiser: adam(),
     });
-    const planned = device.describe().convolutions as PlannedConvolution[];
+    const planned = device.describe().convolutions;
     const named = planned.filter(({ algorithm }) =>
       algorithm.includes("fused")
     );

@@ -7,7 +7,7 @@ import { GapcamError } from "./error.ts";
  *
  * @example The same seed gives the same numbers
  * ```ts
- * import { Random } from "@gapcam/gapcam";
+ * import { Random } from "./random.ts";
  *
  * if (new Random(1).nextUint32() !== new Random(1).nextUint32()) throw new Error();
  * ```

@@ -17,11 +17,11 @@ import {
   Network,
   normaliseMap,
   openDevice,
-  Random,
-  resizeMap,
   TrainingProgram,
   vgg,
 } from "../../mod.ts";
+import { resizeMap } from "../../src/image/resize_map.ts";
+import { Random } from "../../src/random.ts";
 import { MemoryDataset } from "../../src/data/_memory_dataset.ts";
 import { serve } from "./_protocol.ts";
 

@@ -106,7 +106,7 @@ export function checkResponse(
   function fail(found: string): never {
     throw new GapcamError(
       status === 404 ? "not-found" : "io",
-      `Cannot fetch ${name}: ${url} ${found}; --url takes a mirror`,
+      `Cannot fetch ${name}: ${url} ${found}; take a mirror`,
     );
   }
   if (status >= 500 || status === 408 || status === 429) {

@@ -11,7 +11,8 @@ import type { Dataset } from "./dataset.ts";
  *
  * @example
  * ```ts
- * import { checkDataset, shapesDataset } from "@gapcam/gapcam";
+ * import { checkDataset } from "./check_dataset.ts";
+ * import { shapesDataset } from "@gapcam/gapcam";
  *
  * checkDataset(shapesDataset("train", { size: 16, length: 10 }));
  * ```

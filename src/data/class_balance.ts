@@ -13,7 +13,8 @@ const UNEVEN = 10;
  *
  * @example
  * ```ts
- * import { datasetOf, describeImbalance } from "@gapcam/gapcam";
+ * import { datasetOf } from "@gapcam/gapcam";
+ * import { describeImbalance } from "./class_balance.ts";
  *
  * const dataset = datasetOf({
  *   images: new Uint8Array(12),

@@ -19,7 +19,7 @@ export interface IdxArray {
  *
  * @example Three bytes in one dimension
  * ```ts
- * import { parseIdx } from "@gapcam/gapcam";
+ * import { parseIdx } from "./idx.ts";
  *
  * const { shape } = parseIdx(Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9));
  * if (shape[0] !== 3) throw new Error();

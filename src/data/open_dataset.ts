@@ -24,7 +24,10 @@ export type DatasetName = typeof DATASET_NAMES[number];
 /** Options of {@linkcode openDataset}. */
 export interface OpenDatasetOptions
   extends Pick<FolderOptions, "testFraction" | "strict" | "workers"> {
-  /** Folder of the files. Default: see {@linkcode datasetFolder}. */
+  /**
+   * Folder of the files. Default: `data/NAME` in the working folder; for
+   * Fashion-MNIST also where Debian's package dataset-fashion-mnist puts it.
+   */
   dataDir?: string;
   /** Use only the first `limit` images. */
   limit?: number;
@@ -145,7 +148,7 @@ function openWhole(
     throw new GapcamError(
       "invalid-argument",
       `Cannot open ${name}: ${folder} is a file, expected a folder; an ` +
-        `archive is unpacked with: deno task data ${name} --file ${folder}`,
+        `archive is unpacked with: deno task data ${name}, which takes its path`,
     );
   }
   try {

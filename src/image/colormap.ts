@@ -66,7 +66,7 @@ const tables = new Map<ColormapName, Float64Array>();
  *
  * @example Jet begins dark blue
  * ```ts
- * import { colormap } from "@gapcam/gapcam";
+ * import { colormap } from "@gapcam/gapcam/image";
  *
  * if (colormap("jet").subarray(0, 3).join() !== "0,0,0.5") throw new Error();
  * ```

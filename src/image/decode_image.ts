@@ -50,7 +50,7 @@ export interface DecodeOptions {
  *
  * @example Reading back what was written
  * ```ts
- * import { decodeImage, encodePng } from "@gapcam/gapcam";
+ * import { decodeImage, encodePng } from "@gapcam/gapcam/image";
  *
  * const image = { width: 1, height: 1, channels: 3, data: Uint8Array.of(1, 2, 3) } as const;
  * const { data } = await decodeImage(encodePng(image));

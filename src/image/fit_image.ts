@@ -67,7 +67,7 @@ export interface Region {
  *
  * @example Between two pixels
  * ```ts
- * import { fitRegion } from "@gapcam/gapcam";
+ * import { fitRegion } from "@gapcam/gapcam/image";
  *
  * // 9 x 6 becomes 6 x 4, of which columns 1 to 4 are taken.
  * const { left, width } = fitRegion({ height: 6, width: 9 }, 4, 4);

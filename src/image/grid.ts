@@ -37,7 +37,7 @@ export interface GridOptions {
  *
  * @example Three tiles in two columns
  * ```ts
- * import { grid } from "@gapcam/gapcam";
+ * import { grid } from "@gapcam/gapcam/image";
  *
  * const tile = { width: 32, height: 32, channels: 1, data: new Uint8Array(1024) } as const;
  * const sheet = grid([tile, tile, tile], { columns: 2, padding: 1 });

@@ -6,7 +6,7 @@ import { GapcamError } from "../error.ts";
  *
  * @example A picture of two pixels, red and blue
  * ```ts
- * import { checkImage, type Image } from "@gapcam/gapcam";
+ * import { checkImage, type Image } from "@gapcam/gapcam/image";
  *
  * const image: Image = {
  *   width: 2,
@@ -38,7 +38,8 @@ export interface Image {
  *
  * @example A row is missing
  * ```ts
- * import { checkImage, GapcamError } from "@gapcam/gapcam";
+ * import { checkImage } from "@gapcam/gapcam/image";
+ * import { GapcamError } from "@gapcam/gapcam";
  *
  * const image = { width: 2, height: 2, channels: 1, data: new Uint8Array(2) } as const;
  * try {

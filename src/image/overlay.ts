@@ -32,7 +32,7 @@ export interface OverlayOptions {
  *
  * @example The hottest colour alone
  * ```ts
- * import { overlay } from "@gapcam/gapcam";
+ * import { overlay } from "@gapcam/gapcam/image";
  *
  * const image = { width: 1, height: 1, channels: 1, data: Uint8Array.of(0) } as const;
  * const map = { width: 1, height: 1, data: Float32Array.of(1) };

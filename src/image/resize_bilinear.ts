@@ -21,7 +21,7 @@ import { checkImage, checkSize, type Image } from "./image.ts";
  *
  * @example Shrinking averages
  * ```ts
- * import { resizeBilinear } from "@gapcam/gapcam";
+ * import { resizeBilinear } from "@gapcam/gapcam/image";
  *
  * const image = { width: 2, height: 1, channels: 1, data: Uint8Array.of(0, 100) } as const;
  * if (resizeBilinear(image, 1, 1).data[0] !== 50) throw new Error();

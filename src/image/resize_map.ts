@@ -17,7 +17,7 @@ import { checkSize } from "./image.ts";
  *
  * @example Two values become four
  * ```ts
- * import { resizeMap } from "@gapcam/gapcam";
+ * import { resizeMap } from "@gapcam/gapcam/image";
  *
  * const map = { width: 2, height: 1, data: Float32Array.of(0, 1) };
  * const { data } = resizeMap(map, 1, 4);

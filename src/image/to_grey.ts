@@ -11,7 +11,7 @@ import { toRgb } from "./to_rgb.ts";
  *
  * @example A pure red
  * ```ts
- * import { toGrey } from "@gapcam/gapcam";
+ * import { toGrey } from "@gapcam/gapcam/image";
  *
  * const red = { width: 1, height: 1, channels: 3, data: Uint8Array.of(255, 0, 0) } as const;
  * if (toGrey(red).data[0] !== 76) throw new Error();

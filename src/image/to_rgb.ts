@@ -10,7 +10,7 @@ import { checkImage, type Image } from "./image.ts";
  *
  * @example A grey pixel
  * ```ts
- * import { toRgb } from "@gapcam/gapcam";
+ * import { toRgb } from "@gapcam/gapcam/image";
  *
  * const grey = { width: 1, height: 1, channels: 1, data: Uint8Array.of(7) } as const;
  * if (toRgb(grey).data.join() !== "7,7,7") throw new Error();

@@ -42,7 +42,7 @@ export const MODEL_NAMES: readonly string[] = [
  *
  * @example
  * ```ts
- * import { parseModel } from "@gapcam/gapcam";
+ * import { parseModel } from "./model_config.ts";
  *
  * if (parseModel("8,M,16").join() !== "8,M,16") throw new Error("unexpected");
  * ```

@@ -126,7 +126,8 @@ export function sgd(options: Partial<Omit<Sgd, "kind">> = {}): Sgd {
  *
  * @example The first step of SGD
  * ```ts
- * import { sgd, updateSettings } from "@gapcam/gapcam";
+ * import { sgd } from "@gapcam/gapcam";
+ * import { updateSettings } from "./optimiser.ts";
  *
  * const settings = updateSettings(sgd(), { learningRate: 0.5, step: 1 });
  * if (settings[0] !== 0.5 || settings[5] !== 1) throw new Error();

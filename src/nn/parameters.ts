@@ -49,7 +49,7 @@ export function parametersOf(model: Model): Parameter[] {
  *
  * @param model Any layer.
  * @param seed The same seed gives the same values.
- * @throws {GapcamError} If there are more than {@linkcode MOST_PARAMETERS}.
+ * @throws {GapcamError} If there are more than 2^31 values.
  * @returns Values by name. Each tensor has a random stream of its own, so that
  * adding a layer leaves the ones before it as they were.
  *

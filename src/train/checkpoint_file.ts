@@ -95,12 +95,11 @@ async function readExactly(
  *
  * @example Saving and loading
  * ```ts
- * import {
- *   initialise, readCheckpoint, noTotals, writeCheckpoint, trainingConfig, vgg,
- * } from "@gapcam/gapcam";
+ * import { initialise, readCheckpoint, writeCheckpoint, trainingConfig, vgg } from "@gapcam/gapcam";
  *
  * const folder = await Deno.makeTempDir();
  * const model = vgg([4, "M", 8], { classes: 2 });
+ * const none = { lossSum: 0, steps: 0, correct: 0, images: 0 };
  * await writeCheckpoint(`${folder}/checkpoint.safetensors`, {
  *   modelName: "custom",
  *   model,
@@ -108,8 +107,7 @@ async function readExactly(
  *   dataset: { name: "pets" },
  *   training: trainingConfig(),
  *   progress: {
- *     epoch: 0, batch: 0, step: 0,
- *     epochTotals: noTotals(), intervalTotals: noTotals(),
+ *     epoch: 0, batch: 0, step: 0, epochTotals: none, intervalTotals: none,
  *   },
  *   parameters: initialise(model, 0),
  *   optimiserState: new Map(),

@@ -12,7 +12,7 @@ export const LARGEST_LOSS = 1000;
  *
  * @example
  * ```ts
- * import { largestValue } from "@gapcam/gapcam";
+ * import { largestValue } from "./divergence.ts";
  *
  * const largest = largestValue(new Map([
  *   ["first.weight", { shape: [2], data: new Float32Array([1, -3]) }],

@@ -97,7 +97,8 @@ export function evaluationOf(
  *
  * @example
  * ```ts
- * import { evaluationOf, formatEvaluation } from "@gapcam/gapcam";
+ * import { evaluationOf } from "@gapcam/gapcam";
+ * import { formatEvaluation } from "./evaluation.ts";
  *
  * const text = formatEvaluation(evaluationOf([[2, 0], [1, 1]], {
  *   classes: ["cat", "dog"], dataset: "pets", split: "test", loss: 0.4,

@@ -201,9 +201,8 @@ export interface DescribedWeights extends WeightConventions {
  *
  * @example Plain ReLU, as torchvision has it
  * ```ts
- * import {
- *   describedWeights, importWeights, initialise, mapVggWeights, vgg,
- * } from "@gapcam/gapcam";
+ * import { describedWeights } from "./imported_weights.ts";
+ * import { importWeights, initialise, mapVggWeights, vgg } from "@gapcam/gapcam";
  *
  * const weights = initialise(vgg([4], { classes: 2 }), 0);
  * const mapped = mapVggWeights(weights, [4], { head: "new" });
@@ -270,7 +269,7 @@ function numbers(value: unknown): number[] {
  *
  * @example
  * ```ts
- * import { usualConventions } from "@gapcam/gapcam";
+ * import { usualConventions } from "./imported_weights.ts";
  *
  * if (usualConventions("notebook", 3).negativeSlope !== 0.2) throw new Error();
  * ```

@@ -6,7 +6,7 @@ import {
   warmUpRate,
 } from "../nn/schedule.ts";
 
-/** How the learning rate changes while training; see {@linkcode learningRateAt}. */
+/** How the learning rate changes while training. */
 export type ScheduleName =
   | "constant"
   | "step"
@@ -36,7 +36,7 @@ export const SCHEDULES: readonly ScheduleName[] = [
  *
  * @example
  * ```ts
- * import { learningRateAt } from "@gapcam/gapcam";
+ * import { learningRateAt } from "./learning_rate.ts";
  *
  * const run = { learningRate: 0.1, stepsPerEpoch: 10, epochs: 3 };
  * if (learningRateAt("constant", 29, run) !== 0.1) throw new Error("unexpected");

@@ -93,7 +93,7 @@ export interface Surroundings {
  *
  * @example
  * ```ts
- * import { choosePreset } from "@gapcam/gapcam";
+ * import { choosePreset } from "./presets.ts";
  *
  * const { name, reason } = choosePreset({ stl10: true, gpu: false });
  * if (name !== "quick" || reason !== "no GPU is in use") throw new Error(reason);

@@ -15,7 +15,8 @@ export interface RunLogRecord {
  *
  * @example
  * ```ts
- * import { readRunLog, RunLog } from "@gapcam/gapcam";
+ * import { readRunLog } from "@gapcam/gapcam";
+ * import { RunLog } from "./run_log.ts";
  *
  * const path = await Deno.makeTempFile();
  * {

@@ -81,7 +81,7 @@ export interface TrainResult {
  * @param options How.
  * @throws {GapcamError} If the parts do not fit each other, the folder cannot
  * be written, holds another run or is in use, or the loss is not finite or
- * above {@linkcode LARGEST_LOSS}; the last checkpoint is kept then.
+ * above 1000; the last checkpoint is kept then.
  *
  * @example
  * ```ts

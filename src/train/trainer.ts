@@ -43,10 +43,10 @@ export class Trainer implements Disposable {
     this.#program = parts.program;
     this.#loader = parts.loader;
     this.#progress = parts.progress;
-    // Reading a loss waits for its step: free on the CPU, a stall on a GPU.
-    this.#readEvery = parts.network.device.backend === "cpu"
-      ? 1
-      : parts.config.logEvery;
+    // Reading a loss waits for its step, which stalls what runs beside us.
+    this.#readEvery = parts.network.device.asynchronous
+      ? parts.config.logEvery
+      : 1;
   }
 
   /**
@@ -162,8 +162,7 @@ export class Trainer implements Disposable {
    *
    * @returns What the epoch came to; undefined if the signal stopped it before
    * its end, and the next call goes on from there.
-   * @throws {GapcamError} If the loss is not finite or above
-   * {@linkcode LARGEST_LOSS}.
+   * @throws {GapcamError} If the loss is not finite or above 1000.
    */
   async runEpoch(options: EpochOptions = {}): Promise<StepReport | undefined> {
     const { signal, saveEvery = Infinity } = options;

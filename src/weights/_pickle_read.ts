@@ -98,15 +98,13 @@ export class Unpickler {
           this.#bytes.view.getFloat64(this.#bytes.take(8), false),
         );
       case 0x8c: // SHORT_BINUNICODE
+      case 0x55: // SHORT_BINSTRING, a text of Python 2
         return this.#push(this.#bytes.text(this.#bytes.byte()));
       case 0x58: // BINUNICODE
+      case 0x54: // BINSTRING
         return this.#push(this.#bytes.text(this.#bytes.length4()));
       case 0x8d: // BINUNICODE8
         return this.#push(this.#bytes.text(this.#bytes.length8()));
-      case 0x55: // SHORT_BINSTRING, a text of Python 2
-        return this.#push(this.#bytes.text(this.#bytes.byte()));
-      case 0x54: // BINSTRING
-        return this.#push(this.#bytes.text(this.#bytes.length4()));
       case 0x43: // SHORT_BINBYTES
         return this.#push(this.#bytes.data(this.#bytes.byte()));
       case 0x42: // BINBYTES

@@ -65,7 +65,7 @@ export function isPytorch(bytes: Uint8Array): boolean {
  *
  * @example Write one, read it
  * ```ts
- * import { encodePytorch, parsePytorch } from "@gapcam/gapcam";
+ * import { encodePytorch, parsePytorch } from "@gapcam/gapcam/weights";
  *
  * const bytes = encodePytorch(
  *   new Map([["bias", { shape: [2], data: new Float32Array([1, 2]) }]]),
@@ -120,7 +120,7 @@ export function parsePytorch(
  *
  * @example What was left out or renamed
  * ```ts
- * import { readPytorch, writePytorch } from "@gapcam/gapcam";
+ * import { readPytorch, writePytorch } from "@gapcam/gapcam/weights";
  *
  * const path = await Deno.makeTempFile({ suffix: ".pth" });
  * await writePytorch(

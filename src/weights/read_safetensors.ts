@@ -27,7 +27,7 @@ export const SAFETENSORS_HEADER_LIMIT = 100_000_000;
  *
  * @example From memory
  * ```ts
- * import { encodeSafetensors, parseSafetensors } from "@gapcam/gapcam";
+ * import { encodeSafetensors, parseSafetensors } from "@gapcam/gapcam/weights";
  *
  * const bytes = encodeSafetensors(
  *   new Map([["bias", { shape: [2], data: new Float32Array([1, 2]) }]]),
@@ -64,7 +64,7 @@ export function parseSafetensors(
  *
  * @example Names and shapes of a file
  * ```ts
- * import { readSafetensors, writeSafetensors } from "@gapcam/gapcam";
+ * import { readSafetensors, writeSafetensors } from "@gapcam/gapcam/weights";
  *
  * const path = await Deno.makeTempFile();
  * await writeSafetensors(

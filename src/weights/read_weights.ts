@@ -42,7 +42,7 @@ export interface WeightsOptions {
  *
  * @example Of two state dicts, the one that is wanted
  * ```ts
- * import { encodePytorch, parseWeights } from "@gapcam/gapcam";
+ * import { encodePytorch, parseWeights } from "@gapcam/gapcam/weights";
  *
  * const bias = { shape: [2], data: new Float32Array(2) };
  * const bytes = encodePytorch(new Map([["module.head.bias", bias]]));
@@ -88,7 +88,7 @@ export function parseWeights(
  *
  * @example safetensors under another name
  * ```ts
- * import { readWeights, writeSafetensors } from "@gapcam/gapcam";
+ * import { readWeights, writeSafetensors } from "@gapcam/gapcam/weights";
  *
  * const path = await Deno.makeTempFile({ suffix: ".pth" });
  * await writeSafetensors(

@@ -57,7 +57,7 @@ export interface StoredTensor {
  *
  * @example A half-precision one
  * ```ts
- * import { toHostTensor } from "@gapcam/gapcam";
+ * import { toHostTensor } from "@gapcam/gapcam/weights";
  *
  * const bytes = new Uint8Array([0x00, 0x3c]);
  * const tensor = toHostTensor({ dtype: "F16", shape: [1], bytes });
@@ -81,7 +81,7 @@ export function toHostTensor(
  *
  * @example Bytes as floats
  * ```ts
- * import { toStateDict } from "@gapcam/gapcam";
+ * import { toStateDict } from "@gapcam/gapcam/weights";
  *
  * const mask = { dtype: "BOOL", shape: [2], bytes: new Uint8Array([1, 0]) } as const;
  * const state = toStateDict(new Map([["mask", mask]]));

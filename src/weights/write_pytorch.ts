@@ -33,7 +33,8 @@ const STORAGE_CLASSES: Readonly<Partial<Record<StoredType, string>>> = {
  *
  * @example For `torch.load(path, weights_only=True)`
  * ```ts
- * import { initialise, readPytorch, vgg, writePytorch } from "@gapcam/gapcam";
+ * import { initialise, vgg } from "@gapcam/gapcam";
+ * import { readPytorch, writePytorch } from "@gapcam/gapcam/weights";
  *
  * const path = await Deno.makeTempFile({ suffix: ".pt" });
  * await writePytorch(path, initialise(vgg([4, "M", 8], { classes: 2 }), 0));
@@ -58,7 +59,7 @@ export async function writePytorch(
  *
  * @example A zip archive
  * ```ts
- * import { encodePytorch } from "@gapcam/gapcam";
+ * import { encodePytorch } from "@gapcam/gapcam/weights";
  *
  * const bytes = encodePytorch(
  *   new Map([["weight", { shape: [1, 2], data: new Float32Array(2) }]]),

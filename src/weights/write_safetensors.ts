@@ -26,7 +26,7 @@ import {
  *
  * @example With metadata
  * ```ts
- * import { readSafetensors, writeSafetensors } from "@gapcam/gapcam";
+ * import { readSafetensors, writeSafetensors } from "@gapcam/gapcam/weights";
  *
  * const path = await Deno.makeTempFile();
  * await writeSafetensors(path, new Map(), { step: "7" });
@@ -52,7 +52,7 @@ export async function writeSafetensors(
  *
  * @example The header is a multiple of eight bytes
  * ```ts
- * import { encodeSafetensors } from "@gapcam/gapcam";
+ * import { encodeSafetensors } from "@gapcam/gapcam/weights";
  *
  * const bytes = encodeSafetensors(new Map());
  * if (bytes.length % 8 !== 0) throw new Error();

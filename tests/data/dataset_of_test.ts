@@ -3,7 +3,6 @@ import {
   type Dataset,
   type DatasetArrays,
   datasetOf,
-  describeImbalance,
   evaluate,
   GapcamError,
   Network,
@@ -13,6 +12,7 @@ import {
   trainingConfig,
   vgg,
 } from "../../mod.ts";
+import { describeImbalance } from "../../src/data/class_balance.ts";
 
 /** Four images of 2 x 2. */
 const ARRAYS: DatasetArrays = {

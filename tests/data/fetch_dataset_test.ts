@@ -168,7 +168,7 @@ Deno.test("fetchSource() says what is wrong with what the server sends", async (
       ARCHIVE,
       { answer: () => new Response("no", { status: 404 }) },
       {},
-      "answered 404; --url takes a mirror",
+      "answered 404; take a mirror",
     ],
     [
       ARCHIVE,

@@ -1,4 +1,5 @@
-import { type Device, openDevice } from "../../src/device/device.ts";
+import type { Device } from "../../src/device/device.ts";
+import { openDevice } from "../../src/device/open_device.ts";
 
 const BACKENDS = ["cpu", "cuda"] as const;
 

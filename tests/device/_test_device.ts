@@ -1,8 +1,6 @@
-import {
-  type Device,
-  type DeviceOptions,
-  openDevice,
-} from "../../src/device/device.ts";
+import type { Device } from "../../src/device/device.ts";
+import type { DeviceOptions } from "../../src/device/device_options.ts";
+import { openDevice } from "../../src/device/open_device.ts";
 import { openLibrary } from "../../src/device/_library.ts";
 
 // The same tests hold every backend to account: GAPCAM_TEST_DEVICE=cuda, or cudasim over stand-ins

@@ -9,7 +9,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { openDevice } from "../../src/device/device.ts";
+import { openDevice } from "../../src/device/open_device.ts";
 import { libraryFolder } from "../../src/device/_library.ts";
 import { GapcamError } from "../../src/error.ts";
 import { Network } from "../../src/nn/network.ts";
@@ -37,7 +37,9 @@ interface Outcome {
 async function trainOnce(env: Record<string, string>): Promise<Outcome> {
   const script = `
     const { openDevice } = await import(${
-    JSON.stringify(new URL("../../src/device/device.ts", import.meta.url).href)
+    JSON.stringify(
+      new URL("../../src/device/open_device.ts", import.meta.url).href,
+    )
   });
     const fill = (n) => Float32Array.from({ length: n }, (_, i) => Math.sin(i));
     const device = openDevice("cpu", { threads: 2 });
@@ -114,7 +116,8 @@ Deno.test("GAPCAM_CONVOLUTION and GAPCAM_INSTRUCTION_SET decide, and change noth
 });
 
 Deno.test("threads that wait for each other sleep soon, unless told otherwise", async () => {
-  const module = new URL("../../src/device/device.ts", import.meta.url).href;
+  const module =
+    new URL("../../src/device/open_device.ts", import.meta.url).href;
   const script = `
     const { openDevice } = await import(${JSON.stringify(module)});
     openDevice("cpu")[Symbol.dispose]();
@@ -160,7 +163,7 @@ Deno.test("the CPU has bf16 exactly where it says so", async (t) => {
   let bf16: boolean;
   {
     using device = openDevice("cpu");
-    bf16 = device.describe().bf16 as boolean;
+    bf16 = device.describe().bf16;
   }
   if (!bf16) {
     const error = assertThrows(

@@ -6,13 +6,9 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import {
-  describeBackend,
-  type Device,
-  type DeviceKind,
-  openDevice,
-  type Precision,
-} from "../../src/device/device.ts";
+import type { Device } from "../../src/device/device.ts";
+import type { DeviceKind, Precision } from "../../src/device/device_options.ts";
+import { describeBackend, openDevice } from "../../src/device/open_device.ts";
 import { libraryFolder } from "../../src/device/_library.ts";
 import { ABI_VERSION } from "../../src/device/_symbols.ts";
 import { GapcamError } from "../../src/error.ts";

@@ -5,7 +5,7 @@ import {
   MESSAGE_BYTES,
   SYMBOLS,
 } from "../../src/device/_symbols.ts";
-import { PRECISIONS } from "../../src/device/device.ts";
+import { PRECISIONS } from "../../src/device/device_options.ts";
 import { STATUS_CODES } from "../../src/device/_library.ts";
 import { PHASES } from "../../src/device/program.ts";
 import { TENSOR_TYPES } from "../../src/device/tensor.ts";

@@ -1,13 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { GapcamError, parametersOf, shapesOf } from "../../mod.ts";
 import {
   buildModel,
-  GapcamError,
   MODEL_NAMES,
-  parametersOf,
   parseModel,
-  PRESETS,
-  shapesOf,
-} from "../../mod.ts";
+} from "../../src/models/model_config.ts";
+import { PRESETS } from "../../src/train/presets.ts";
 
 Deno.test("parseModel() knows names and lists", () => {
   assertEquals(parseModel("vgg11").filter((step) => step === "M").length, 5);

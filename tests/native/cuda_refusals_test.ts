@@ -8,7 +8,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { buildStandIns, type Ended, run, standIns } from "./_cudasim.ts";
 
-const DEVICE = new URL("../../src/device/device.ts", import.meta.url).href;
+const DEVICE = new URL("../../src/device/open_device.ts", import.meta.url).href;
 
 /** Opens device `index` and does `body` with it; returns what is printed. */
 async function attempt(

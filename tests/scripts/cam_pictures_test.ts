@@ -4,7 +4,9 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { decodeImage, encodePng, type Image, resizeMap } from "../../mod.ts";
+import { encodePng, type Image } from "../../mod.ts";
+import { decodeImage } from "../../src/image/decode_image.ts";
+import { resizeMap } from "../../src/image/resize_map.ts";
 import {
   assertRefused,
   runCommand,

@@ -5,7 +5,8 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { decodeImage, encodePng, type Image } from "../../mod.ts";
+import { encodePng, type Image } from "../../mod.ts";
+import { decodeImage } from "../../src/image/decode_image.ts";
 import { runCommand, trainSmall, withFolder } from "./_run_command.ts";
 
 Deno.test("cam prints what the network says, proves the map and writes pictures", () =>

@@ -8,11 +8,11 @@ import {
   openDevice,
   rawMap,
   readCheckpoint,
-  readPytorch,
-  readSafetensors,
   vgg,
-  writePytorch,
 } from "../../mod.ts";
+import { readPytorch } from "../../src/weights/read_pytorch.ts";
+import { readSafetensors } from "../../src/weights/read_safetensors.ts";
+import { writePytorch } from "../../src/weights/write_pytorch.ts";
 import { runOnnx } from "../onnx/_onnx_runtime.ts";
 import {
   assertRefused,

@@ -1,10 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import {
-  encodeSafetensors,
-  parseSafetensors,
-  readCheckpoint,
-  writeCheckpoint,
-} from "../../mod.ts";
+import { readCheckpoint, writeCheckpoint } from "../../mod.ts";
+import { parseSafetensors } from "../../src/weights/read_safetensors.ts";
+import { encodeSafetensors } from "../../src/weights/write_safetensors.ts";
 import { libraryFolder } from "../../src/device/_library.ts";
 import {
   assertRefused,

@@ -4,12 +4,8 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import {
-  newestCheckpoint,
-  readCheckpoint,
-  readRunLog,
-  writeCheckpoint,
-} from "../../mod.ts";
+import { readCheckpoint, readRunLog, writeCheckpoint } from "../../mod.ts";
+import { newestCheckpoint } from "../../src/train/find_checkpoint.ts";
 import {
   assertRefused,
   commandOf,

@@ -1,13 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { newJob } from "../../scripts/_train_job.ts";
 import { TRAIN_FLAGS, type TrainFlags } from "../../scripts/_train_flags.ts";
-import {
-  DATASET_DEFAULTS,
-  DATASET_NAMES,
-  GapcamError,
-  PRESETS,
-  trainingConfig,
-} from "../../mod.ts";
+import { DATASET_NAMES, GapcamError, trainingConfig } from "../../mod.ts";
+import { DATASET_DEFAULTS, PRESETS } from "../../src/train/presets.ts";
 import { bytes, temporaryFolder, write } from "../data/_helpers.ts";
 
 /** Flags as the parser gives them where only these are named. */

@@ -1,12 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  encodePng,
-  initialise,
-  Random,
-  type StateDict,
-  vgg,
-  writePytorch,
-} from "../../mod.ts";
+import { encodePng, initialise, type StateDict, vgg } from "../../mod.ts";
+import { Random } from "../../src/random.ts";
+import { writePytorch } from "../../src/weights/write_pytorch.ts";
 import { runCommand, withFolder } from "./_run_command.ts";
 
 /** What keeps a training run short. */

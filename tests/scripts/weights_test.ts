@@ -4,14 +4,10 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import {
-  describedWeights,
-  initialise,
-  readCheckpoint,
-  readSafetensors,
-  vgg,
-  writePytorch,
-} from "../../mod.ts";
+import { initialise, readCheckpoint, vgg } from "../../mod.ts";
+import { describedWeights } from "../../src/train/imported_weights.ts";
+import { readSafetensors } from "../../src/weights/read_safetensors.ts";
+import { writePytorch } from "../../src/weights/write_pytorch.ts";
 import {
   assertRefused,
   runCommand,

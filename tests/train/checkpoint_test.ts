@@ -1,7 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   conv2d,
-  encodeSafetensors,
   GapcamError,
   globalAveragePool,
   initialise,
@@ -9,7 +8,6 @@ import {
   linear,
   maxPool2d,
   Network,
-  noTotals,
   openDevice,
   readCheckpoint,
   relu,
@@ -17,6 +15,8 @@ import {
   trainingConfig,
   writeCheckpoint,
 } from "../../mod.ts";
+import { noTotals } from "../../src/train/checkpoint.ts";
+import { encodeSafetensors } from "../../src/weights/write_safetensors.ts";
 import { checkpointMetadata } from "../../src/train/checkpoint.ts";
 
 /** A composition that no VGG has. */

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { largestValue, type StateDict } from "../../mod.ts";
+import { type StateDict } from "../../mod.ts";
+import { largestValue } from "../../src/train/divergence.ts";
 
 function state(values: Record<string, number[]>): StateDict {
   return new Map(

@@ -7,13 +7,13 @@ import {
 import {
   evaluate,
   evaluationOf,
-  formatEvaluation,
   GapcamError,
   Network,
   openDevice,
   shapesDataset,
   vgg,
 } from "../../mod.ts";
+import { formatEvaluation } from "../../src/train/evaluation.ts";
 
 const OPTIONS = {
   classes: ["cat", "dog", "eel"],

@@ -1,14 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { GapcamError, openRunFolder, readRunLog } from "../../mod.ts";
 import {
   checkpointsIn,
   findCheckpoint,
-  GapcamError,
   newestCheckpoint,
-  newRunFolder,
-  openRunFolder,
-  readRunLog,
-  RunLog,
-} from "../../mod.ts";
+} from "../../src/train/find_checkpoint.ts";
+import { newRunFolder } from "../../src/train/run_folder.ts";
+import { RunLog } from "../../src/train/run_log.ts";
 import { runName } from "../../src/train/run_folder.ts";
 
 async function withFolder(

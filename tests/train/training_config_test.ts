@@ -1,14 +1,14 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
-  choosePreset,
   GapcamError,
   initialise,
   initialWeights,
-  learningRateAt,
   type ScheduleName,
   trainingConfig,
   vgg,
 } from "../../mod.ts";
+import { learningRateAt } from "../../src/train/learning_rate.ts";
+import { choosePreset } from "../../src/train/presets.ts";
 import { optimiserOf } from "../../src/train/training_config.ts";
 
 Deno.test("trainingConfig() keeps defaults where a value is undefined", () => {

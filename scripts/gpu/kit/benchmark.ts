@@ -10,7 +10,8 @@
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "@std/cli/parse-args";
-import { type ProgramStep, VGG_CONFIGURATIONS } from "../../../mod.ts";
+import { VGG_CONFIGURATIONS } from "../../../mod.ts";
+import { type ProgramStep } from "../../../src/device/program.ts";
 import { Worker } from "../../bench/_protocol.ts";
 import {
   type BenchmarkResult,

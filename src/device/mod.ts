@@ -1,0 +1,37 @@
+/**
+ * Devices, the tensors that live on them and the programs that run there: what
+ * networks are made of, for whoever writes computations of their own.
+ *
+ * @module
+ */
+
+export type { Backend } from "./_library.ts";
+export { Device } from "./device.ts";
+export type {
+  DeviceKind,
+  DeviceMemory,
+  DeviceOptions,
+  Precision,
+  TensorOptions,
+} from "./device_options.ts";
+export { describeBackend, openDevice } from "./open_device.ts";
+export {
+  type Phase,
+  Program,
+  type ProgramOptions,
+  type ProgramStep,
+} from "./program.ts";
+export type { Size2d } from "./size2d.ts";
+export { Tensor, type TensorData, type TensorType } from "./tensor.ts";
+export type {
+  BackendDescription,
+  CpuDescription,
+  CpuDeviceDescription,
+  CudaDescription,
+  CudaDeviceDescription,
+  DeviceDescription,
+  GpuDescription,
+  LibraryDescription,
+  OpenedDevice,
+  PlannedConvolution,
+} from "./descriptions.ts";
