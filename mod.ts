@@ -200,6 +200,13 @@ export {
   type ExplainOptions,
   type Explanation,
 } from "./src/explain/explainer.ts";
+export {
+  predict,
+  type Prediction,
+  type PredictOptions,
+  type Preprocessing,
+  type UnreadableImage,
+} from "./src/predict/predict.ts";
 
 // Weights from and for elsewhere; more in ./src/weights/mod.ts
 

@@ -113,15 +113,19 @@ export function print(result: Result, withFiles: boolean): void {
   }
 }
 
-/** Lists on stderr what could not be explained. */
-export function report(failures: readonly Failure[], count: number): void {
+/** Lists on stderr what could not be explained, or read. */
+export function report(
+  failures: readonly Failure[],
+  count: number,
+  done: "explained" | "read" = "explained",
+): void {
   if (failures.length === 0) return;
   if (count === 1) {
     console.error(`error: ${printable(failures[0]!.reason, MOST)}`);
     return;
   }
   console.error(
-    `error: ${failures.length} of ${count} images could not be explained:`,
+    `error: ${failures.length} of ${count} images could not be ${done}:`,
   );
   for (const { reason } of failures) {
     console.error(`  ${printable(reason, MOST)}`);

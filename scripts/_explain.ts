@@ -57,6 +57,8 @@ export interface ExplainFlags {
     fit: string | undefined;
     "full-size": boolean;
   };
+  /** All images of the data set, or its first ones, instead of those named. */
+  all?: { limit: number | undefined };
   /** The class to explain; the predicted one if left out. */
   classIndex: number | undefined;
   /** Height and width of a picture. */
@@ -75,9 +77,10 @@ export async function explainDataset(
   options: ExplainFlags,
 ): Promise<Subjects> {
   const { flags } = options;
-  const dataset = await openImages(flags, run.checkpoint);
+  const { all } = options;
+  const dataset = await openImages(flags, run.checkpoint, all?.limit);
   const indices = parseIndices(
-    flags.indices ?? String(flags.index ?? 3),
+    all ? `0-${dataset.length - 1}` : flags.indices ?? String(flags.index ?? 3),
     dataset.length,
   );
   // Other images than those of the run's test split have names of their own.
@@ -152,12 +155,15 @@ export function explainPhotographs(
     });
     const fit = (options.flags.fit ?? "crop") as "crop" | "stretch";
     const names = new Set<string>();
-    for (const path of paths) {
-      let photograph: Image;
-      try {
-        photograph = await readImage(path);
-      } catch (error) {
-        yield { index: path, reason: reasonOf(error) };
+    // The next one is decoded while the device works.
+    const read = (path: string | undefined) =>
+      path === undefined ? undefined : readImage(path).catch(reasonOf);
+    let next = read(paths[0]);
+    for (const [i, path] of paths.entries()) {
+      const photograph = await next!;
+      next = read(paths[i + 1]);
+      if (typeof photograph === "string") {
+        yield { index: path, reason: photograph };
         continue;
       }
       const fitted = fitImage(photograph, imageSize, imageSize, { fit });

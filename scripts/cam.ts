@@ -5,19 +5,12 @@
  */
 
 import { printable } from "../src/_printable.ts";
-import { encodeNpy } from "../src/cam/encode_npy.ts";
 import { GapcamError } from "../src/error.ts";
 import { COLORMAP_NAMES } from "../src/image/colormap.ts";
-import { encodePng } from "../src/image/encode_png.ts";
-import {
-  print,
-  report,
-  type Result,
-  resultOf,
-  textsOf,
-} from "./_cam_result.ts";
+import { hashOf, writePictures } from "./_cam_files.ts";
+import { print, report, type Result } from "./_cam_result.ts";
 import { ContactSheets } from "./_cam_sheet.ts";
-import { lookOf, picturesOf, suffixesOf } from "./_cam_pictures.ts";
+import { lookOf, suffixesOf } from "./_cam_pictures.ts";
 import {
   type Flag,
   type FlagValues,
@@ -33,7 +26,6 @@ import {
 import { parseClass } from "./_indices.ts";
 import { NETWORK_FLAGS, openRun } from "./_network.ts";
 import { photographFiles } from "./_photographs.ts";
-import { writeFile } from "./_pictures.ts";
 import { ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
 
@@ -144,6 +136,7 @@ async function main(flags: Flags): Promise<number> {
   const hash = await hashOf(run.path);
   const origin = { Software: "gapcam", Checkpoint: `sha256 ${hash}` };
   const suffixes = suffixesOf(flags, { classes, classIndex });
+  const pictures = { folder, look, suffixes, origin, raw: flags.raw };
   const sheets = new ContactSheets(`${folder}/sheet${suffixes.cam}.png`, {
     look,
     tile: flags.size ?? 128,
@@ -158,19 +151,7 @@ async function main(flags: Flags): Promise<number> {
   for await (const subject of subjects.each) {
     if ("reason" in subject) failures.push(subject);
     else {
-      const result = resultOf(subject, { classes, look });
-      const text = { ...origin, ...textsOf(result) };
-      for (const [kind, image] of Object.entries(picturesOf(subject, look))) {
-        const suffix = kind === "plain" ? suffixes.plain : suffixes.cam;
-        const path = `${folder}/${subject.name}-${kind}${suffix}.png`;
-        await writeFile(path, encodePng(image, { text }));
-        result.files.push(path);
-      }
-      if (flags.raw) {
-        const path = `${folder}/${subject.name}-map${suffixes.map}.npy`;
-        await writeFile(path, encodeNpy(subject.explanation.map));
-        result.files.push(path);
-      }
+      const result = await writePictures(subject, pictures);
       results.push(result);
       if (!flags.json) print(result, subjects.count < MANY);
       if (subjects.count > 1) await sheets.add(subject);
@@ -237,15 +218,6 @@ function assertSources(flags: Flags, given: readonly string[]): void {
         "network's; leave out --full-size, or name photographs with --image",
     );
   }
-}
-
-async function hashOf(path: string): Promise<string> {
-  const bytes = await Deno.readFile(path);
-  const digest = await crypto.subtle.digest("SHA-256", bytes);
-  return Array.from(
-    new Uint8Array(digest),
-    (byte) => byte.toString(16).padStart(2, "0"),
-  ).join("");
 }
 
 await runCommand({

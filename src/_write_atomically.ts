@@ -93,6 +93,25 @@ export function probeFolder(folder: string): void {
   }
 }
 
+/**
+ * Makes sure that {@linkcode writeAtomically} could write a file, for what takes
+ * long before it does.
+ *
+ * @throws {GapcamError} If it could not, as it would say itself.
+ */
+export function assertWritable(path: string): void {
+  try {
+    assertReplaceable(path);
+    probeFolder(folderOf(path));
+  } catch (error) {
+    throw new GapcamError(
+      "io",
+      `Cannot write ${path}: ${reason(error)}`,
+      { cause: error },
+    );
+  }
+}
+
 /** Once for each process and folder: a folder may be large. */
 function tidy(folder: string): void {
   if (tidied.has(folder)) return;

@@ -14,7 +14,7 @@ const ROOT = new URL("../", import.meta.url);
  * from those on lower floors and, of its own floor, only from itself.
  */
 const FLOORS: readonly (readonly string[])[] = [
-  ["explain", "train"],
+  ["explain", "predict", "train"],
   ["models", "onnx"],
   ["nn"],
   ["device", "cam"],

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { GapcamError } from "../error.ts";
-import type { DecodedJob, DecodeJob } from "./_decode_worker.ts";
+import type { DecodedJob, DecodeJob, FitOfFiles } from "./_decode_worker.ts";
 
 /** Files that could not be decoded: place in the list, reason. */
 export type Failures = readonly (readonly [number, string])[];
@@ -18,6 +18,7 @@ const MOST_IN_A_JOB = 32;
 export class DecodePool {
   readonly #size: number;
   readonly #count: number;
+  readonly #fit: FitOfFiles;
   readonly #workers: PoolWorker[] = [];
   // Buffers travel with the jobs and come back: steady use allocates none.
   readonly #spare: ArrayBuffer[] = [];
@@ -27,9 +28,11 @@ export class DecodePool {
   /**
    * @param size Height and width of the decoded images.
    * @param workers Number of threads.
+   * @param fit How pictures are brought to that size.
    */
-  constructor(size: number, workers: number) {
+  constructor(size: number, workers: number, fit: FitOfFiles = {}) {
     this.#size = size;
+    this.#fit = fit;
     this.#count = workers;
   }
 
@@ -90,6 +93,7 @@ export class DecodePool {
       id: this.#jobs++,
       paths,
       size: this.#size,
+      fit: this.#fit,
       pixels,
     };
     const answer = Promise.withResolvers<DecodedJob>();

@@ -6,6 +6,12 @@ import { decodeImage } from "../image/decode_image.ts";
 import { fitImage } from "../image/fit_image.ts";
 import { toRgb } from "../image/to_rgb.ts";
 
+/** How pictures of any size become squares. */
+export interface FitOfFiles {
+  /** Default: `crop`. */
+  fit?: "crop" | "stretch";
+}
+
 /**
  * Files to decode to RGB images of `size` x `size`, side by side in `pixels`.
  * A bare buffer: Deno's `node:worker_threads` walks through every element of a
@@ -15,6 +21,7 @@ export interface DecodeJob {
   id: number;
   paths: string[];
   size: number;
+  fit: FitOfFiles;
   pixels: ArrayBuffer;
 }
 
@@ -35,7 +42,7 @@ parentPort?.on("message", (job: DecodeJob) => {
 });
 
 async function decode(job: DecodeJob): Promise<void> {
-  const { id, paths, size } = job;
+  const { id, paths, size, fit } = job;
   const pixels = new Uint8Array(job.pixels);
   const bytes = size * size * 3;
   const done: DecodedJob = { id, pixels: job.pixels, failures: [] };
@@ -43,7 +50,7 @@ async function decode(job: DecodeJob): Promise<void> {
     try {
       const path = paths[i]!;
       const image = await decodeImage(readPictureBytes(path), { source: path });
-      pixels.set(toRgb(fitImage(image, size, size)).data, i * bytes);
+      pixels.set(toRgb(fitImage(image, size, size, fit)).data, i * bytes);
     } catch (error) {
       if (error instanceof NoDecoderError || notAllowed(error)) {
         // No file's fault, and the same for all.

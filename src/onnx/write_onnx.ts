@@ -1,5 +1,6 @@
 import { GapcamError } from "../error.ts";
 import { graphOf, join, type Model, type ModelGraph } from "../nn/graph_of.ts";
+import { imageChannels } from "../nn/_image_channels.ts";
 import { lastMapOf } from "../nn/classifier_of.ts";
 import { parametersOf } from "../nn/parameters.ts";
 import { shapesOf } from "../nn/output_shapes.ts";
@@ -162,7 +163,7 @@ function graphMessage(
     message.message(5, initializer(name, shape, state));
   }
   const size = options.imageSize;
-  const channels = inputChannels(network);
+  const channels = imageChannels(network);
   // Channels are the same whatever the size.
   const shaped = shapesOf(network, [
     channels ?? 1,
@@ -233,13 +234,4 @@ function valueInfo(
   return new ProtoMessage()
     .text(1, name)
     .message(2, new ProtoMessage().message(1, tensor));
-}
-
-/** Channels of the image, as the first layer that knows them says. */
-function inputChannels({ nodes }: ModelGraph): number | undefined {
-  for (const { layer } of nodes) {
-    if (layer.kind === "conv2d") return layer.inputChannels;
-    if (layer.kind === "batchNorm2d") return layer.channels;
-  }
-  return undefined;
 }

@@ -1,0 +1,55 @@
+/**
+ * Writes the pictures of an explained image.
+ *
+ * @module
+ */
+
+import { encodeNpy } from "../src/cam/encode_npy.ts";
+import { encodePng } from "../src/image/encode_png.ts";
+import { type Look, picturesOf } from "./_cam_pictures.ts";
+import { type Result, resultOf, textsOf } from "./_cam_result.ts";
+import type { Subject } from "./_explain.ts";
+import { writeFile } from "./_pictures.ts";
+
+/** Where pictures go, how they look, and what their files say. */
+export interface PictureFiles {
+  folder: string;
+  look: Look;
+  /** What is added to names, by kind. */
+  suffixes: { cam: string; plain: string; map: string };
+  /** Texts of every file. */
+  origin: Record<string, string>;
+  /** Whether maps are written as numbers too. */
+  raw: boolean;
+}
+
+/** Writes an image's pictures, and says what is in them. */
+export async function writePictures(
+  subject: Subject,
+  { folder, look, suffixes, origin, raw }: PictureFiles,
+): Promise<Result> {
+  const result = resultOf(subject, { classes: look.classes, look });
+  const text = { ...origin, ...textsOf(result) };
+  for (const [kind, image] of Object.entries(picturesOf(subject, look))) {
+    const suffix = kind === "plain" ? suffixes.plain : suffixes.cam;
+    const path = `${folder}/${subject.name}-${kind}${suffix}.png`;
+    await writeFile(path, encodePng(image, { text }));
+    result.files.push(path);
+  }
+  if (raw) {
+    const path = `${folder}/${subject.name}-map${suffixes.map}.npy`;
+    await writeFile(path, encodeNpy(subject.explanation.map));
+    result.files.push(path);
+  }
+  return result;
+}
+
+/** The checksum of a file. */
+export async function hashOf(path: string): Promise<string> {
+  const bytes = await Deno.readFile(path);
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return Array.from(
+    new Uint8Array(digest),
+    (byte) => byte.toString(16).padStart(2, "0"),
+  ).join("");
+}
