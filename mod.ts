@@ -154,12 +154,24 @@ export {
 } from "./src/train/evaluation.ts";
 export type { ScheduleName } from "./src/train/learning_rate.ts";
 export { openRunFolder, type RunFolder } from "./src/train/run_folder.ts";
-export { readRunLog, type RunLogRecord } from "./src/train/run_log.ts";
 export {
-  train,
-  type TrainOptions,
-  type TrainResult,
-} from "./src/train/train.ts";
+  type FollowOptions,
+  followRunLog,
+} from "./src/train/follow_run_log.ts";
+export type {
+  CheckpointEvent,
+  DivergenceEvent,
+  EpochEvent,
+  EvaluationEvent,
+  IntervalEvent,
+  RunEvent,
+  StartEvent,
+  StopEvent,
+  TimedEvent,
+} from "./src/train/run_event.ts";
+export { readRunLog } from "./src/train/run_log.ts";
+export { train } from "./src/train/train.ts";
+export type { TrainOptions, TrainResult } from "./src/train/train_options.ts";
 export { Trainer } from "./src/train/trainer.ts";
 export {
   type OptimiserName,

@@ -113,7 +113,7 @@ export function caveatOf(
   const log = `${folderOf(path)}/${LOG_NAME}`;
   if (!path.endsWith(`/${CHECKPOINT_NAME}`) || !exists(log)) return undefined;
   const { epoch, batch, step } = checkpoint.progress;
-  const diverged = endedIn("diverged", log);
+  const diverged = endedIn("divergence", log);
   if (step === 0) {
     return (diverged ? "its training diverged, and " : "") +
       "its network is as it was before the first step";

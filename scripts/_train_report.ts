@@ -10,6 +10,7 @@ import type { Device } from "../src/device/device.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
 import type { StepReport } from "../src/train/epoch_options.ts";
+import type { EpochEvent, RunEvent, StartEvent } from "../src/train/run_event.ts";
 import type { Output } from "./_output.ts";
 import { formatSeconds, ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
@@ -97,10 +98,21 @@ export class TrainReport implements Disposable {
     else this.#print(`[${text}]`);
   }
 
+  /** Something happened. */
+  event(event: RunEvent): void {
+    switch (event.event) {
+      case "start":
+      case "resume":
+        return this.#start(event);
+      case "interval":
+        return this.#interval(event);
+      case "epoch":
+        return this.#epoch(event);
+    }
+  }
+
   /** The first step begins. */
-  start(
-    { step, stepsPerEpoch }: { step: number; stepsPerEpoch: number },
-  ): void {
+  #start({ step, stepsPerEpoch }: StartEvent): void {
     this.#began = { time: performance.now(), step };
     const { epochs } = this.#job.config;
     const epoch = Math.min(epochs, Math.floor(step / stepsPerEpoch) + 1);
@@ -116,7 +128,7 @@ export class TrainReport implements Disposable {
   step(report: StepReport): void {
     if (!this.#bar) {
       if (performance.now() - this.#printed < LONGEST_SILENCE_MS) return;
-      this.interval(report);
+      this.#interval(report);
       return;
     }
     const { epochs, batchSize } = this.#job.config;
@@ -136,7 +148,7 @@ export class TrainReport implements Disposable {
   }
 
   /** An interval is done. */
-  interval(report: StepReport): void {
+  #interval(report: StepReport): void {
     if (this.#bar || report.totalSteps === this.#shownStep) return;
     this.#shownStep = report.totalSteps;
     this.#print(
@@ -144,8 +156,8 @@ export class TrainReport implements Disposable {
     );
   }
 
-  /** An epoch is done and saved. */
-  epoch(report: StepReport & { seconds: number }): void {
+  /** An epoch is done. */
+  #epoch(report: EpochEvent): void {
     this.clear();
     this.#print(
       `epoch ${report.epoch}: loss ${report.loss.toFixed(3)}, accuracy ${

@@ -19,6 +19,7 @@ import {
   openRunFolder,
   type RunFolder,
 } from "../src/train/run_folder.ts";
+import { runEvent } from "../src/train/run_event.ts";
 import { RunLog } from "../src/train/run_log.ts";
 import { train } from "../src/train/train.ts";
 import { few } from "../src/weights/_quote.ts";
@@ -85,13 +86,11 @@ async function main(flags: TrainFlags): Promise<number> {
     ...(checkpoint ? { checkpoint } : {}),
     ...(flags["save-every"] ? { saveEvery: flags["save-every"] } : {}),
     signal: interrupt.signal,
-    onStart: (run) => {
+    onEvent: (event) => {
       phase = "training";
-      report.start(run);
+      report.event(event);
     },
     onStep: (step) => report.step(step),
-    onInterval: (step) => report.interval(step),
-    onEpoch: (epoch) => report.epoch(epoch),
   });
   report.clear();
   if (!result.finished) {
@@ -135,7 +134,7 @@ async function main(flags: TrainFlags): Promise<number> {
   }
   {
     using log = new RunLog(`${folder.path}/${LOG_NAME}`);
-    log.write({ ...evaluation, event: "evaluation" });
+    log.write(runEvent({ ...evaluation, event: "evaluation" }));
   }
   assertPrinted(output, folder.path);
   return 0;

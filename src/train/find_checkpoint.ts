@@ -1,6 +1,7 @@
 import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import { CHECKPOINT_NAME } from "./run_folder.ts";
+import { namedRun } from "./run_name.ts";
 
 /**
  * Lists the checkpoints below a folder of runs.
@@ -41,14 +42,15 @@ export function newestCheckpoint(folder: string): string {
 /**
  * Finds the checkpoint that a user means.
  *
- * @param path A checkpoint, the folder of a run, or a run's name below `runs`.
+ * @param path A checkpoint, the folder of a run, its name below `runs`, or the
+ * name that a user gave the run.
  * @param runs The folder of runs.
  * @returns The checkpoint's path.
  * @throws {GapcamError} If there is none, or it is no file: reading a device or
  * a pipe might never end.
  */
 export function findCheckpoint(path: string, runs: string): string {
-  for (const candidate of [path, `${runs}/${path}`]) {
+  for (const candidate of candidates(path, runs)) {
     const stat = lookAt(candidate);
     if (!stat) continue;
     if (stat.isFile) return candidate;
@@ -67,6 +69,14 @@ export function findCheckpoint(path: string, runs: string): string {
     "not-found",
     `Cannot find checkpoint ${path}: there is no such file and no such folder`,
   );
+}
+
+/** Where it may be; the names of runs are read only where nothing else is there. */
+function* candidates(path: string, runs: string): Iterable<string> {
+  yield path;
+  yield `${runs}/${path}`;
+  const named = namedRun(path, runs);
+  if (named !== undefined) yield named;
 }
 
 function noFile(path: string): GapcamError {

@@ -1,7 +1,7 @@
 import { exists, osReason } from "../_files.ts";
 import { probeFolder } from "../_write_atomically.ts";
 import { GapcamError } from "../error.ts";
-import { readRunLog } from "./run_log.ts";
+import { readLines } from "./run_log.ts";
 
 /** Name of the checkpoint in a run's folder. */
 export const CHECKPOINT_NAME = "checkpoint.safetensors";
@@ -161,11 +161,24 @@ function lock(path: string, log: string): Deno.FsFile {
   }
 }
 
+/** Whether a process trains in the folder of a run, as far as locks can tell. */
+export function isHeld(folder: string): boolean {
+  try {
+    const path = `${folder}/${LOG_NAME}`;
+    if (!Deno.statSync(path).isFile) return false;
+    using file = Deno.openSync(path, { read: true });
+    return !file.tryLockSync(true);
+  } catch {
+    return false;
+  }
+}
+
 /** Refuses the folder of another run; a run that never began is none. */
 function assertFree(path: string): void {
   const other = exists(`${path}/${CHECKPOINT_NAME}`)
     ? CHECKPOINT_NAME
-    : readRunLog(`${path}/${LOG_NAME}`).some(({ event }) => event !== "start")
+    // Events that nobody knows count as well.
+    : readLines(`${path}/${LOG_NAME}`).some((line) => !isStart(line))
     ? LOG_NAME
     : undefined;
   if (!other) return;
@@ -174,6 +187,14 @@ function assertFree(path: string): void {
     `Cannot start a run in ${path}: it holds ${other} of another run; ` +
       "choose another folder or resume that run",
   );
+}
+
+function isStart(line: string): boolean {
+  try {
+    return JSON.parse(line)?.event === "start";
+  } catch {
+    return false;
+  }
 }
 
 function removeQuietly(path: string): void {

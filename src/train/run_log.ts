@@ -1,13 +1,6 @@
 import { exists, osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
-
-/** One line of a run's log: what happened, and its numbers. */
-export interface RunLogRecord {
-  /** What happened, such as `epoch`. */
-  event: string;
-  /** Its numbers. */
-  [name: string]: unknown;
-}
+import { parseRunEvent, type RunEvent } from "./run_event.ts";
 
 /**
  * A run's log: one JSON object a line, written as it happens, so that a run
@@ -16,21 +9,22 @@ export interface RunLogRecord {
  * @example
  * ```ts
  * import { readRunLog } from "@gapcam/gapcam";
+ * import { runEvent } from "./run_event.ts";
  * import { RunLog } from "./run_log.ts";
  *
  * const path = await Deno.makeTempFile();
  * {
  *   using log = new RunLog(path);
- *   log.write({ event: "epoch", epoch: 1, loss: 2.3 });
+ *   log.write(runEvent({ event: "stop", reason: "finished", epoch: 2, step: 40 }));
  * }
- * if (readRunLog(path)[0]!.loss !== 2.3) throw new Error("unexpected");
+ * if (readRunLog(path)[0]?.event !== "stop") throw new Error("unexpected");
  * await Deno.remove(path);
  * ```
  */
 export class RunLog implements Disposable {
   readonly #path: string;
   readonly #file: Deno.FsFile;
-  /** What could not be written yet: it comes before the next record. */
+  /** What could not be written yet: it comes before the next event. */
   #pending = new Uint8Array();
   #closed = false;
 
@@ -50,15 +44,13 @@ export class RunLog implements Disposable {
   }
 
   /**
-   * Appends a record, stamped with the time.
+   * Appends an event.
    *
-   * @throws {GapcamError} If the file cannot be written; the record is kept and
+   * @throws {GapcamError} If the file cannot be written; the event is kept and
    * tried again before the next one.
    */
-  write(record: RunLogRecord): void {
-    const { event, ...rest } = record;
-    const line = { event, time: new Date().toISOString(), ...rest };
-    const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+  write(event: RunEvent): void {
+    const bytes = new TextEncoder().encode(`${JSON.stringify(event)}\n`);
     const all = new Uint8Array(this.#pending.length + bytes.length);
     all.set(this.#pending);
     all.set(bytes, this.#pending.length);
@@ -90,11 +82,21 @@ export class RunLog implements Disposable {
 }
 
 /**
- * Reads a run's log. A last line that was cut short is left out.
+ * Reads a run's log. A last line that was cut short is left out, and so are
+ * events that this version does not know.
  *
- * @throws {GapcamError} If the file cannot be read or another line is not JSON.
+ * @throws {GapcamError} If the file cannot be read, another line is not a JSON
+ * object, or the log is of a later version.
  */
-export function readRunLog(path: string): RunLogRecord[] {
+export function readRunLog(path: string): RunEvent[] {
+  return parseLines(readLines(path), { path });
+}
+
+/**
+ * The whole lines of a log; the last one without its end is left out, unless it
+ * is whole but for that.
+ */
+export function readLines(path: string): string[] {
   let text: string;
   try {
     text = Deno.readTextFileSync(path);
@@ -106,26 +108,55 @@ export function readRunLog(path: string): RunLogRecord[] {
     );
   }
   const lines = text.split("\n");
-  const last = lines.pop();
-  const records = lines.map((line, i): RunLogRecord => {
+  const last = lines.pop()!;
+  try {
+    JSON.parse(last);
+    lines.push(last);
+  } catch {
+    // Cut short while it was written, or nothing.
+  }
+  return lines;
+}
+
+/**
+ * Turns lines into events.
+ *
+ * @param lines Without their ends.
+ * @param options The log's `path`, for messages, and the number of the `first`
+ * line, from 1. Default: 1.
+ */
+export function parseLines(
+  lines: readonly string[],
+  options: { path: string; first?: number },
+): RunEvent[] {
+  const { path, first = 1 } = options;
+  return lines.flatMap((line, i) => {
+    let record: unknown;
     try {
-      return JSON.parse(line);
+      record = JSON.parse(line);
     } catch (error) {
+      throw damaged(path, `line ${first + i} is not JSON`, error);
+    }
+    if (
+      typeof record !== "object" || record === null || Array.isArray(record)
+    ) throw damaged(path, `line ${first + i} is no JSON object`);
+    try {
+      return parseRunEvent(record as Record<string, unknown>) ?? [];
+    } catch (error) {
+      if (!(error instanceof GapcamError)) throw error;
       throw new GapcamError(
-        "bad-data",
-        `Cannot read run log ${path}: line ${i + 1} is not JSON`,
+        error.code,
+        `Cannot read run log ${path}: ${error.message}`,
         { cause: error },
       );
     }
   });
-  if (last) {
-    try {
-      records.push(JSON.parse(last));
-    } catch {
-      // Cut short while it was written.
-    }
-  }
-  return records;
+}
+
+function damaged(path: string, found: string, cause?: unknown): GapcamError {
+  return new GapcamError("bad-data", `Cannot read run log ${path}: ${found}`, {
+    cause,
+  });
 }
 
 /** Removes what follows the last line end: a line that a crash cut short. */

@@ -2,11 +2,8 @@ import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Network } from "../nn/network.ts";
-import {
-  type Checkpoint,
-  type DatasetConfig,
-  type TrainingProgress,
-} from "./checkpoint.ts";
+import { Clock } from "./_clock.ts";
+import type { Checkpoint, TrainingProgress } from "./checkpoint.ts";
 import { writeCheckpoint } from "./checkpoint_file.ts";
 import {
   CHECKPOINT_NAME,
@@ -14,60 +11,15 @@ import {
   openRunFolder,
   type RunFolder,
 } from "./run_folder.ts";
-import { RunLog, type RunLogRecord } from "./run_log.ts";
+import {
+  RUN_LOG_VERSION,
+  runEvent,
+  type RunEventContent,
+} from "./run_event.ts";
+import { RunLog } from "./run_log.ts";
 import type { StepReport } from "./epoch_options.ts";
+import type { TrainOptions, TrainResult } from "./train_options.ts";
 import { Trainer } from "./trainer.ts";
-import type { TrainingConfig } from "./training_config.ts";
-
-/** Options of {@linkcode train}. */
-export interface TrainOptions {
-  /** How to train. */
-  config: TrainingConfig;
-  /** The model's name, for the checkpoint. Default: `custom`. */
-  modelName?: string;
-  /** What to say of the data in the checkpoint. Default: the data set's name. */
-  dataset?: DatasetConfig;
-  /**
-   * The run's folder, for its log and its checkpoint, by its path or opened
-   * already; nothing is written if it is left out.
-   */
-  folder?: string | RunFolder;
-  /** Goes on from here, in the folder of that run; the network is loaded from it. */
-  checkpoint?: Checkpoint;
-  /**
-   * Saves a checkpoint every so many steps of the run as well as after every
-   * epoch. Default: only after every epoch.
-   */
-  saveEvery?: number;
-  /** Aborting finishes the step under way, saves and returns. */
-  signal?: AbortSignal;
-  /** Called once the training step is compiled. Callbacks are waited for. */
-  onStart?: (
-    run: { stepsPerEpoch: number; step: number },
-  ) => unknown;
-  /** Called after every step, with the running mean since the last interval's end. */
-  onStep?: (report: StepReport & { images: number }) => unknown;
-  /** Called every `logEvery` steps, with the mean over them. */
-  onInterval?: (
-    report: StepReport & { imagesPerSecond: number },
-  ) => unknown;
-  /** Called after every epoch, with the mean over it; its checkpoint is saved. */
-  onEpoch?: (report: StepReport & { seconds: number }) => unknown;
-}
-
-/** What {@linkcode train} came to. */
-export interface TrainResult {
-  /** Whether all epochs are done; false after an abort. */
-  finished: boolean;
-  /** Epochs done. */
-  epochs: number;
-  /** Steps done, in all. */
-  steps: number;
-  /** Mean of the last whole epoch of this call; undefined if there was none. */
-  lastEpoch: StepReport | undefined;
-  /** The checkpoint's path; undefined without a folder. */
-  checkpoint: string | undefined;
-}
 
 /**
  * Trains a network for `config.epochs` epochs. With a folder, a checkpoint is
@@ -119,6 +71,17 @@ export async function train(
   });
   const path = folder && `${folder}/${CHECKPOINT_NAME}`;
   using log = folder ? new RunLog(`${folder}/${LOG_NAME}`) : undefined;
+  // A log that cannot be written ends the training as an abort does: saved.
+  const full = new AbortController();
+  const emit = async (content: RunEventContent) => {
+    const event = runEvent(content);
+    try {
+      log?.write(event);
+    } catch (error) {
+      full.abort(error);
+    }
+    await options.onEvent?.(event);
+  };
   let saved = checkpoint?.progress;
   const save = async () => {
     if (!path) return;
@@ -128,23 +91,20 @@ export async function train(
     await writeCheckpoint(path, state);
     saved = state.progress;
   };
+  const saveAndTell = async () => {
+    await save();
+    if (path) await emit(checkpointEvent(trainer.progress));
+  };
   // Before the log begins, so that a run that is logged has a checkpoint to go
   // on from; and so that a folder without room shows before an epoch.
-  if (path && (!checkpoint || !exists(path))) await save();
-  // A log that cannot be written ends the training as an abort does: saved.
-  const full = new AbortController();
-  const write = (record: RunLogRecord) => {
-    try {
-      log?.write(record);
-    } catch (error) {
-      full.abort(error);
-    }
-  };
+  const fresh = path !== undefined && (!checkpoint || !exists(path));
+  if (fresh) await save();
   const signal = options.signal
     ? AbortSignal.any([options.signal, full.signal])
     : full.signal;
-  write({
+  await emit({
     event: checkpoint ? "resume" : "start",
+    version: RUN_LOG_VERSION,
     model: options.modelName ?? "custom",
     dataset: options.dataset ?? { name: dataset.name },
     images: dataset.length,
@@ -154,10 +114,7 @@ export async function train(
     stepsPerEpoch: trainer.stepsPerEpoch,
     step: trainer.progress.step,
   });
-  await options.onStart?.({
-    stepsPerEpoch: trainer.stepsPerEpoch,
-    step: trainer.progress.step,
-  });
+  if (fresh) await emit(checkpointEvent(trainer.progress));
   let lastEpoch: StepReport | undefined;
   try {
     while (trainer.progress.epoch < config.epochs && !signal.aborted) {
@@ -166,26 +123,23 @@ export async function train(
       const report = await trainer.runEpoch({
         signal,
         ...(options.onStep ? { onStep: options.onStep } : {}),
-        onInterval: async (interval) => {
-          const timed = {
+        onInterval: (interval) =>
+          emit({
+            event: "interval",
             ...interval,
             imagesPerSecond: clock.rate(interval.totalSteps),
-          };
-          write({ event: "interval", ...timed });
-          await options.onInterval?.(timed);
-        },
-        ...(saveEvery ? { saveEvery, onSave: save } : {}),
+          }),
+        ...(saveEvery ? { saveEvery, onSave: saveAndTell } : {}),
       });
       if (!report) break;
-      const timed = { ...report, seconds: (performance.now() - start) / 1000 };
-      write({ event: "epoch", ...timed });
       lastEpoch = report;
-      await save();
-      await options.onEpoch?.(timed);
+      const seconds = (performance.now() - start) / 1000;
+      await emit({ event: "epoch", ...report, seconds });
+      await saveAndTell();
     }
   } catch (error) {
     if (error instanceof GapcamError && error.code === "diverged") {
-      write({ event: "diverged", message: error.message });
+      await emit({ event: "divergence", message: error.message });
       if (!path) throw error;
       throw new GapcamError(
         "diverged",
@@ -198,14 +152,13 @@ export async function train(
   }
   const progress = trainer.progress;
   const finished = progress.epoch >= config.epochs;
-  if (!finished) {
-    if (saved?.step !== progress.step) await save();
-    write({
-      event: "stopped",
-      epoch: progress.epoch,
-      step: progress.step,
-    });
-  }
+  if (!finished && saved?.step !== progress.step) await saveAndTell();
+  await emit({
+    event: "stop",
+    reason: finished ? "finished" : "interrupted",
+    epoch: progress.epoch,
+    step: progress.step,
+  });
   if (full.signal.aborted) throw logError(full.signal.reason, progress.step);
   return {
     finished,
@@ -214,6 +167,11 @@ export async function train(
     lastEpoch,
     checkpoint: path,
   };
+}
+
+function checkpointEvent(progress: TrainingProgress): RunEventContent {
+  const { epoch, batch, step } = progress;
+  return { event: "checkpoint", file: CHECKPOINT_NAME, epoch, batch, step };
 }
 
 function assertSaveEvery(saveEvery: number | undefined): void {
@@ -255,25 +213,4 @@ function checkpointOf(
 function savedText(saved: TrainingProgress | undefined): string {
   const { epoch, batch } = saved ?? { epoch: 0, batch: 0 };
   return batch === 0 ? `epoch ${epoch}` : `epoch ${epoch + 1}, step ${batch}`;
-}
-
-/** Images a second between two calls. */
-class Clock {
-  readonly #batchSize: number;
-  #step: number;
-  #time = performance.now();
-
-  constructor(batchSize: number, step: number) {
-    this.#batchSize = batchSize;
-    this.#step = step;
-  }
-
-  rate(step: number): number {
-    const now = performance.now();
-    const seconds = (now - this.#time) / 1000;
-    const images = (step - this.#step) * this.#batchSize;
-    this.#step = step;
-    this.#time = now;
-    return images / seconds;
-  }
 }

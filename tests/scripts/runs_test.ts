@@ -133,8 +133,12 @@ for (
         /Stopped after step \d+; saved\. Go on/,
       );
       const last = readRunLog(`${run}/log.jsonl`).at(-1)!;
-      assertEquals([last.event, last.step], ["stopped", await stepOf(run)]);
-      assert((last.step as number) > before);
+      assert(last.event === "stop");
+      assertEquals([last.reason, last.step], [
+        "interrupted",
+        await stepOf(run),
+      ]);
+      assert(last.step > before);
     }));
 }
 

@@ -36,8 +36,9 @@ Deno.test("train prints losses, the accuracy of each class and a confusion matri
     assertStringIncludes(stdout, "Confusion matrix");
     assertStringIncludes(stdout, "Saved in first.");
     const log = readRunLog(`${folder}/first/log.jsonl`);
-    assertEquals(log.at(-1)!.event, "evaluation");
-    assertEquals(log.at(-1)!.images, 20);
+    const evaluation = log.at(-1)!;
+    assert(evaluation.event === "evaluation");
+    assertEquals(evaluation.images, 20);
     const checkpoint = await readCheckpoint(
       `${folder}/first/checkpoint.safetensors`,
     );
@@ -102,7 +103,7 @@ Deno.test("train saves at Ctrl-C, exits 130, and goes on to the bytes of an uncu
     );
     const { progress } = await readCheckpoint(`${run}/checkpoint.safetensors`);
     assert(progress.step > 10 && progress.step < 120, `${progress.step}`);
-    assertEquals(readRunLog(`${run}/log.jsonl`).at(-1)!.event, "stopped");
+    assertEquals(readRunLog(`${run}/log.jsonl`).at(-1)!.event, "stop");
     const resumed = await runCommand("train", [
       "--resume",
       run,

@@ -1,13 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { GapcamError, openRunFolder, readRunLog } from "../../mod.ts";
+import { GapcamError, openRunFolder } from "../../mod.ts";
 import {
   checkpointsIn,
   findCheckpoint,
   newestCheckpoint,
 } from "../../src/train/find_checkpoint.ts";
-import { newRunFolder } from "../../src/train/run_folder.ts";
-import { RunLog } from "../../src/train/run_log.ts";
-import { runName } from "../../src/train/run_folder.ts";
+import { newRunFolder, runName } from "../../src/train/run_folder.ts";
 
 async function withFolder(
   test: (folder: string) => Promise<void> | void,
@@ -171,26 +169,4 @@ Deno.test("findCheckpoint() takes a file, a folder and a run's name", async () =
 
 Deno.test("runName() sorts by time", () => {
   assertEquals(runName(new Date(2026, 0, 2, 3, 4, 5)), "2026-01-02_03-04-05");
-});
-
-Deno.test("RunLog goes on after a line that was cut short", async () => {
-  const path = await Deno.makeTempFile();
-  await Deno.writeTextFile(path, '{"event":"start"}\n{"event":"epo');
-  assertEquals(readRunLog(path).map(({ event }) => event), ["start"]);
-  {
-    using log = new RunLog(path);
-    log.write({ event: "resume", step: 3 });
-  }
-  assertEquals(
-    readRunLog(path).map(({ event, step }) => [event, step]),
-    [["start", undefined], ["resume", 3]],
-  );
-  await Deno.remove(path);
-});
-
-Deno.test("readRunLog() names the line that is not JSON", async () => {
-  const path = await Deno.makeTempFile();
-  await Deno.writeTextFile(path, '{"event":"start"}\nnonsense\n{}\n');
-  assertThrows(() => readRunLog(path), GapcamError, "line 2 is not JSON");
-  await Deno.remove(path);
 });

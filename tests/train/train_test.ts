@@ -25,6 +25,7 @@ import {
   vgg,
   writeCheckpoint,
 } from "../../mod.ts";
+import { RUN_LOG_VERSION } from "../../src/train/run_event.ts";
 
 const SHAPES: Dataset = shapesDataset("train", { size: 16, length: 60 });
 const MODEL = vgg([4, "M", 8], { classes: 10 });
@@ -106,7 +107,7 @@ for (
       await run(`${folder}/cut`, {
         ...options,
         signal: stop.signal,
-        onEpoch: () => stop.abort(),
+        onEvent: ({ event }) => event === "epoch" && stop.abort(),
       });
       const cut = await readCheckpoint(
         `${folder}/cut/checkpoint.safetensors`,
@@ -134,7 +135,7 @@ Deno.test("train() resumed in the middle of an epoch gives the bytes of an uncut
     // The epoch that was cut is reported whole, with the same numbers.
     const epochs = ["whole", "cut"].map((name) =>
       readRunLog(`${folder}/${name}/log.jsonl`)
-        .filter(({ event }) => event === "epoch")
+        .filter((one) => one.event === "epoch")
         .map(({ epoch, loss, accuracy }) => ({ epoch, loss, accuracy }))
     );
     assertEquals(epochs[1], epochs[0]);
@@ -152,11 +153,27 @@ Deno.test("train() logs its configuration, intervals and epochs", () =>
   withFolder(async (folder) => {
     await run(`${folder}/run`, { config: { epochs: 1 }, modelName: "mine" });
     const log = readRunLog(`${folder}/run/log.jsonl`);
-    assertEquals(log.map(({ event }) => event), ["start", "interval", "epoch"]);
-    assertEquals(log[0]!.model, "mine");
-    assertEquals(log[0]!.config, configOf({ epochs: 1 }));
-    assertEquals([log[1]!.epoch, log[1]!.step], [1, 2]);
-    assertMatch(String(log[0]!.time), /^\d{4}-\d\d-\d\dT/);
+    assertEquals(log.map(({ event }) => event), [
+      "start",
+      "checkpoint",
+      "interval",
+      "epoch",
+      "checkpoint",
+      "stop",
+    ]);
+    const [start, , interval, , checkpoint, stop] = log;
+    assert(start?.event === "start");
+    assertEquals([start.model, start.version], ["mine", RUN_LOG_VERSION]);
+    assertEquals(start.config, configOf({ epochs: 1 }));
+    assertMatch(start.time, /^\d{4}-\d\d-\d\dT/);
+    assert(interval?.event === "interval");
+    assertEquals([interval.epoch, interval.step], [1, 2]);
+    assert(checkpoint?.event === "checkpoint" && stop?.event === "stop");
+    assertEquals([checkpoint.file, checkpoint.step], [
+      "checkpoint.safetensors",
+      3,
+    ]);
+    assertEquals([stop.reason, stop.epoch, stop.step], ["finished", 1, 3]);
   }));
 
 Deno.test("train() learns: the loss on a few images falls below a third", () =>
@@ -172,8 +189,8 @@ Deno.test("train() learns: the loss on a few images falls below a third", () =>
       model: vgg([16, "M", 32], { classes: 10, batchNorm: true }),
     });
     const losses = readRunLog(`${folder}/run/log.jsonl`)
-      .filter(({ event }) => event === "epoch")
-      .map(({ loss }) => Number(loss));
+      .filter((one) => one.event === "epoch")
+      .map(({ loss }) => loss);
     assertLess(losses.at(-1)!, losses[0]! / 3);
   }));
 
@@ -196,7 +213,7 @@ Deno.test("train() stops at a loss that is not finite, says where, and keeps the
     );
     assertEquals(await Deno.readFile(path), saved);
     const log = readRunLog(`${folder}/run/log.jsonl`);
-    assertEquals(log.at(-1)!.event, "diverged");
+    assertEquals(log.at(-1)!.event, "divergence");
   }));
 
 Deno.test("train() waits for its callbacks before it goes on", () =>
@@ -211,28 +228,45 @@ Deno.test("train() waits for its callbacks before it goes on", () =>
     };
     await run(`${folder}/run`, {
       config: { epochs: 1 },
-      onStart: () => wait("start"),
       onStep: () => wait("step"),
-      onInterval: () => wait("interval"),
-      onEpoch: () => wait("epoch"),
+      onEvent: ({ event }) => wait(event),
     });
-    assertEquals(seen.join(" "), "start step step interval step epoch");
+    assertEquals(
+      seen.join(" "),
+      "start checkpoint step step interval step epoch checkpoint stop",
+    );
+    const trained = seen.length;
     using device = openDevice("cpu", { threads: 1 });
     using network = new Network(device, MODEL, { seed: 3 });
     await evaluate(network, SHAPES, {
       batchSize: 20,
       onProgress: () => wait("test"),
     });
-    assertEquals(seen.slice(6).join(" "), "test test test");
+    assertEquals(seen.slice(trained).join(" "), "test test test");
   }));
 
-for (const name of ["onStart", "onStep", "onInterval", "onEpoch"] as const) {
-  Deno.test(`train() ends where ${name} fails, and can be resumed`, () =>
+for (
+  const name of [
+    "start",
+    "step",
+    "interval",
+    "epoch",
+    "checkpoint",
+    "stop",
+  ]
+) {
+  Deno.test(`train() ends where what is called at ${name} fails, and can be resumed`, () =>
     withFolder(async (folder) => {
       const whole = await run(`${folder}/whole`);
-      const fail = () => Promise.reject(new TypeError("mine"));
+      const fail = async (at: string) => {
+        if (at === name) await Promise.reject(new TypeError("mine"));
+      };
       await assertRejects(
-        () => run(`${folder}/cut`, { [name]: fail }),
+        () =>
+          run(`${folder}/cut`, {
+            onStep: () => fail("step"),
+            onEvent: ({ event }) => fail(event),
+          }),
         TypeError,
         "mine",
       );

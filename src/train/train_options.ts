@@ -1,0 +1,53 @@
+import type { Checkpoint, DatasetConfig } from "./checkpoint.ts";
+import type { StepReport } from "./epoch_options.ts";
+import type { RunEvent } from "./run_event.ts";
+import type { RunFolder } from "./run_folder.ts";
+import type { TrainingConfig } from "./training_config.ts";
+
+/** Options of {@linkcode train}. */
+export interface TrainOptions {
+  /** How to train. */
+  config: TrainingConfig;
+  /** The model's name, for the checkpoint. Default: `custom`. */
+  modelName?: string;
+  /** What to say of the data in the checkpoint. Default: the data set's name. */
+  dataset?: DatasetConfig;
+  /**
+   * The run's folder, for its log and its checkpoint, by its path or opened
+   * already; nothing is written if it is left out.
+   */
+  folder?: string | RunFolder;
+  /** Goes on from here, in the folder of that run; the network is loaded from it. */
+  checkpoint?: Checkpoint;
+  /**
+   * Saves a checkpoint every so many steps of the run as well as after every
+   * epoch. Default: only after every epoch.
+   */
+  saveEvery?: number;
+  /** Aborting finishes the step under way, saves and returns. */
+  signal?: AbortSignal;
+  /**
+   * Called with each thing that happens, as it is logged; waited for. What an
+   * epoch came to comes before its checkpoint.
+   */
+  onEvent?: (event: RunEvent) => unknown;
+  /**
+   * Called after every step, with the running mean since the last interval's
+   * end; waited for.
+   */
+  onStep?: (report: StepReport & { images: number }) => unknown;
+}
+
+/** What {@linkcode train} came to. */
+export interface TrainResult {
+  /** Whether all epochs are done; false after an abort. */
+  finished: boolean;
+  /** Epochs done. */
+  epochs: number;
+  /** Steps done, in all. */
+  steps: number;
+  /** Mean of the last whole epoch of this call; undefined if there was none. */
+  lastEpoch: StepReport | undefined;
+  /** The checkpoint's path; undefined without a folder. */
+  checkpoint: string | undefined;
+}
