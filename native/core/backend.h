@@ -41,6 +41,9 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual std::shared_ptr<Storage> allocate(DataType type, const Shape &shape, bool staged) = 0;
+  // Why an operation cannot be part of a program; "" if it can. `operation` is not in the graph
+  // yet.
+  virtual std::string refusal(const Graph &graph, const Operation &operation) const = 0;
   virtual std::unique_ptr<Executable> compile(std::shared_ptr<const Graph> graph) = 0;
   virtual std::string describe() const = 0;
   virtual uint64_t free_bytes() const = 0;  // 0: unknown

@@ -29,6 +29,55 @@ GAPCAM_INLINE float leaky_relu_gradient(float output, float d_output, float nega
   return output <= 0.0f ? below_zero(d_output, negative_slope) : d_output;
 }
 
+// As gapcam_activation numbers them.
+enum {
+  activation_identity = 0,
+  activation_leaky_relu = 1,
+  activation_clip = 2,
+  activation_sigmoid = 3,
+  activation_silu = 4,
+  activation_hard_swish = 5
+};
+
+GAPCAM_INLINE float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+
+GAPCAM_INLINE float activate(int kind, float a, float b, float x) {
+  switch (kind) {
+    case activation_leaky_relu:
+      return leaky_relu(x, a);
+    case activation_clip:
+      return x < a ? a : x > b ? b : x;
+    case activation_sigmoid:
+      return sigmoid(x);
+    case activation_silu:
+      return x * sigmoid(x);
+    case activation_hard_swish:
+      return x < -3.0f ? 0.0f : x > 3.0f ? x : x * (x + 3.0f) / 6.0f;
+    default:
+      return x;
+  }
+}
+
+// `known` is what the activation made, or for SiLU and hard swish what it took.
+GAPCAM_INLINE float activation_gradient(int kind, float a, float b, float known, float d_output) {
+  switch (kind) {
+    case activation_leaky_relu:
+      return leaky_relu_gradient(known, d_output, a);
+    case activation_clip:
+      return known <= a || known >= b ? 0.0f : d_output;
+    case activation_sigmoid:
+      return d_output * known * (1.0f - known);
+    case activation_silu: {
+      const float s = sigmoid(known);
+      return d_output * (s * (1.0f + known * (1.0f - s)));
+    }
+    case activation_hard_swish:
+      return known < -3.0f ? 0.0f : known > 3.0f ? d_output : d_output * (known / 3.0f + 0.5f);
+    default:
+      return d_output;
+  }
+}
+
 // Where output pixel `index` samples the input when resizing `input` pixels to `output`
 // (half-pixel centres): the centre and the half width of Pillow's triangle filter.
 struct ResizeWindow {

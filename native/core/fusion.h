@@ -1,27 +1,48 @@
-// What is done to a graph before it is compiled: operations that can be one become one.
+// What is done to a graph before it is compiled: operations that can be one become one, forward and
+// backward alike. A backend names the patterns that it has kernels for.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "graph.h"
 
 namespace gapcam {
 
-struct Node {
-  Operation operation;
-  int index = 0;          // of the first operation in the graph, for names
-  bool has_norm = false;  // conv2d of an inference program: followed by this batch norm
-  Operation norm;
-};
-
+// The operations of a graph as they are compiled, phase after phase, and who reads what.
 struct FusedGraph {
-  std::vector<Node> nodes;
-  std::vector<int> consumers;  // by value: how many operations read it
-  std::vector<int> consumer;   // by value: index of the last node that reads it, or -1
-  std::vector<int> producer;   // by value: index of the node that writes it, or -1
-  std::vector<bool> kept;      // by value: must exist in memory, whoever reads it
+  Graph graph;
+
+  // By value: the operation that makes it, or -1; the last one that reads it, or -1; how many do.
+  std::vector<int> producer, last_reader, readers;
+
+  // Whether a value must exist in memory after a run, whoever reads it.
+  bool kept(ValueId value) const {
+    return graph.value(value).readable || graph.value(value).storage;
+  }
+  const Operation *maker(ValueId value) const;
+  void count_uses();
 };
 
-FusedGraph fuse(const Graph &graph);
+// The attributes of a convolution's backward, or null.
+const Conv2dGradient *gradient_of_convolution(const Operation &operation);
+
+struct Patterns {
+  // Whether an activation can be the epilogue of a convolution or of a batch normalisation.
+  bool (*epilogue)(const Activation &activation) = nullptr;
+
+  // What arrives at a convolution's backward can be the gradient after its activation, and after a
+  // max pool that halves; asked with all directions of a convolution that want it.
+  std::function<bool(const FusedGraph &, const std::vector<const Operation *> &directions)>
+      gradient_into_convolution;
+  // A convolution can do the max pool that alone reads its output.
+  std::function<bool(const FusedGraph &, const Operation &convolution)> pool_into_convolution;
+
+  // Who makes the gradient of a map that an activation made (a convolution's backward, pools) can
+  // make the gradient before the activation.
+  bool activation_into_gradient = false;
+};
+
+FusedGraph fuse(const Graph &graph, const Patterns &patterns);
 
 }  // namespace gapcam

@@ -1,4 +1,5 @@
-// What a recorded program is before a backend compiles it: values, operations, gradients, updates.
+// What a recorded program is before a backend compiles it: values, and operations between them.
+// Gradients are operations and values like any others; autodiff.h appends them.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "attributes.h"
 #include "error.h"
 
 namespace gapcam {
@@ -48,88 +50,76 @@ inline int64_t byte_count(DataType type, const Shape &shape) {
 // "[64, 3, 224, 224]", for messages.
 std::string to_string(const Shape &shape);
 
-// An index into Graph::values.
-using ValueId = int;
-constexpr ValueId no_value = -1;
-
 struct Value {
   DataType type = DataType::f32;
   Shape shape;                       // logical: NCHW, OIHW; NHWC for u8 images
-  std::shared_ptr<Storage> storage;  // set for a tensor of the device, null for one that an
-                                     // operation or the backward pass makes
+  std::shared_ptr<Storage> storage;  // set for a tensor of the device, null for what an operation
+                                     // makes
   int producer = -1;                 // index into Graph::operations, or -1
-  bool readable = false;             // must hold its value after a run
+  // The value that it lies in memory as: for a gradient, the value that it is the gradient of; for
+  // positions of maxima, the maxima.
+  ValueId like = no_value;
+  bool readable = false;  // must hold its value after a run
 };
 
-enum class OperationKind {
-  prepare_images,
-  conv2d,
-  leaky_relu,
-  batch_norm2d,
-  max_pool2d,
-  global_average_pool,
-  spatial_sum,
-  linear,
-  cross_entropy
+// What an operand is to an operation; which of them a backend lays out as maps depends on it.
+enum class Role {
+  map,        // a feature map or a matrix of features, and gradients of such
+  parameter,  // weights and biases, as the device's tensors lie
+  gradient,   // of a parameter
+  statistic,  // running mean or variance: read, and changed when training
+  state,      // what an optimiser keeps and changes: moments, its settings
+  saved,      // what forward leaves to backward: positions of maxima, a batch's statistics
+  images,
+  labels,
+  metrics
 };
 
-const char *to_string(OperationKind kind);
+// Whether an operation has a gradient with respect to operands of this role.
+inline bool is_differentiable(Role role) { return role == Role::map || role == Role::parameter; }
 
-// Operands by kind (no_value where an optional one is absent):
-//   prepare_images       inputs: images
-//   conv2d, linear       inputs: input, weight, bias
-//   leaky_relu           inputs: input
-//   batch_norm2d         inputs: input, weight, bias, running mean, running variance
-//   max_pool2d           inputs: input
-//   global_average_pool  inputs: input
-//   spatial_sum          inputs: input, weights
-//   cross_entropy        inputs: logits, labels, metrics
+struct Operand {
+  ValueId value = no_value;  // no_value: an optional one that is absent
+  Role role = Role::map;
+  explicit operator bool() const { return value != no_value; }
+};
+
 struct Operation {
-  OperationKind kind{};
-  std::vector<ValueId> inputs;
-  ValueId output = no_value;
+  uint32_t phase = GAPCAM_FORWARD;
+  std::vector<Operand> inputs;
+  std::vector<ValueId> outputs;  // no_value: one that nobody wants
+  Attributes attributes;
+  int index = 0;  // among the operations that the caller recorded, of the one it belongs to
 
-  int kernel_height = 0, kernel_width = 0;
-  int stride_height = 1, stride_width = 1;
-  int padding_height = 0, padding_width = 0;
-  float negative_slope = 1.0f;            // conv2d, leaky_relu, batch_norm2d
-  float epsilon = 0.0f, momentum = 0.0f;  // batch_norm2d
-  float label_smoothing = 0.0f;           // cross_entropy
-  std::vector<float> mean, deviation;     // prepare_images
-
-  // Whether backward must compute the gradient of each input, and whether it
-  // passes through this operation at all. Filled in by gapcam_program_backward.
-  std::vector<bool> needs_gradient;
-  bool differentiated = false;
+  template <class T>
+  const T *as() const {
+    return std::get_if<T>(&attributes);
+  }
+  template <class T>
+  T *as() {
+    return std::get_if<T>(&attributes);
+  }
 };
 
-struct Backward {
-  bool recorded = false;
-  ValueId output = no_value;
-  ValueId output_gradient = no_value;  // no_value: ones
-  std::vector<ValueId> targets;        // tensors of the device
-  std::vector<ValueId> gradients;      // one a target, of its shape, readable
-};
-
-enum class UpdateKind { adam, sgd };
-
-struct Update {
-  UpdateKind kind{};
-  std::vector<ValueId> parameters, gradients;
-  std::vector<ValueId> first_moments, second_moments;  // sgd: first only, the momentum buffers
-  ValueId settings = no_value;
-};
+// "conv2d", "leaky_relu backward"
+std::string name_of(const Operation &operation);
 
 struct Graph {
   bool training = false;
   bool profile = false;
+  int recorded = 0;  // operations that the caller recorded
   std::vector<Value> values;
   std::vector<Operation> operations;
-  Backward backward;
-  std::vector<Update> updates;
 
   const Value &value(ValueId id) const { return values[static_cast<size_t>(id)]; }
+  Value &value(ValueId id) { return values[static_cast<size_t>(id)]; }
   const Shape &shape(ValueId id) const { return value(id).shape; }
+  bool has_phase(uint32_t phase) const {
+    for (const Operation &operation : operations) {
+      if (operation.phase == phase) return true;
+    }
+    return false;
+  }
 };
 
 }  // namespace gapcam

@@ -175,9 +175,9 @@ class Bench {
     } else if (request_.pool) {
       kernels().max_pool_backward(pool_, f32(gradient_), argmax(), f32(output_));
     } else if (request_.negative_slope != 1.0f) {
-      kernels().leaky_relu_backward(f32(output_), f32(gradient_), f32(gradient_),
-                                    static_cast<int64_t>(output_.bytes() / sizeof(float)),
-                                    request_.negative_slope);
+      kernels().activation_backward(GAPCAM_LEAKY_RELU, request_.negative_slope, 0.0f, f32(output_),
+                                    f32(gradient_), f32(gradient_),
+                                    static_cast<int64_t>(output_.bytes() / sizeof(float)));
     }
   }
 

@@ -13,13 +13,10 @@ namespace gapcam::cpu {
 
 enum class Direction { forward, backward_data, backward_filter };
 
-struct ConvolutionShape {
+struct ConvolutionShape : Window2d {
   int64_t batch = 1;
   int64_t inputs = 1, height = 1, width = 1;                 // input [batch, inputs, height, width]
   int64_t outputs = 1, output_height = 1, output_width = 1;  // weight [outputs, inputs, kernel]
-  int kernel_height = 1, kernel_width = 1;
-  int stride_height = 1, stride_width = 1;
-  int padding_height = 0, padding_width = 0;
 
   // Multiplications and additions of the direct algorithm, alike in all directions.
   double flops() const {

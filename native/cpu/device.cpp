@@ -10,6 +10,7 @@
 #include "executable.h"
 #include "json.h"
 #include "kernels.h"
+#include "lowering.h"
 #include "onednn_engine.h"
 #include "storage.h"
 
@@ -71,6 +72,12 @@ CpuDevice::CpuDevice(const DeviceOptions &options, int threads)
 
 std::shared_ptr<Storage> CpuDevice::allocate(DataType type, const Shape &shape, bool staged) {
   return std::make_shared<CpuStorage>(ledger_, type, shape, staged);
+}
+
+std::string CpuDevice::refusal(const Graph &graph, const Operation &operation) const {
+  return std::visit(
+      [&](const auto &attributes) { return cpu::refusal(graph, operation, attributes); },
+      operation.attributes);
 }
 
 std::unique_ptr<Executable> CpuDevice::compile(std::shared_ptr<const Graph> graph) {

@@ -10,6 +10,7 @@ class CpuDevice : public Device {
   explicit CpuDevice(const DeviceOptions &options, int threads);
 
   std::shared_ptr<Storage> allocate(DataType type, const Shape &shape, bool staged) override;
+  std::string refusal(const Graph &graph, const Operation &operation) const override;
   std::unique_ptr<Executable> compile(std::shared_ptr<const Graph> graph) override;
   std::string describe() const override;
   uint64_t free_bytes() const override;

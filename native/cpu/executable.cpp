@@ -4,6 +4,7 @@
 #include <dnnl.hpp>
 
 #include "device.h"
+#include "lowering.h"
 
 namespace gapcam::cpu {
 
@@ -39,24 +40,24 @@ std::unique_ptr<Executable> compile_program(std::shared_ptr<const Graph> graph,
 
 CpuExecutable::CpuExecutable(std::shared_ptr<const Graph> graph, const CpuDevice &device,
                              std::shared_ptr<Worker> worker)
-    : graph_(std::move(graph)),
-      worker_(std::move(worker)),
-      ledger_(device.shared_ledger()),
-      threads_(device.threads()),
-      bf16_(device.options().precision == GAPCAM_PRECISION_BF16),
-      fused_(fuse(*graph_)),
-      values_(graph_->values.size()),
-      gradients_(graph_->values.size()) {
-  build();
-  schedule_.place();
-  arena_ =
-      Block(ledger_, schedule_.bytes(), format("a program of %zu steps", schedule_.steps().size()));
+    : graph_(std::move(graph)), worker_(std::move(worker)), threads_(device.threads()) {
+  const Lowering lowering(*graph_, memory_, threads_,
+                          device.options().precision == GAPCAM_PRECISION_BF16);
+  for (size_t i = 0; i < graph_->values.size(); i++) {
+    const auto value = static_cast<ValueId>(i);
+    readable_.push_back({lowering.view_of(value), lowering.map_shape(value)});
+    auto *storage = static_cast<CpuStorage *>(graph_->value(value).storage.get());
+    if (storage) staged_.push_back(storage);
+  }
+  memory_.schedule.place();
+  memory_.arena = Block(device.shared_ledger(), memory_.schedule.bytes(),
+                        format("a program of %zu steps", memory_.schedule.steps().size()));
 }
 
 void CpuExecutable::run(uint32_t phases) {
-  for (const auto &storage : staged_) storage->take_staged();
+  for (CpuStorage *storage : staged_) storage->take_staged();
   worker_->run([&] {
-    for (Step &step : schedule_.steps()) {
+    for (Step &step : memory_.schedule.steps()) {
       if (!(step.phase & phases)) continue;
       const auto start = std::chrono::steady_clock::now();
       translate("run", step.name, step.body);
@@ -71,15 +72,16 @@ void CpuExecutable::run(uint32_t phases) {
 }
 
 void CpuExecutable::read(ValueId value, void *data, size_t bytes) {
-  const View view = values_[static_cast<size_t>(value)];
-  if (view.storage) return view.storage->read(data, bytes);
-  worker_->run(
-      [&] { kernels().reorder(map_shape(value), 1, f32(view), static_cast<float *>(data)); });
+  const Readable &from = readable_[static_cast<size_t>(value)];
+  if (from.view.storage) return from.view.storage->read(data, bytes);
+  worker_->run([&] {
+    kernels().reorder(from.shape, 1, memory_.f32(from.view), static_cast<float *>(data));
+  });
 }
 
 std::string CpuExecutable::describe() const {
-  return format("{\"bytes\": %zu, \"threads\": %d, \"steps\": ", arena_.bytes(), threads_) +
-         schedule_.describe() + "}";
+  return format("{\"bytes\": %zu, \"threads\": %d, \"steps\": ", memory_.arena.bytes(), threads_) +
+         memory_.schedule.describe() + "}";
 }
 
 }  // namespace gapcam::cpu

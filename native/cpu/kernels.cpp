@@ -2,6 +2,7 @@
 // Nothing here may instantiate a template of the standard library: the linker keeps one copy, and
 // it would be one that not every machine can run.
 #include "elementwise.h"
+#include "kernels/activation.h"
 #include "kernels/blocks.h"
 #include "kernels/images.h"
 #include "kernels/linear.h"
@@ -10,16 +11,6 @@
 
 namespace gapcam::cpu {
 namespace {
-
-void leaky_relu_map(const float *x, float *y, int64_t count, float slope) {
-#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
-  for (int64_t i = 0; i < count; i++) y[i] = leaky_relu(x[i], slope);
-}
-
-void leaky_relu_backward(const float *y, const float *d_y, float *d_x, int64_t count, float slope) {
-#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
-  for (int64_t i = 0; i < count; i++) d_x[i] = leaky_relu_gradient(y[i], d_y[i], slope);
-}
 
 void adam(const UpdateChunk *chunks, int64_t count, const float *settings) {
 #pragma omp parallel for schedule(static) if (count > 1)
@@ -50,24 +41,10 @@ void sgd(const UpdateChunk *chunks, int64_t count, const float *settings) {
 }  // namespace
 
 extern const Kernels GAPCAM_KERNELS;
-const Kernels GAPCAM_KERNELS = {
-    GAPCAM_KERNELS_NAME,
-    leaky_relu_map,
-    leaky_relu_backward,
-    max_pool,
-    max_pool_backward,
-    average_pool,
-    spatial_sum,
-    average_pool_backward,
-    batch_norm,
-    batch_norm_backward,
-    linear,
-    linear_backward_data,
-    linear_backward_filter,
-    reorder,
-    prepare_images,
-    adam,
-    sgd,
+const Kernels GAPCAM_KERNELS = {GAPCAM_KERNELS_NAME,
+#define GAPCAM_KERNEL_ENTRY(name, parameters) name,
+                                GAPCAM_CPU_KERNELS(GAPCAM_KERNEL_ENTRY)
+#undef GAPCAM_KERNEL_ENTRY
 };
 
 }  // namespace gapcam::cpu

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "window2d.h"
+
 namespace gapcam::cpu {
 
 // A map [batch, channels, height, width] in blocks of `block` channels; see Layout.
@@ -17,12 +19,9 @@ struct MapShape {
   int64_t elements() const { return batch * blocks() * pixels() * block; }
 };
 
-struct PoolShape {
+struct PoolShape : Window2d {
   MapShape input;
   int64_t output_height = 1, output_width = 1;
-  int kernel_height = 1, kernel_width = 1;
-  int stride_height = 1, stride_width = 1;
-  int padding_height = 0, padding_width = 0;
 
   MapShape output() const {
     return {input.batch, input.channels, output_height, output_width, input.block};
@@ -60,47 +59,50 @@ struct UpdateChunk {
 };
 constexpr int64_t update_chunk = 16384;
 
+// All kernels, K(name, (parameters)): a table for each instruction set has them under these names.
+//   activation           y may be x; see activate() in elementwise.h
+//   activation_backward  d_x may be d_y
+//   add                  y may be a or b
+//   max_pool             argmax may be null; it holds u8 or i32 (PoolShape::narrow)
+//   spatial_sum          weights [height, width], whatever the map's layout
+//   batch_norm           saved receives mean and 1 / deviation; scratch: norm_scratch(map) elements
+//   batch_norm_backward  d_x may be d_y, and null where it is not wanted
+//   linear_backward_filter  d_weight and d_bias may be null
+//   reorder              from the layout of `from` to blocks of `block`, writing the padding
+//   prepare_images       u8 NHWC to a map; scratch: prepare_scratch() bytes
+#define GAPCAM_CPU_KERNELS(K)                                                                      \
+  K(activation, (int kind, float a, float b, const float *x, float *y, int64_t count))             \
+  K(activation_backward,                                                                           \
+    (int kind, float a, float b, const float *known, const float *d_y, float *d_x, int64_t count)) \
+  K(add, (const float *a, const float *b, float *y, int64_t count))                                \
+  K(max_pool, (const PoolShape &shape, const float *x, float *y, void *argmax))                    \
+  K(max_pool_backward, (const PoolShape &shape, const float *d_y, const void *argmax, float *d_x)) \
+  K(average_pool, (const MapShape &shape, const float *x, float *y))                               \
+  K(average_pool_backward, (const MapShape &shape, const float *d_y, float *d_x))                  \
+  K(spatial_sum, (const MapShape &shape, const float *x, const float *weights, float *y))          \
+  K(batch_norm,                                                                                    \
+    (const NormShape &shape, const float *x, const float *weight, const float *bias,               \
+     float *running_mean, float *running_variance, float *y, float *saved, double *scratch))       \
+  K(batch_norm_backward, (const NormShape &shape, const float *x, const float *weight,             \
+                          const float *bias, const float *saved, const float *d_y, float *d_x,     \
+                          float *d_weight, float *d_bias, double *scratch))                        \
+  K(linear, (int64_t batch, int64_t inputs, int64_t outputs, const float *x, const float *weight,  \
+             const float *bias, float *y))                                                         \
+  K(linear_backward_data, (int64_t batch, int64_t inputs, int64_t outputs, const float *d_y,       \
+                           const float *weight, float *d_x))                                       \
+  K(linear_backward_filter, (int64_t batch, int64_t inputs, int64_t outputs, const float *x,       \
+                             const float *d_y, float *d_weight, float *d_bias))                    \
+  K(reorder, (const MapShape &from, int64_t block, const float *x, float *y))                      \
+  K(prepare_images,                                                                                \
+    (const PrepareShape &shape, const uint8_t *images, float *y, uint8_t *scratch))                \
+  K(adam, (const UpdateChunk *chunks, int64_t count, const float *settings))                       \
+  K(sgd, (const UpdateChunk *chunks, int64_t count, const float *settings))
+
 struct Kernels {
   const char *name;
-
-  void (*leaky_relu)(const float *x, float *y, int64_t count, float slope);
-  // d_x may be d_y.
-  void (*leaky_relu_backward)(const float *y, const float *d_y, float *d_x, int64_t count,
-                              float slope);
-  // argmax may be null; it holds u8 or i32 (PoolShape::narrow).
-  void (*max_pool)(const PoolShape &shape, const float *x, float *y, void *argmax);
-  void (*max_pool_backward)(const PoolShape &shape, const float *d_y, const void *argmax,
-                            float *d_x);
-  void (*average_pool)(const MapShape &shape, const float *x, float *y);
-  // weights [height, width], whatever the map's layout.
-  void (*spatial_sum)(const MapShape &shape, const float *x, const float *weights, float *y);
-  void (*average_pool_backward)(const MapShape &shape, const float *d_y, float *d_x);
-
-  // `saved` receives mean and 1 / deviation, `scratch` norm_scratch(map) elements.
-  void (*batch_norm)(const NormShape &shape, const float *x, const float *weight, const float *bias,
-                     float *running_mean, float *running_variance, float *y, float *saved,
-                     double *scratch);
-  // d_x may be d_y, and null where it is not wanted.
-  void (*batch_norm_backward)(const NormShape &shape, const float *x, const float *weight,
-                              const float *bias, const float *saved, const float *d_y, float *d_x,
-                              float *d_weight, float *d_bias, double *scratch);
-
-  void (*linear)(int64_t batch, int64_t inputs, int64_t outputs, const float *x,
-                 const float *weight, const float *bias, float *y);
-  void (*linear_backward_data)(int64_t batch, int64_t inputs, int64_t outputs, const float *d_y,
-                               const float *weight, float *d_x);
-  // d_weight and d_bias may be null.
-  void (*linear_backward_filter)(int64_t batch, int64_t inputs, int64_t outputs, const float *x,
-                                 const float *d_y, float *d_weight, float *d_bias);
-
-  // From the layout of `from` to blocks of `block`, writing the padding.
-  void (*reorder)(const MapShape &from, int64_t block, const float *x, float *y);
-  // u8 NHWC to a map. `scratch`: prepare_scratch() bytes.
-  void (*prepare_images)(const PrepareShape &shape, const uint8_t *images, float *y,
-                         uint8_t *scratch);
-
-  void (*adam)(const UpdateChunk *chunks, int64_t count, const float *settings);
-  void (*sgd)(const UpdateChunk *chunks, int64_t count, const float *settings);
+#define GAPCAM_KERNEL_MEMBER(name, parameters) void(*name) parameters;
+  GAPCAM_CPU_KERNELS(GAPCAM_KERNEL_MEMBER)
+#undef GAPCAM_KERNEL_MEMBER
 };
 
 // The fastest that this machine runs.

@@ -10,7 +10,7 @@
 
 #include "backend.h"
 #include "kernel_module.h"
-#include "program.h"
+#include "lowering.h"
 
 namespace gapcam {
 namespace {
@@ -31,7 +31,7 @@ class DescribedExecutable : public Executable {
  public:
   DescribedExecutable(std::shared_ptr<const Graph> graph, gapcam_precision precision,
                       Planner &planner)
-      : program_(std::move(graph), precision, planner) {}
+      : graph_(std::move(graph)), program_(*graph_, precision, planner) {}
   void run(uint32_t) override { refuse(); }
   void read(ValueId, void *, size_t) override { refuse(); }
   std::string describe() const override { return "{}"; }
@@ -40,6 +40,7 @@ class DescribedExecutable : public Executable {
   [[noreturn]] static void refuse() {
     throw Error(GAPCAM_UNSUPPORTED, "A device that is only described runs nothing");
   }
+  std::shared_ptr<const Graph> graph_;
   Program program_;
 };
 
@@ -48,6 +49,9 @@ class DescribedDevice : public Device {
   explicit DescribedDevice(const DeviceOptions &options) : options_(options) {}
   std::shared_ptr<Storage> allocate(DataType, const Shape &, bool) override {
     return std::make_shared<CudaStorage>();
+  }
+  std::string refusal(const Graph &graph, const Operation &operation) const override {
+    return refusal_of(graph, operation);
   }
   std::unique_ptr<Executable> compile(std::shared_ptr<const Graph> graph) override {
     Description &one = descriptions.at(static_cast<size_t>(options_.index));
@@ -115,10 +119,12 @@ void plan_network(int device_number, int precision, const std::vector<int> &trun
   for (const int step : trunk) {
     gapcam_handle made = 0;
     if (step == 0) {
-      require(gapcam_program_max_pool2d(program, x, 2, 2, 2, 2, 0, 0, &made, message), message);
+      require(gapcam_program_pool2d(program, GAPCAM_MAX_POOL, x, 2, 2, 2, 2, 0, 0, &made, message),
+              message);
     } else {
       const gapcam_handle weight = parameter({step, channels, 3, 3}), bias = parameter({step});
-      require(gapcam_program_conv2d(program, x, weight, bias, 1, 1, 1, 1, 0.2f, &made, message),
+      require(gapcam_program_conv2d(program, x, weight, bias, 1, 1, 1, 1, 1, GAPCAM_LEAKY_RELU,
+                                    0.2f, 0.0f, &made, message),
               message);
       channels = step;
     }

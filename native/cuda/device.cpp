@@ -4,6 +4,7 @@
 
 #include "executable.h"
 #include "json.h"
+#include "lowering.h"
 #include "plan_timer.h"
 #include "storage.h"
 
@@ -106,6 +107,10 @@ CudaDevice::CudaDevice(const DeviceOptions &options) : gpu_(std::make_shared<Gpu
 
 std::shared_ptr<Storage> CudaDevice::allocate(DataType type, const Shape &shape, bool staged) {
   return std::make_shared<CudaStorage>(gpu_, type, shape, staged);
+}
+
+std::string CudaDevice::refusal(const Graph &graph, const Operation &operation) const {
+  return refusal_of(graph, operation);
 }
 
 std::unique_ptr<Executable> CudaDevice::compile(std::shared_ptr<const Graph> graph) {

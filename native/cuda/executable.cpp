@@ -11,7 +11,8 @@ namespace {
 // Images in a batch, 0 if the program takes none.
 int64_t batch_of(const Graph &graph) {
   for (const Operation &operation : graph.operations) {
-    const Shape &shape = graph.shape(operation.inputs[0]);
+    if (operation.inputs.empty() || !operation.inputs[0]) continue;
+    const Shape &shape = graph.shape(operation.inputs[0].value);
     if (shape.size() == 4) return shape[0];
   }
   return 0;
@@ -23,7 +24,7 @@ CudaExecutable::CudaExecutable(std::shared_ptr<const Graph> graph, std::shared_p
                                Planner &planner)
     : graph_(std::move(graph)),
       gpu_(std::move(gpu)),
-      program_(graph_, gpu_->options().precision, planner) {
+      program_(*graph_, gpu_->options().precision, planner) {
   allocate();
   program_.bind(*gpu_, arena_.address());
   if (graph_->profile) {

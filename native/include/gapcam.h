@@ -43,7 +43,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 3
+#define GAPCAM_ABI_VERSION 4
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -84,6 +84,56 @@ enum gapcam_program_flags {
   GAPCAM_PROGRAM_PROFILE = 2   /* time each step; see gapcam_program_describe */
 };
 
+/* What follows an operation element by element, with the parameters `a` and `b`. */
+enum gapcam_activation {
+  GAPCAM_IDENTITY = 0,
+  GAPCAM_LEAKY_RELU = 1, /* max(x, 0) + a * min(x, 0), 0 <= a <= 1; a = 0 is ReLU */
+  GAPCAM_CLIP = 2,       /* min(max(x, a), b); 0 and 6 are ReLU6 */
+  GAPCAM_SIGMOID = 3,    /* 1 / (1 + exp(-x)) */
+  GAPCAM_SILU = 4,       /* x * sigmoid(x) */
+  GAPCAM_HARD_SWISH = 5  /* x * min(max(x + 3, 0), 6) / 6 */
+};
+
+enum gapcam_binary { GAPCAM_ADD = 0 };
+
+enum gapcam_pool { GAPCAM_MAX_POOL = 0 };
+
+/* Slots of the tensor that gapcam_program_cross_entropy counts in. */
+enum gapcam_metric {
+  GAPCAM_METRIC_LOSS_SUM = 0,
+  GAPCAM_METRIC_RUNS = 1,
+  GAPCAM_METRIC_CORRECT = 2, /* predictions, first maximum */
+  GAPCAM_METRIC_COUNTED = 3, /* labels that are not -1 */
+  GAPCAM_METRIC_LARGEST_LOSS = 4,
+  GAPCAM_METRIC_NOT_FINITE = 5, /* runs whose loss was not finite */
+  GAPCAM_METRIC_LAST_LOSS = 6,
+  GAPCAM_METRIC_SLOTS = 8
+};
+
+/* Slots of the settings of gapcam_program_adam; t is 1 at the first step. */
+enum gapcam_adam_setting {
+  GAPCAM_ADAM_ONE_MINUS_BETA1 = 0,
+  GAPCAM_ADAM_BETA2 = 1,
+  GAPCAM_ADAM_ONE_MINUS_BETA2 = 2,
+  GAPCAM_ADAM_EPSILON = 3,
+  GAPCAM_ADAM_WEIGHT_DECAY = 4, /* added to the gradient; 0 for AdamW */
+  GAPCAM_ADAM_SHRINK = 5,       /* factor on the parameter first: 1; AdamW: 1 - rate * decay */
+  GAPCAM_ADAM_RATE = 6,         /* learning rate / (1 - beta1^t) */
+  GAPCAM_ADAM_DEVIATION = 7,    /* sqrt(1 - beta2^t) */
+  GAPCAM_ADAM_SETTINGS = 8
+};
+
+/* Slots of the settings of gapcam_program_sgd. */
+enum gapcam_sgd_setting {
+  GAPCAM_SGD_RATE = 0,
+  GAPCAM_SGD_MOMENTUM = 1,
+  GAPCAM_SGD_ONE_MINUS_DAMPENING = 2,
+  GAPCAM_SGD_WEIGHT_DECAY = 3,
+  GAPCAM_SGD_NESTEROV = 4, /* 0 or 1 */
+  GAPCAM_SGD_FIRST = 5,    /* 1 at the first step: the buffer becomes the gradient */
+  GAPCAM_SGD_SETTINGS = 8
+};
+
 enum gapcam_phase { GAPCAM_FORWARD = 1, GAPCAM_BACKWARD = 2, GAPCAM_UPDATE = 4 };
 
 /* GAPCAM_ABI_VERSION of the library. A caller that was written for another must stop here. */
@@ -103,7 +153,9 @@ GAPCAM_API uint64_t gapcam_live_bytes(void);
  * Describes the backend without opening a device, as a JSON object: `backend`
  * ("cpu" or "cuda"), `version` (one line for people), and what the backend
  * knows: libraries with their versions and paths or why they are missing,
- * instruction set, devices.
+ * instruction set, devices. If `capacity` is too small the status is
+ * GAPCAM_INVALID_ARGUMENT and the message names the size needed; `needed` (may
+ * be null) receives it always.
  */
 GAPCAM_API int32_t gapcam_backend_describe(char *json, uint64_t capacity, uint64_t *needed,
                                            char *message);
@@ -171,24 +223,29 @@ GAPCAM_API int32_t gapcam_program_prepare_images(gapcam_handle program, gapcam_h
                                                  char *message);
 
 /*
- * Cross-correlation of input [N, I, H, W] with weight [O, I, kernel height,
- * kernel width], plus bias [O] (0: none), then leaky ReLU with
- * 0 <= negative_slope <= 1 (1: identity, 0: ReLU).
+ * Cross-correlation of input [N, I, H, W] with weight [O, I / groups, kernel
+ * height, kernel width], plus bias [O] (0: none), then an activation
+ * (gapcam_activation). No backend has more than one group yet.
  */
 GAPCAM_API int32_t gapcam_program_conv2d(gapcam_handle program, gapcam_handle input,
                                          gapcam_handle weight, gapcam_handle bias,
                                          int32_t stride_height, int32_t stride_width,
                                          int32_t padding_height, int32_t padding_width,
-                                         float negative_slope, gapcam_handle *output,
+                                         int32_t groups, int32_t activation, float a, float b,
+                                         gapcam_handle *output, char *message);
+
+/* An activation (gapcam_activation) by itself. */
+GAPCAM_API int32_t gapcam_program_unary(gapcam_handle program, gapcam_handle input,
+                                        int32_t activation, float a, float b, gapcam_handle *output,
+                                        char *message);
+
+/* Element by element of two tensors of one shape: `kind` is a gapcam_binary. */
+GAPCAM_API int32_t gapcam_program_binary(gapcam_handle program, int32_t kind, gapcam_handle first,
+                                         gapcam_handle second, gapcam_handle *output,
                                          char *message);
 
-/* Element-wise max(x, 0) + negative_slope * min(x, 0). */
-GAPCAM_API int32_t gapcam_program_leaky_relu(gapcam_handle program, gapcam_handle input,
-                                             float negative_slope, gapcam_handle *output,
-                                             char *message);
-
 /*
- * Batch normalisation over N, H, W, then leaky ReLU. weight, bias,
+ * Batch normalisation over N, H, W, then an activation. weight, bias,
  * running_mean and running_variance are [C]. A training program uses the
  * batch's statistics and updates the running ones, as PyTorch does (unbiased
  * variance); another uses the running ones.
@@ -197,16 +254,19 @@ GAPCAM_API int32_t gapcam_program_batch_norm2d(gapcam_handle program, gapcam_han
                                                gapcam_handle weight, gapcam_handle bias,
                                                gapcam_handle running_mean,
                                                gapcam_handle running_variance, float epsilon,
-                                               float momentum, float negative_slope,
+                                               float momentum, int32_t activation, float a, float b,
                                                gapcam_handle *output, char *message);
 
-/* Maximum over windows; padding counts as minus infinity; a window must hold at least one pixel.
- * Of equal values the first in row-major order receives the gradient. */
-GAPCAM_API int32_t gapcam_program_max_pool2d(gapcam_handle program, gapcam_handle input,
-                                             int32_t kernel_height, int32_t kernel_width,
-                                             int32_t stride_height, int32_t stride_width,
-                                             int32_t padding_height, int32_t padding_width,
-                                             gapcam_handle *output, char *message);
+/*
+ * A pool (gapcam_pool) over windows; each must hold at least one pixel. Of the
+ * maximum, padding counts as minus infinity, and of equal values the first in
+ * row-major order receives the gradient.
+ */
+GAPCAM_API int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, gapcam_handle input,
+                                         int32_t kernel_height, int32_t kernel_width,
+                                         int32_t stride_height, int32_t stride_width,
+                                         int32_t padding_height, int32_t padding_width,
+                                         gapcam_handle *output, char *message);
 
 /* [N, C, H, W] -> [N, C], the mean over H and W. */
 GAPCAM_API int32_t gapcam_program_global_average_pool(gapcam_handle program, gapcam_handle input,
@@ -229,10 +289,8 @@ GAPCAM_API int32_t gapcam_program_linear(gapcam_handle program, gapcam_handle in
  * smoothing s the target is (1 - s) one-hot + s / classes.
  *
  * `metrics` (0: none) is an f32 [8] tensor of the caller's, added to at each
- * forward run: 0 sum of losses, 1 runs, 2 correct predictions (first maximum),
- * 3 labels counted, 4 largest loss, 5 runs whose loss was not finite, 6 the last
- * loss, 7 unused. The caller zeroes it by writing it. A label outside
- * [-1, classes) counts as a run whose loss is not finite.
+ * forward run; its slots are gapcam_metric. The caller zeroes it by writing it.
+ * A label outside [-1, classes) counts as a run whose loss is not finite.
  */
 GAPCAM_API int32_t gapcam_program_cross_entropy(gapcam_handle program, gapcam_handle logits,
                                                 gapcam_handle labels, float label_smoothing,
@@ -246,9 +304,11 @@ GAPCAM_API int32_t gapcam_program_output(gapcam_handle program, gapcam_handle te
 /*
  * Records the backward pass, once a program: the gradient of `output` with
  * respect to each of the `count` tensors in `targets` (tensors of the device
- * that the program uses), into `gradients`. `output_gradient` has the shape of
- * `output`; 0 stands for ones and needs an output of one element. Layers below
- * the lowest target are not differentiated.
+ * that the program uses, or tensors that it makes), into `gradients`. A tensor
+ * that is used several times has the sum of its uses' gradients.
+ * `output_gradient` has the shape of `output`; 0 stands for ones and needs an
+ * output of one element. What lies below the lowest target is not
+ * differentiated.
  */
 GAPCAM_API int32_t gapcam_program_backward(gapcam_handle program, gapcam_handle output,
                                            gapcam_handle output_gradient,
@@ -259,11 +319,8 @@ GAPCAM_API int32_t gapcam_program_backward(gapcam_handle program, gapcam_handle 
  * Records one optimiser step over `count` parameters, all in one pass.
  * `gradients` are tensors that gapcam_program_backward wrote; each parameter
  * has a tensor of its own shape in each moment list. `settings` is an f32 [8]
- * tensor that the caller writes before each update; t is 1 at the first step:
- *   0: 1 - beta1, 1: beta2, 2: 1 - beta2, 3: epsilon,
- *   4: weight decay added to the gradient (Adam; 0 for AdamW),
- *   5: factor on the parameter first (1; AdamW: 1 - learning rate * decay),
- *   6: learning rate / (1 - beta1^t), 7: sqrt(1 - beta2^t).
+ * tensor that the caller writes before each update; its slots s0 to s7 are
+ * gapcam_adam_setting.
  * parameter -= s6 * m / (sqrt(v) / s7 + s3)   (Kingma & Ba 2015)
  */
 GAPCAM_API int32_t gapcam_program_adam(gapcam_handle program, int32_t count,
@@ -275,9 +332,7 @@ GAPCAM_API int32_t gapcam_program_adam(gapcam_handle program, int32_t count,
 
 /*
  * As gapcam_program_adam, for stochastic gradient descent as PyTorch's SGD.
- * settings, f32 [8]: 0: learning rate, 1: momentum, 2: 1 - dampening,
- * 3: weight decay, 4: Nesterov (0 or 1), 5: 1 at the first step (the buffer
- * becomes the gradient), 6 and 7: unused.
+ * The slots of settings, f32 [8], are gapcam_sgd_setting.
  */
 GAPCAM_API int32_t gapcam_program_sgd(gapcam_handle program, int32_t count,
                                       const gapcam_handle *parameters,

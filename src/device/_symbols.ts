@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 3;
+export const ABI_VERSION = 4;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -76,14 +76,21 @@ export const SYMBOLS = {
       "i32",
       "i32",
       "i32",
+      "i32",
+      "i32",
+      "f32",
       "f32",
       BUFFER,
       BUFFER,
     ],
     result: "i32",
   },
-  gapcam_program_leaky_relu: {
-    parameters: [HANDLE, HANDLE, "f32", BUFFER, BUFFER],
+  gapcam_program_unary: {
+    parameters: [HANDLE, HANDLE, "i32", "f32", "f32", BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_binary: {
+    parameters: [HANDLE, "i32", HANDLE, HANDLE, BUFFER, BUFFER],
     result: "i32",
   },
   gapcam_program_batch_norm2d: {
@@ -96,15 +103,18 @@ export const SYMBOLS = {
       HANDLE,
       "f32",
       "f32",
+      "i32",
+      "f32",
       "f32",
       BUFFER,
       BUFFER,
     ],
     result: "i32",
   },
-  gapcam_program_max_pool2d: {
+  gapcam_program_pool2d: {
     parameters: [
       HANDLE,
+      "i32",
       HANDLE,
       "i32",
       "i32",

@@ -44,6 +44,42 @@ export const PHASES: Record<Phase, number> = {
   update: 4,
 };
 
+/** What {@linkcode Program.activation} applies to each element. */
+export type Activation =
+  | {
+    /** `max(x, 0) + negativeSlope * min(x, 0)`. */
+    readonly kind: "leakyRelu";
+    /** Between 0 and 1. */
+    readonly negativeSlope: number;
+  }
+  | {
+    /** `min(max(x, lower), upper)`. */
+    readonly kind: "clip";
+    /** The least value. */
+    readonly lower: number;
+    /** The greatest. */
+    readonly upper: number;
+  }
+  | {
+    /** `1 / (1 + exp(-x))`, x times that, or x times `clip(x + 3, 0, 6) / 6`. */
+    readonly kind: "sigmoid" | "silu" | "hardSwish";
+  };
+
+/** {@linkcode Activation} as `gapcam_activation` numbers them. */
+export const ACTIVATIONS: Record<Activation["kind"], number> = {
+  leakyRelu: 1,
+  clip: 2,
+  sigmoid: 3,
+  silu: 4,
+  hardSwish: 5,
+};
+
+/** Two operands of one shape as `gapcam_binary` numbers them. */
+export const BINARY = { add: 0 } as const;
+
+/** Pools as `gapcam_pool` numbers them. */
+export const POOLS = { max: 0 } as const;
+
 const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
   ({ symbols, handle }) => symbols.gapcam_program_destroy(handle, null),
 );
@@ -152,6 +188,8 @@ export class Program implements Disposable {
       padding?: Size2d;
       /** 1: none, 0: ReLU. Default: 1. */
       negativeSlope?: number;
+      /** Of channels; devices have 1 for now. Default: 1. */
+      groups?: number;
     } = {},
   ): Tensor {
     const [strideHeight, strideWidth] = pair("stride", options.stride ?? 1);
@@ -166,7 +204,10 @@ export class Program implements Disposable {
         strideWidth,
         paddingHeight,
         paddingWidth,
+        whole("groups", options.groups ?? 1),
+        ACTIVATIONS.leakyRelu,
         options.negativeSlope ?? 1,
+        0,
         output,
         message,
       )
@@ -175,11 +216,37 @@ export class Program implements Disposable {
 
   /** Applies `max(x, 0) + negativeSlope * min(x, 0)`. */
   leakyRelu(input: Tensor, negativeSlope: number): Tensor {
+    return this.activation(input, { kind: "leakyRelu", negativeSlope });
+  }
+
+  /** Applies an activation to each element. */
+  activation(input: Tensor, activation: Activation): Tensor {
+    const [a, b] = activation.kind === "leakyRelu"
+      ? [activation.negativeSlope, 0]
+      : activation.kind === "clip"
+      ? [activation.lower, activation.upper]
+      : [0, 0];
     return this.#record((symbols, program, output, message) =>
-      symbols.gapcam_program_leaky_relu(
+      symbols.gapcam_program_unary(
         program,
         input.handle,
-        negativeSlope,
+        ACTIVATIONS[activation.kind],
+        a,
+        b,
+        output,
+        message,
+      )
+    );
+  }
+
+  /** Adds two tensors of one shape, element by element. */
+  add(first: Tensor, second: Tensor): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_binary(
+        program,
+        BINARY.add,
+        first.handle,
+        second.handle,
         output,
         message,
       )
@@ -209,7 +276,9 @@ export class Program implements Disposable {
         options.runningVariance.handle,
         options.epsilon ?? 1e-5,
         options.momentum ?? 0.1,
+        ACTIVATIONS.leakyRelu,
         options.negativeSlope ?? 1,
+        0,
         output,
         message,
       )
@@ -229,8 +298,9 @@ export class Program implements Disposable {
     );
     const [paddingHeight, paddingWidth] = pair("padding", options.padding ?? 0);
     return this.#record((symbols, program, output, message) =>
-      symbols.gapcam_program_max_pool2d(
+      symbols.gapcam_program_pool2d(
         program,
+        POOLS.max,
         input.handle,
         kernelHeight,
         kernelWidth,
@@ -333,7 +403,9 @@ export class Program implements Disposable {
    *
    * @param output What to differentiate: the loss, or any tensor of the
    * program together with `outputGradient`.
-   * @param targets Tensors of the device that the program uses.
+   * @param targets Tensors of the device that the program uses, or tensors that
+   * it makes. The gradient of one that is used several times is the sum over
+   * its uses.
    * @returns One gradient for each target, of its shape.
    */
   backward(

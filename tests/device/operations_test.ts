@@ -8,6 +8,7 @@ import { resizeBilinear } from "../../src/image/resize_bilinear.ts";
 import { Random } from "../../src/random.ts";
 import { type Case, cases, type NormCase, normCases } from "./_cases.ts";
 import { deviceTest } from "./_devices.ts";
+import { uniform } from "./_uniform.ts";
 import {
   type Array64,
   array64,
@@ -21,11 +22,6 @@ import {
 const BOUND = 2e-5;
 /** What lies around a result and must stay. */
 const SENTINEL = 12345.678;
-
-function uniform(shape: readonly number[], seed: number): Float32Array {
-  const length = shape.reduce((product, size) => product * size, 1);
-  return new Random(seed).fillUniform(new Float32Array(length), -1, 1);
-}
 
 function assertClose(
   actual: Float32Array,

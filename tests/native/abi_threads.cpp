@@ -26,7 +26,8 @@ void write_destroy(double seconds, uint32_t flags) {
   const gapcam_handle x = make_tensor(device, {4, 64, 16, 16});
   gapcam_handle program = 0, y = 0;
   expect(gapcam_program_create(device, 0, &program, nullptr), "program_create");
-  expect(gapcam_program_leaky_relu(program, x, 0.5f, &y, nullptr), "leaky_relu");
+  expect(gapcam_program_unary(program, x, GAPCAM_LEAKY_RELU, 0.5f, 0.0f, &y, nullptr),
+         "leaky_relu");
   expect(gapcam_program_output(program, y, nullptr), "output");
   expect(gapcam_program_compile(program, nullptr), "compile");
   const int64_t bytes = flags ? 1 << 18 : 64;
@@ -61,14 +62,16 @@ void foreign_destroy(double seconds) {
     crowd.add(1, [&value, program](auto &) {
       gapcam_handle out = 0;
       if (const gapcam_handle foreign = value) {
-        check(gapcam_program_leaky_relu(program, foreign, 0.5f, &out, nullptr), "leaky_relu");
+        check(gapcam_program_unary(program, foreign, GAPCAM_LEAKY_RELU, 0.5f, 0.0f, &out, nullptr),
+              "leaky_relu");
       }
     });
   }
   crowd.add(4, [&](auto &) {
     gapcam_handle program = 0, made = 0;
     expect(gapcam_program_create(device, 0, &program, nullptr), "program_create");
-    expect(gapcam_program_leaky_relu(program, x, 0.5f, &made, nullptr), "leaky_relu");
+    expect(gapcam_program_unary(program, x, GAPCAM_LEAKY_RELU, 0.5f, 0.0f, &made, nullptr),
+           "leaky_relu");
     value = made;
     std::this_thread::yield();
     expect(gapcam_program_destroy(program, nullptr), "program_destroy");
@@ -86,7 +89,8 @@ void create_close(double seconds) {
     const gapcam_handle device = current, x = make_tensor(device, {4});
     gapcam_handle program = 0, y = 0;
     check(gapcam_program_create(device, 0, &program, nullptr), "program_create");
-    check(gapcam_program_leaky_relu(program, x, 0.5f, &y, nullptr), "leaky_relu");
+    check(gapcam_program_unary(program, x, GAPCAM_LEAKY_RELU, 0.5f, 0.0f, &y, nullptr),
+          "leaky_relu");
     check(gapcam_program_compile(program, nullptr), "compile");
     check(gapcam_program_run(program, 1, nullptr), "run");
   });
@@ -110,8 +114,11 @@ void own_values(double seconds) {
     const gapcam_handle weight = make_tensor(device, {1, 1, 1, 1});
     gapcam_handle program = 0, map = 0, y = 0;
     expect(gapcam_program_create(device, 0, &program, nullptr), "program_create");
-    expect(gapcam_program_conv2d(program, x, weight, 0, 1, 1, 0, 0, 1.0f, &map, nullptr), "conv2d");
-    expect(gapcam_program_leaky_relu(program, map, 0.25f, &y, nullptr), "leaky_relu");
+    expect(gapcam_program_conv2d(program, x, weight, 0, 1, 1, 0, 0, 1, GAPCAM_LEAKY_RELU, 1.0f,
+                                 0.0f, &map, nullptr),
+           "conv2d");
+    expect(gapcam_program_unary(program, map, GAPCAM_LEAKY_RELU, 0.25f, 0.0f, &y, nullptr),
+           "leaky_relu");
     expect(gapcam_program_output(program, y, nullptr), "output");
     expect(gapcam_program_compile(program, nullptr), "compile");
     for (int round = 0; round < 3; round++) {

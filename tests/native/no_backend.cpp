@@ -14,6 +14,7 @@ class NoDevice : public Device {
   std::shared_ptr<Storage> allocate(DataType, const Shape &, bool) override {
     return std::make_shared<NoStorage>();
   }
+  std::string refusal(const Graph &, const Operation &) const override { return ""; }
   std::unique_ptr<Executable> compile(std::shared_ptr<const Graph>) override {
     throw Error(GAPCAM_UNSUPPORTED, "Cannot compile a program without a backend");
   }

@@ -5,6 +5,28 @@
 
 using namespace gapcam;
 
+namespace {
+
+struct Checked {
+  Window2d window;
+  Shape output;
+};
+
+// Checks a window over a map `in`, which gives so many channels.
+Checked check_window(Recorder &recorder, const Shape &in, const Shape &kernel, int32_t stride_height,
+                     int32_t stride_width, int32_t padding_height, int32_t padding_width,
+                     int64_t channels) {
+  const int64_t rows =
+      recorder.window_count(in[2], kernel[0], stride_height, padding_height, "height");
+  const int64_t columns =
+      recorder.window_count(in[3], kernel[1], stride_width, padding_width, "width");
+  return {{static_cast<int>(kernel[0]), static_cast<int>(kernel[1]), stride_height, stride_width,
+           padding_height, padding_width},
+          {in[0], channels, rows, columns}};
+}
+
+}  // namespace
+
 extern "C" {
 
 int32_t gapcam_program_prepare_images(gapcam_handle program, gapcam_handle images, int64_t height,
@@ -13,8 +35,6 @@ int32_t gapcam_program_prepare_images(gapcam_handle program, gapcam_handle image
   return guard(message, [&] {
     not_null(output, "output");
     Recorder recorder(program, "prepare_images");
-    Operation operation;
-    operation.kind = OperationKind::prepare_images;
     const ValueId input = recorder.use(images, "image batch", DataType::u8);
     recorder.expect_rank(input, 4, "image batch");
     recorder.check(height >= 1 && width >= 1 && height <= 65536 && width <= 65536,
@@ -23,129 +43,140 @@ int32_t gapcam_program_prepare_images(gapcam_handle program, gapcam_handle image
                    GAPCAM_INVALID_ARGUMENT);
     const Shape shape = recorder.shape(input);
     const auto channels = static_cast<size_t>(shape[3]);
-    operation.mean.assign(not_null(mean, "mean"), mean + channels);
-    operation.deviation.assign(not_null(deviation, "deviation"), deviation + channels);
-    for (const float one : operation.deviation) {
+    PrepareImages prepare;
+    prepare.mean.assign(not_null(mean, "mean"), mean + channels);
+    prepare.deviation.assign(not_null(deviation, "deviation"), deviation + channels);
+    for (const float one : prepare.deviation) {
       recorder.check(one > 0.0f && std::isfinite(one), "a deviation must be above 0",
                      GAPCAM_INVALID_ARGUMENT);
     }
-    operation.inputs = {input};
-    *output = recorder.finish(std::move(operation), {shape[0], shape[3], height, width});
+    *output = recorder.finish(std::move(prepare), {{input, Role::images}},
+                              {shape[0], shape[3], height, width});
   });
 }
 
 int32_t gapcam_program_conv2d(gapcam_handle program, gapcam_handle input, gapcam_handle weight,
                               gapcam_handle bias, int32_t stride_height, int32_t stride_width,
-                              int32_t padding_height, int32_t padding_width, float negative_slope,
-                              gapcam_handle *output, char *message) {
+                              int32_t padding_height, int32_t padding_width, int32_t groups,
+                              int32_t activation, float a, float b, gapcam_handle *output,
+                              char *message) {
   return guard(message, [&] {
     not_null(output, "output");
     Recorder recorder(program, "conv2d");
-    Operation operation;
-    operation.kind = OperationKind::conv2d;
-    operation.inputs = {recorder.use(input, "input"), recorder.use(weight, "weight"),
-                        recorder.use_optional(bias, "bias")};
-    recorder.expect_rank(operation.inputs[0], 4, "input");
-    recorder.expect_rank(operation.inputs[1], 4, "weight");
-    const Shape in = recorder.shape(operation.inputs[0]);
-    const Shape kernel = recorder.shape(operation.inputs[1]);
-    recorder.check(in[1] == kernel[1],
-                   format("its weight %s takes %lld channels, the input %s has %lld",
-                          gapcam::to_string(kernel).c_str(), static_cast<long long>(kernel[1]),
-                          gapcam::to_string(in).c_str(), static_cast<long long>(in[1])));
-    recorder.expect_shape(operation.inputs[2], {kernel[0]}, "bias");
-    recorder.check_slope(negative_slope);
-    const int64_t rows =
-        recorder.window_count(in[2], kernel[2], stride_height, padding_height, "height");
-    const int64_t columns =
-        recorder.window_count(in[3], kernel[3], stride_width, padding_width, "width");
-    operation.kernel_height = static_cast<int>(kernel[2]);
-    operation.kernel_width = static_cast<int>(kernel[3]);
-    operation.stride_height = stride_height;
-    operation.stride_width = stride_width;
-    operation.padding_height = padding_height;
-    operation.padding_width = padding_width;
-    operation.negative_slope = negative_slope;
-    *output = recorder.finish(std::move(operation), {in[0], kernel[0], rows, columns});
+    const Operand x{recorder.use(input, "input"), Role::map},
+        w{recorder.use(weight, "weight"), Role::parameter},
+        offset{recorder.use_optional(bias, "bias"), Role::parameter};
+    recorder.expect_rank(x.value, 4, "input");
+    recorder.expect_rank(w.value, 4, "weight");
+    const Shape in = recorder.shape(x.value), kernel = recorder.shape(w.value);
+    recorder.check(groups >= 1 && in[1] % groups == 0 && kernel[0] % groups == 0,
+                   format("its groups must divide its %lld channels and its %lld outputs, found %d",
+                          static_cast<long long>(in[1]), static_cast<long long>(kernel[0]), groups),
+                   GAPCAM_INVALID_ARGUMENT);
+    recorder.check(
+        in[1] == kernel[1] * groups,
+        format("its weight %s takes %lld channels, the input %s has %lld",
+               gapcam::to_string(kernel).c_str(), static_cast<long long>(kernel[1] * groups),
+               gapcam::to_string(in).c_str(), static_cast<long long>(in[1])));
+    recorder.expect_shape(offset.value, {kernel[0]}, "bias");
+    Conv2d conv2d;
+    conv2d.groups = groups;
+    const Activation after = recorder.activation(activation, a, b);
+    const auto [window, shape] =
+        check_window(recorder, in, {kernel[2], kernel[3]}, stride_height, stride_width,
+                     padding_height, padding_width, kernel[0]);
+    conv2d.window = window;
+    *output = recorder.finish(conv2d, {x, w, offset}, shape, {}, after);
   });
 }
 
-int32_t gapcam_program_leaky_relu(gapcam_handle program, gapcam_handle input, float negative_slope,
-                                  gapcam_handle *output, char *message) {
+int32_t gapcam_program_unary(gapcam_handle program, gapcam_handle input, int32_t activation,
+                             float a, float b, gapcam_handle *output, char *message) {
   return guard(message, [&] {
     not_null(output, "output");
-    Recorder recorder(program, "leaky_relu");
-    Operation operation;
-    operation.kind = OperationKind::leaky_relu;
-    operation.inputs = {recorder.use(input, "input")};
-    operation.negative_slope = negative_slope;
-    recorder.check_slope(negative_slope);
-    const Shape shape = recorder.shape(operation.inputs[0]);
-    *output = recorder.finish(std::move(operation), shape);
+    Recorder recorder(program, "unary");
+    const ValueId x = recorder.use(input, "input");
+    const Shape shape = recorder.shape(x);
+    *output =
+        recorder.finish(Unary{recorder.activation(activation, a, b)}, {{x, Role::map}}, shape);
+  });
+}
+
+int32_t gapcam_program_binary(gapcam_handle program, int32_t kind, gapcam_handle first,
+                              gapcam_handle second, gapcam_handle *output, char *message) {
+  return guard(message, [&] {
+    not_null(output, "output");
+    Recorder recorder(program, "add");
+    recorder.check(kind == GAPCAM_ADD, format("its kind must be 0 (add), found %d", kind),
+                   GAPCAM_INVALID_ARGUMENT);
+    const ValueId one = recorder.use(first, "first input"),
+                  two = recorder.use(second, "second input");
+    const Shape shape = recorder.shape(one);
+    recorder.expect_shape(two, shape, "second input");
+    *output = recorder.finish(Binary{static_cast<gapcam_binary>(kind)},
+                              {{one, Role::map}, {two, Role::map}}, shape);
   });
 }
 
 int32_t gapcam_program_batch_norm2d(gapcam_handle program, gapcam_handle input,
                                     gapcam_handle weight, gapcam_handle bias,
                                     gapcam_handle running_mean, gapcam_handle running_variance,
-                                    float epsilon, float momentum, float negative_slope,
-                                    gapcam_handle *output, char *message) {
+                                    float epsilon, float momentum, int32_t activation, float a,
+                                    float b, gapcam_handle *output, char *message) {
   return guard(message, [&] {
     not_null(output, "output");
     Recorder recorder(program, "batch_norm2d");
-    Operation operation;
-    operation.kind = OperationKind::batch_norm2d;
-    operation.inputs = {recorder.use(input, "input"), recorder.use(weight, "weight"),
-                        recorder.use(bias, "bias"), recorder.use(running_mean, "running mean"),
-                        recorder.use(running_variance, "running variance")};
-    recorder.expect_rank(operation.inputs[0], 4, "input");
-    const Shape shape = recorder.shape(operation.inputs[0]);
-    const Shape per_channel = {shape[1]};
-    recorder.expect_shape(operation.inputs[1], per_channel, "weight");
-    recorder.expect_shape(operation.inputs[2], per_channel, "bias");
-    recorder.expect_shape(operation.inputs[3], per_channel, "running mean");
-    recorder.expect_shape(operation.inputs[4], per_channel, "running variance");
+    const std::vector<Operand> inputs = {
+        {recorder.use(input, "input"), Role::map},
+        {recorder.use(weight, "weight"), Role::parameter},
+        {recorder.use(bias, "bias"), Role::parameter},
+        {recorder.use(running_mean, "running mean"), Role::statistic},
+        {recorder.use(running_variance, "running variance"), Role::statistic}};
+    recorder.expect_rank(inputs[0].value, 4, "input");
+    const Shape shape = recorder.shape(inputs[0].value), per_channel = {shape[1]};
+    recorder.expect_shape(inputs[1].value, per_channel, "weight");
+    recorder.expect_shape(inputs[2].value, per_channel, "bias");
+    recorder.expect_shape(inputs[3].value, per_channel, "running mean");
+    recorder.expect_shape(inputs[4].value, per_channel, "running variance");
     recorder.check(epsilon > 0.0f && momentum >= 0.0f && momentum <= 1.0f,
                    format("epsilon must be above 0 and momentum between 0 and 1, found %g and %g",
                           epsilon, momentum),
                    GAPCAM_INVALID_ARGUMENT);
     recorder.check(!recorder.graph().training || shape[0] * shape[2] * shape[3] > 1,
                    "training needs more than one value per channel");
-    recorder.check_slope(negative_slope);
-    operation.epsilon = epsilon;
-    operation.momentum = momentum;
-    operation.negative_slope = negative_slope;
-    *output = recorder.finish(std::move(operation), shape);
+    BatchNorm2d norm;
+    norm.epsilon = epsilon;
+    norm.momentum = momentum;
+    Value saved;  // mean and 1 / deviation
+    saved.shape = {2, shape[1]};
+    const Activation after = recorder.activation(activation, a, b);
+    *output = recorder.finish(norm, inputs, shape, {saved}, after);
   });
 }
 
-int32_t gapcam_program_max_pool2d(gapcam_handle program, gapcam_handle input, int32_t kernel_height,
-                                  int32_t kernel_width, int32_t stride_height, int32_t stride_width,
-                                  int32_t padding_height, int32_t padding_width,
-                                  gapcam_handle *output, char *message) {
+int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, gapcam_handle input,
+                              int32_t kernel_height, int32_t kernel_width, int32_t stride_height,
+                              int32_t stride_width, int32_t padding_height, int32_t padding_width,
+                              gapcam_handle *output, char *message) {
   return guard(message, [&] {
     not_null(output, "output");
     Recorder recorder(program, "max_pool2d");
-    Operation operation;
-    operation.kind = OperationKind::max_pool2d;
-    operation.inputs = {recorder.use(input, "input")};
-    recorder.expect_rank(operation.inputs[0], 4, "input");
-    const Shape in = recorder.shape(operation.inputs[0]);
-    const int64_t rows =
-        recorder.window_count(in[2], kernel_height, stride_height, padding_height, "height");
-    const int64_t columns =
-        recorder.window_count(in[3], kernel_width, stride_width, padding_width, "width");
-    recorder.check(padding_height <= kernel_height / 2 && padding_width <= kernel_width / 2,
+    recorder.check(kind == GAPCAM_MAX_POOL, format("its kind must be 0 (maximum), found %d", kind),
+                   GAPCAM_INVALID_ARGUMENT);
+    const ValueId x = recorder.use(input, "input");
+    recorder.expect_rank(x, 4, "input");
+    const Shape in = recorder.shape(x);
+    const auto [window, shape] = check_window(recorder, in, {kernel_height, kernel_width},
+                                              stride_height, stride_width, padding_height,
+                                              padding_width, in[1]);
+    recorder.check(2 * padding_height <= kernel_height && 2 * padding_width <= kernel_width,
                    format("padding must be at most half the kernel, found %d x %d and %d x %d",
                           padding_height, padding_width, kernel_height, kernel_width),
                    GAPCAM_INVALID_ARGUMENT);
-    operation.kernel_height = kernel_height;
-    operation.kernel_width = kernel_width;
-    operation.stride_height = stride_height;
-    operation.stride_width = stride_width;
-    operation.padding_height = padding_height;
-    operation.padding_width = padding_width;
-    *output = recorder.finish(std::move(operation), {in[0], in[1], rows, columns});
+    Value positions;
+    positions.type = kernel_height * kernel_width <= 256 ? DataType::u8 : DataType::i32;
+    positions.shape = shape;
+    *output = recorder.finish(MaxPool2d{window}, {{x, Role::map}}, shape, {positions});
   });
 }
 
@@ -154,12 +185,10 @@ int32_t gapcam_program_global_average_pool(gapcam_handle program, gapcam_handle 
   return guard(message, [&] {
     not_null(output, "output");
     Recorder recorder(program, "global_average_pool");
-    Operation operation;
-    operation.kind = OperationKind::global_average_pool;
-    operation.inputs = {recorder.use(input, "input")};
-    recorder.expect_rank(operation.inputs[0], 4, "input");
-    const Shape in = recorder.shape(operation.inputs[0]);
-    *output = recorder.finish(std::move(operation), {in[0], in[1]});
+    const ValueId x = recorder.use(input, "input");
+    recorder.expect_rank(x, 4, "input");
+    const Shape in = recorder.shape(x);
+    *output = recorder.finish(GlobalAveragePool{}, {{x, Role::map}}, {in[0], in[1]});
   });
 }
 
@@ -168,13 +197,11 @@ int32_t gapcam_program_spatial_sum(gapcam_handle program, gapcam_handle input,
   return guard(message, [&] {
     not_null(output, "output");
     Recorder recorder(program, "spatial_sum");
-    Operation operation;
-    operation.kind = OperationKind::spatial_sum;
-    operation.inputs = {recorder.use(input, "input"), recorder.use(weights, "weights")};
-    recorder.expect_rank(operation.inputs[0], 4, "input");
-    const Shape in = recorder.shape(operation.inputs[0]);
-    recorder.expect_shape(operation.inputs[1], {in[2], in[3]}, "weights");
-    *output = recorder.finish(std::move(operation), {in[0], in[1]});
+    const ValueId x = recorder.use(input, "input"), w = recorder.use(weights, "weights");
+    recorder.expect_rank(x, 4, "input");
+    const Shape in = recorder.shape(x);
+    recorder.expect_shape(w, {in[2], in[3]}, "weights");
+    *output = recorder.finish(SpatialSum{}, {{x, Role::map}, {w, Role::parameter}}, {in[0], in[1]});
   });
 }
 
@@ -183,20 +210,18 @@ int32_t gapcam_program_linear(gapcam_handle program, gapcam_handle input, gapcam
   return guard(message, [&] {
     not_null(output, "output");
     Recorder recorder(program, "linear");
-    Operation operation;
-    operation.kind = OperationKind::linear;
-    operation.inputs = {recorder.use(input, "input"), recorder.use(weight, "weight"),
-                        recorder.use_optional(bias, "bias")};
-    recorder.expect_rank(operation.inputs[0], 2, "input");
-    recorder.expect_rank(operation.inputs[1], 2, "weight");
-    const Shape in = recorder.shape(operation.inputs[0]);
-    const Shape weights = recorder.shape(operation.inputs[1]);
+    const Operand x{recorder.use(input, "input"), Role::map},
+        w{recorder.use(weight, "weight"), Role::parameter},
+        offset{recorder.use_optional(bias, "bias"), Role::parameter};
+    recorder.expect_rank(x.value, 2, "input");
+    recorder.expect_rank(w.value, 2, "weight");
+    const Shape in = recorder.shape(x.value), weights = recorder.shape(w.value);
     recorder.check(in[1] == weights[1],
                    format("its weight %s takes %lld features, the input %s has %lld",
                           gapcam::to_string(weights).c_str(), static_cast<long long>(weights[1]),
                           gapcam::to_string(in).c_str(), static_cast<long long>(in[1])));
-    recorder.expect_shape(operation.inputs[2], {weights[0]}, "bias");
-    *output = recorder.finish(std::move(operation), {in[0], weights[0]});
+    recorder.expect_shape(offset.value, {weights[0]}, "bias");
+    *output = recorder.finish(Linear{}, {x, w, offset}, {in[0], weights[0]});
   });
 }
 
@@ -206,19 +231,16 @@ int32_t gapcam_program_cross_entropy(gapcam_handle program, gapcam_handle logits
   return guard(message, [&] {
     not_null(loss, "loss");
     Recorder recorder(program, "cross_entropy");
-    Operation operation;
-    operation.kind = OperationKind::cross_entropy;
-    operation.inputs = {recorder.use(logits, "logits"),
-                        recorder.use(labels, "labels", DataType::i32),
-                        recorder.use_optional(metrics, "metrics")};
-    recorder.expect_rank(operation.inputs[0], 2, "logits");
-    recorder.expect_shape(operation.inputs[1], {recorder.shape(operation.inputs[0])[0]}, "labels");
-    recorder.expect_shape(operation.inputs[2], {8}, "metrics");
+    const Operand x{recorder.use(logits, "logits"), Role::map},
+        y{recorder.use(labels, "labels", DataType::i32), Role::labels},
+        counts{recorder.use_optional(metrics, "metrics"), Role::metrics};
+    recorder.expect_rank(x.value, 2, "logits");
+    recorder.expect_shape(y.value, {recorder.shape(x.value)[0]}, "labels");
+    recorder.expect_shape(counts.value, {GAPCAM_METRIC_SLOTS}, "metrics");
     recorder.check(label_smoothing >= 0.0f && label_smoothing <= 1.0f,
                    format("label smoothing must be between 0 and 1, found %g", label_smoothing),
                    GAPCAM_INVALID_ARGUMENT);
-    operation.label_smoothing = label_smoothing;
-    *loss = recorder.finish(std::move(operation), {1});
+    *loss = recorder.finish(CrossEntropy{label_smoothing}, {x, y, counts}, {1});
     recorder.graph().values.back().readable = true;
   });
 }
@@ -227,7 +249,7 @@ int32_t gapcam_program_output(gapcam_handle program, gapcam_handle tensor, char 
   return guard(message, [&] {
     Recorder recorder(program, "output");
     const ValueId value = recorder.use(tensor, "tensor");
-    recorder.graph().values[static_cast<size_t>(value)].readable = true;
+    recorder.graph().value(value).readable = true;
   });
 }
 

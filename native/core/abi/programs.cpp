@@ -44,9 +44,9 @@ int32_t gapcam_program_run(gapcam_handle program, uint32_t phases, char *message
             format("Cannot run phases %u: expected a sum of 1 (forward), 2 (backward) and 4 "
                    "(update)",
                    phases));
-    require(!(phases & GAPCAM_BACKWARD) || object->graph->backward.recorded,
+    require(!(phases & GAPCAM_BACKWARD) || object->graph->has_phase(GAPCAM_BACKWARD),
             "Cannot run backward: the program has no backward pass");
-    require(!(phases & GAPCAM_UPDATE) || !object->graph->updates.empty(),
+    require(!(phases & GAPCAM_UPDATE) || object->graph->has_phase(GAPCAM_UPDATE),
             "Cannot run an update: the program has none");
     object->executable->run(phases);
   });

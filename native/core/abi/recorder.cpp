@@ -68,10 +68,24 @@ void Recorder::expect_shape(ValueId id, const Shape &expected, const char *role)
                gapcam::to_string(shape(id)).c_str()));
 }
 
-void Recorder::check_slope(float slope) {
-  check(slope >= 0.0f && slope <= 1.0f,
-        format("the negative slope must be between 0 and 1, found %g", slope),
+Activation Recorder::activation(int32_t kind, float a, float b) {
+  check(kind >= GAPCAM_IDENTITY && kind <= GAPCAM_HARD_SWISH,
+        format("its activation must be 0 to %d, found %d", GAPCAM_HARD_SWISH, kind),
         GAPCAM_INVALID_ARGUMENT);
+  Activation activation;
+  activation.kind = static_cast<gapcam_activation>(kind);
+  if (kind == GAPCAM_LEAKY_RELU) {
+    check(a >= 0.0f && a <= 1.0f, format("the negative slope must be between 0 and 1, found %g", a),
+          GAPCAM_INVALID_ARGUMENT);
+    activation.a = a;
+    if (a == 1.0f) activation = {};
+  } else if (kind == GAPCAM_CLIP) {
+    check(a < b, format("a clip needs a lower bound below the upper, found %g and %g", a, b),
+          GAPCAM_INVALID_ARGUMENT);
+    activation.a = a;
+    activation.b = b;
+  }
+  return activation;
 }
 
 int64_t Recorder::window_count(int64_t size, int64_t kernel, int stride, int padding,
@@ -88,24 +102,60 @@ int64_t Recorder::window_count(int64_t size, int64_t kernel, int stride, int pad
   return (size + 2 * padding - kernel) / stride + 1;
 }
 
-gapcam_handle Recorder::finish(Operation operation, Shape output) {
+ValueId Recorder::append(Attributes attributes, std::vector<Operand> inputs, Shape output,
+                         std::vector<Value> further) {
   check(countable(output),
         format("its output %s has more than 2^40 elements; use a smaller batch or smaller images",
                gapcam::to_string(output).c_str()),
         GAPCAM_INVALID_ARGUMENT);
-  for (const ValueId input : operation.inputs) {
-    check(input == no_value || graph().value(input).storage || graph().value(input).producer >= 0,
+  Operation operation;
+  operation.attributes = std::move(attributes);
+  operation.inputs = std::move(inputs);
+  operation.index = graph().recorded;
+  for (const Operand &input : operation.inputs) {
+    const int producer = input ? graph().value(input.value).producer : -1;
+    check(producer < 0 || graph().operations[static_cast<size_t>(producer)].phase == GAPCAM_FORWARD,
           "one of its inputs is a gradient, which is made after all operations; read it, or give "
           "it to an optimiser step",
           GAPCAM_INVALID_ARGUMENT);
   }
+  admit(operation);
   Value value;
   value.shape = std::move(output);
-  value.producer = static_cast<int>(graph().operations.size());
-  operation.output = add_value(std::move(value));
-  operation.needs_gradient.assign(operation.inputs.size(), false);
-  const ValueId id = operation.output;
+  further.insert(further.begin(), std::move(value));
+  for (Value &made : further) {
+    made.producer = static_cast<int>(graph().operations.size());
+    if (!operation.outputs.empty()) made.like = operation.outputs[0];
+    operation.outputs.push_back(add_value(std::move(made)));
+  }
+  const ValueId id = operation.outputs[0];
   graph().operations.push_back(std::move(operation));
+  return id;
+}
+
+void Recorder::append(Operation operation) {
+  admit(operation);
+  graph().operations.push_back(std::move(operation));
+}
+
+void Recorder::admit(const Operation &operation) {
+  // What a program changes, or reads before its first step, is not what it makes itself.
+  for (const Operand &input : operation.inputs) {
+    const bool ours = input && !graph().value(input.value).storage;
+    check(!ours || (input.role != Role::statistic && input.role != Role::state &&
+                    input.role != Role::metrics),
+          "statistics, metrics, parameters, moments and settings must be tensors of the device",
+          GAPCAM_INVALID_ARGUMENT);
+  }
+  const std::string refusal = program_->device->device->refusal(graph(), operation);
+  check(refusal.empty(), refusal, GAPCAM_UNSUPPORTED);
+}
+
+gapcam_handle Recorder::finish(Attributes attributes, std::vector<Operand> inputs, Shape output,
+                               std::vector<Value> further, const Activation &activation) {
+  ValueId id = append(std::move(attributes), std::move(inputs), output, std::move(further));
+  if (!activation.is_identity()) id = append(Unary{activation}, {{id, Role::map}}, output);
+  graph().recorded++;
   return handle_of(id);
 }
 

@@ -29,14 +29,22 @@ class Recorder {
   // Also that each dimension is at most max_dimension.
   void expect_rank(ValueId id, size_t rank, const char *role);
   void expect_shape(ValueId id, const Shape &expected, const char *role);
-  void check_slope(float slope);
+  // What may follow an operation; refuses numbers that do not fit its kind.
+  Activation activation(int32_t kind, float a, float b);
 
   // Size of a convolution's or a pool's output along one direction.
   int64_t window_count(int64_t size, int64_t kernel, int stride, int padding,
                        const char *direction);
 
-  // Appends an operation; gives the handle of what it makes.
-  gapcam_handle finish(Operation operation, Shape output);
+  // Appends an operation that makes a value of a shape; gives that value. One that the backend
+  // refuses is refused here. Several that the caller recorded as one share its number.
+  ValueId append(Attributes attributes, std::vector<Operand> inputs, Shape output,
+                 std::vector<Value> further = {});
+  // Appends an operation as it is, unless it is refused.
+  void append(Operation operation);
+  // As append(), followed by an activation, for the last operation of one call.
+  gapcam_handle finish(Attributes attributes, std::vector<Operand> inputs, Shape output,
+                       std::vector<Value> further = {}, const Activation &activation = {});
 
   ValueId add_value(Value value);
 
@@ -47,6 +55,9 @@ class Recorder {
   gapcam_handle handle_of(ValueId id);
 
  private:
+  // Refuses what no backend takes, and what this one does not.
+  void admit(const Operation &operation);
+
   std::shared_ptr<ProgramObject> program_;
   // Kept until the lock is given back: they may have lost their handles meanwhile.
   std::vector<std::shared_ptr<TensorObject>> used_;

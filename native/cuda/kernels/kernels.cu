@@ -57,6 +57,69 @@ GAPCAM_KERNEL leaky_relu_backward_bf16(const Bf16 *y, const Bf16 *d_y, Bf16 *d_x
   leaky_relu_backward_map(y, d_y, d_x, groups, slope);
 }
 
+// Any activation. Channels from `channels` on only fill up, and stay 0 whatever it makes of 0; y may
+// be x.
+template <class T>
+GAPCAM_DEVICE void activation_map(const T *x, T *y, int64_t groups, int channel_groups,
+                                  int channels, int kind, float a, float b) {
+  const int64_t i = thread_index();
+  if (i >= groups) return;
+  Group<T> v = load(x, i);
+  const int c = (int)(i % channel_groups) * Lanes<T>::count;
+  for (int l = 0; l < Lanes<T>::count; l++) {
+    const float made = c + l < channels ? activate(kind, a, b, to_float(v.lane[l])) : 0.0f;
+    from_float(made, &v.lane[l]);
+  }
+  store(y, i, v);
+}
+
+// d_x may be d_y.
+template <class T>
+GAPCAM_DEVICE void activation_backward_map(const T *known, const T *d_y, T *d_x, int64_t groups,
+                                           int kind, float a, float b) {
+  const int64_t i = thread_index();
+  if (i >= groups) return;
+  const Group<T> v = load(known, i);
+  Group<T> d = load(d_y, i);
+  for (int l = 0; l < Lanes<T>::count; l++) {
+    from_float(activation_gradient(kind, a, b, to_float(v.lane[l]), to_float(d.lane[l])),
+               &d.lane[l]);
+  }
+  store(d_x, i, d);
+}
+
+// y may be a or b.
+template <class T>
+GAPCAM_DEVICE void add_map(const T *a, const T *b, T *y, int64_t groups) {
+  const int64_t i = thread_index();
+  if (i >= groups) return;
+  Group<T> v = load(a, i);
+  const Group<T> w = load(b, i);
+  for (int l = 0; l < Lanes<T>::count; l++) {
+    from_float(to_float(v.lane[l]) + to_float(w.lane[l]), &v.lane[l]);
+  }
+  store(y, i, v);
+}
+
+#define GAPCAM_ELEMENTWISE(type, T)                                                               \
+  GAPCAM_KERNEL activation_##type(const T *x, T *y, int64_t groups, int channel_groups,           \
+                                  int channels, int kind, float a, float b) {                     \
+    activation_map(x, y, groups, channel_groups, channels, kind, a, b);                           \
+  }                                                                                               \
+  GAPCAM_KERNEL activation_backward_##type(const T *known, const T *d_y, T *d_x, int64_t groups,  \
+                                           int kind, float a, float b) {                          \
+    activation_backward_map(known, d_y, d_x, groups, kind, a, b);                                 \
+  }                                                                                               \
+  GAPCAM_KERNEL add_##type(const T *a, const T *b, T *y, int64_t groups) { add_map(a, b, y, groups); }
+GAPCAM_ELEMENTWISE(f32, float)
+GAPCAM_ELEMENTWISE(bf16, Bf16)
+
+// As the host sees them, for gradients of parameters.
+GAPCAM_KERNEL add_elements(const float *a, const float *b, float *y, int64_t count) {
+  const int64_t i = thread_index();
+  if (i < count) y[i] = a[i] + b[i];
+}
+
 // What follows a convolution where it is not fused. bias may be null; x may be y.
 template <class T>
 GAPCAM_DEVICE void bias_leaky_relu_map(const T *x, const float *bias, T *y, int64_t groups,
@@ -84,11 +147,6 @@ GAPCAM_KERNEL bias_leaky_relu_bf16(const Bf16 *x, const float *bias, Bf16 *y, in
 GAPCAM_KERNEL add_bias(float *y, const float *bias, int64_t count, int columns) {
   const int64_t i = thread_index();
   if (i < count) y[i] += bias[i % columns];
-}
-
-GAPCAM_KERNEL fill_f32(float *y, float value, int64_t count) {
-  const int64_t i = thread_index();
-  if (i < count) y[i] = value;
 }
 
 // Up to words_per_write words that the launch itself carries.

@@ -10,10 +10,16 @@
   K(leaky_relu_bf16, (P, P, int64_t, float))                              \
   K(leaky_relu_backward_f32, (P, P, P, int64_t, float))                   \
   K(leaky_relu_backward_bf16, (P, P, P, int64_t, float))                  \
+  K(activation_f32, (P, P, int64_t, int, int, int, float, float))         \
+  K(activation_bf16, (P, P, int64_t, int, int, int, float, float))        \
+  K(activation_backward_f32, (P, P, P, int64_t, int, float, float))       \
+  K(activation_backward_bf16, (P, P, P, int64_t, int, float, float))      \
+  K(add_f32, (P, P, P, int64_t))                                          \
+  K(add_bf16, (P, P, P, int64_t))                                         \
+  K(add_elements, (P, P, P, int64_t))                                     \
   K(bias_leaky_relu_f32, (P, P, P, int64_t, int, float))                  \
   K(bias_leaky_relu_bf16, (P, P, P, int64_t, int, float))                 \
   K(add_bias, (P, P, int64_t, int))                                       \
-  K(fill_f32, (P, float, int64_t))                                        \
   K(write_words, (P, Words, int))                                         \
   K(adam, (P, P))                                                         \
   K(sgd, (P, P))                                                          \

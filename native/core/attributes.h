@@ -1,0 +1,156 @@
+// What an operation is beside its operands: one type for each kind, and the list of them all. Who
+// handles operations handles every type in the list, or does not compile.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "gapcam.h"
+#include "window2d.h"
+
+namespace gapcam {
+
+// An index into Graph::values.
+using ValueId = int;
+constexpr ValueId no_value = -1;
+
+struct Activation {
+  gapcam_activation kind = GAPCAM_IDENTITY;
+  float a = 0.0f, b = 0.0f;  // see gapcam_activation
+
+  bool is_identity() const { return kind == GAPCAM_IDENTITY; }
+  // Of a leaky ReLU or none.
+  float slope() const { return is_identity() ? 1.0f : a; }
+  // Whether its gradient needs only what it made, so that what it took need not be kept.
+  bool differentiates_from_output() const {
+    return kind != GAPCAM_SILU && kind != GAPCAM_HARD_SWISH;
+  }
+  bool operator==(const Activation &other) const {
+    return kind == other.kind && a == other.a && b == other.b;
+  }
+};
+
+// Operands and results of each kind, in order; one in brackets may be absent.
+
+// images -> map
+struct PrepareImages {
+  std::vector<float> mean, deviation;
+};
+
+// What a convolution's map is read by, where that is one max pool and nothing else.
+enum class PoolAfter { none, halving /* 2x2, stride 2, no padding */, other };
+
+// map, weight, [bias] -> map. Fusion may add:
+//   activation  is applied to the output
+//   fold        behind the bias the operands of a batch normalisation with fixed statistics:
+//   weight,
+//               bias, mean, variance
+//   pools       -> nothing, pooled map, [positions]
+struct Conv2d {
+  Window2d window;
+  int groups = 1;
+  Activation activation;
+  bool fold = false;
+  float epsilon = 0.0f;  // fold
+  bool pools = false;
+  PoolAfter pool_after = PoolAfter::none;
+};
+
+// A convolution's backward: which it is of, for shapes and layouts alone.
+struct Conv2dGradient {
+  Window2d window;
+  int groups = 1;
+  ValueId input = no_value, output = no_value;
+  bool bias = false;
+  PoolAfter pool_after = PoolAfter::none;
+  // The convolution's activation, and that of a fused pool: what arrives is the gradient of the map
+  // (of the pooled map, if positions are an operand) after them.
+  Activation activation;
+};
+
+// d_output, weight, [map after the activation], [positions] -> d_input. Fusion may add that what is
+// made is the gradient before `input_activation`, which made the input: an operand of its own,
+// last.
+struct Conv2dBackwardData : Conv2dGradient {
+  Activation input_activation;
+};
+
+// d_output, input, [map after the activation], [positions] -> [d_weight], [d_bias]
+struct Conv2dBackwardFilter : Conv2dGradient {};
+
+// map -> map
+struct Unary {
+  Activation activation;
+};
+// d_output, output (or input: see differentiates_from_output) -> d_input
+struct UnaryBackward {
+  Activation activation;
+};
+
+// map, map -> map
+struct Binary {
+  gapcam_binary kind = GAPCAM_ADD;
+};
+
+// map -> map, [positions of maxima within their windows]
+struct MaxPool2d {
+  Window2d window;
+};
+// d_output, positions, [pooled map] -> d_input. Fusion may add that what is made is the gradient
+// before `input_activation`, which made what was pooled.
+struct MaxPool2dBackward {
+  Window2d window;
+  ValueId output = no_value;  // for its shape
+  Activation input_activation;
+};
+
+// map [N, C, H, W] -> [N, C]
+struct GlobalAveragePool {};
+// d_output, [input] -> d_input. Fusion may add input_activation, as above.
+struct GlobalAveragePoolBackward {
+  Activation input_activation;
+};
+
+// map [N, C, H, W], weights [H, W] -> [N, C]
+struct SpatialSum {};
+
+struct Norm {
+  float epsilon = 0.0f, momentum = 0.0f;
+  Activation activation;  // after it, by fusion
+};
+// map, weight, bias, running mean, running variance -> map, [mean and 1 / deviation]
+struct BatchNorm2d : Norm {};
+// d_output, input, weight, bias, mean and 1 / deviation -> [d_input], [d_weight], [d_bias]
+struct BatchNorm2dBackward : Norm {};
+
+// [N, I], weight [O, I], [bias] -> [N, O]
+struct Linear {};
+// d_output, input, weight -> [d_input], [d_weight], [d_bias]
+struct LinearBackward {};
+
+// logits, labels, [metrics] -> loss
+struct CrossEntropy {
+  float label_smoothing = 0.0f;
+};
+// d_loss, logits, labels -> d_logits
+struct CrossEntropyBackward {
+  float label_smoothing = 0.0f;
+};
+
+// [what the caller gives; else ones] -> the gradient that backward begins with
+struct OutputGradient {};
+
+// settings, then for each parameter: parameter, gradient, moment, second moment (Adam) -> nothing
+enum class Optimiser { adam, sgd };
+struct Update {
+  Optimiser kind = Optimiser::adam;
+  size_t operands_each() const { return kind == Optimiser::adam ? 4 : 3; }
+};
+
+using Attributes =
+    std::variant<PrepareImages, Conv2d, Conv2dBackwardData, Conv2dBackwardFilter, Unary,
+                 UnaryBackward, Binary, MaxPool2d, MaxPool2dBackward, GlobalAveragePool,
+                 GlobalAveragePoolBackward, SpatialSum, BatchNorm2d, BatchNorm2dBackward, Linear,
+                 LinearBackward, CrossEntropy, CrossEntropyBackward, OutputGradient, Update>;
+
+}  // namespace gapcam

@@ -1,0 +1,51 @@
+// Activations and sums, element by element.
+#pragma once
+
+#include "blocks.h"
+
+namespace gapcam::cpu {
+namespace {
+
+// Calls body with the activation known at compile time, so that loops become vectors.
+template <class Body>
+void with_activation(int kind, const Body &body) {
+  switch (kind) {
+    case activation_leaky_relu:
+      return body(Fixed<activation_leaky_relu>{});
+    case activation_clip:
+      return body(Fixed<activation_clip>{});
+    case activation_sigmoid:
+      return body(Fixed<activation_sigmoid>{});
+    case activation_silu:
+      return body(Fixed<activation_silu>{});
+    case activation_hard_swish:
+      return body(Fixed<activation_hard_swish>{});
+    default:
+      return body(Fixed<activation_identity>{});
+  }
+}
+
+void activation(int kind, float a, float b, const float *x, float *y, int64_t count) {
+  with_activation(kind, [=](auto fixed) {
+#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
+    for (int64_t i = 0; i < count; i++) y[i] = activate(fixed.value, a, b, x[i]);
+  });
+}
+
+void activation_backward(int kind, float a, float b, const float *known, const float *d_y,
+                         float *d_x, int64_t count) {
+  with_activation(kind, [=](auto fixed) {
+#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
+    for (int64_t i = 0; i < count; i++) {
+      d_x[i] = activation_gradient(fixed.value, a, b, known[i], d_y[i]);
+    }
+  });
+}
+
+void add(const float *a, const float *b, float *y, int64_t count) {
+#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
+  for (int64_t i = 0; i < count; i++) y[i] = a[i] + b[i];
+}
+
+}  // namespace
+}  // namespace gapcam::cpu

@@ -1,0 +1,104 @@
+// From a graph to steps on the CPU. Each kind of operation is lowered in a file of its own,
+// cpu/operations.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "convolutions.h"
+#include "fusion.h"
+#include "kernels.h"
+#include "program_memory.h"
+
+namespace gapcam::cpu {
+
+class Lowering {
+ public:
+  // Appends the steps to `memory`, which they refer to when they run.
+  Lowering(const Graph &graph, ProgramMemory &memory, int threads, bool bf16);
+
+  // By value of the graph: where it lies and how, for reading it after a run.
+  const View &view_of(ValueId value) const { return views_[static_cast<size_t>(value)]; }
+  Layout layout(ValueId value) const { return layouts_[static_cast<size_t>(value)]; }
+  MapShape map_shape(ValueId value) const;
+
+  // For the operations. A step asks for what it reads, then begins, then asks for what it writes.
+
+  const FusedGraph &fused() const { return fused_; }
+  bool training() const { return fused_.graph.training; }
+  const Shape &shape(ValueId value) const { return fused_.graph.shape(value); }
+  const ProgramMemory &memory() const { return memory_; }
+  Convolutions &convolutions() { return convolutions_; }
+
+  // An operand as it lies; empty if it is absent.
+  View read(const Operand &operand);
+  // A map in a layout, brought into it by a step of its own where it has another.
+  View read(const Operand &operand, Layout wanted);
+  // In the host's order.
+  View read_plain(const Operand &operand) { return read(operand, Layout{}); }
+  CpuStorage *storage(const Operand &operand) const;
+
+  Step &begin(const Operation &operation, const std::string &name);
+  Step &begin(const Operation &operation) { return begin(operation, name_of(operation)); }
+
+  // Memory for a value that the step makes; empty for no_value.
+  View write(ValueId value);
+  View write(ValueId value, size_t bytes);
+  // In the memory of an operand that nobody needs afterwards, if it can be.
+  View write_over(ValueId value, const Operand &operand);
+  // Memory of this step alone, and of this step between runs.
+  View temporary(size_t bytes);
+  View forever(size_t bytes);
+  void scratch(size_t bytes) { memory_.schedule.reserve_scratch(bytes); }
+
+  void run(std::function<void()> body) { memory_.schedule.current().body = std::move(body); }
+
+ private:
+  void lower_all();
+  View use(const View &view);
+
+  FusedGraph fused_;
+  ProgramMemory &memory_;
+  Convolutions convolutions_;
+  std::vector<Layout> layouts_;
+  std::vector<View> views_;                                // by value
+  std::map<std::pair<ValueId, int64_t>, View> reordered_;  // by value and block
+  std::vector<View> pending_;                              // read by the step that begins next
+  bool begun_ = false;                                     // whether the operation's step has
+  int current_ = 0;                                        // the operation being lowered
+};
+
+// Why the CPU cannot do an operation; "" if it can.
+template <class T>
+std::string refusal(const Graph &, const Operation &, const T &) {
+  return "";
+}
+std::string refusal(const Graph &graph, const Operation &operation, const Conv2d &conv2d);
+
+// A convolution whose output lies in blocks that suit the machine decides the layouts.
+std::vector<Layout> layouts_of(const FusedGraph &fused);
+
+void lower(Lowering &l, const Operation &o, const PrepareImages &prepare);
+void lower(Lowering &l, const Operation &o, const Conv2d &conv2d);
+void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d);
+void lower(Lowering &l, const Operation &o, const Conv2dBackwardFilter &conv2d);
+void lower(Lowering &l, const Operation &o, const Unary &unary);
+void lower(Lowering &l, const Operation &o, const UnaryBackward &unary);
+void lower(Lowering &l, const Operation &o, const Binary &binary);
+void lower(Lowering &l, const Operation &o, const MaxPool2d &pool);
+void lower(Lowering &l, const Operation &o, const MaxPool2dBackward &pool);
+void lower(Lowering &l, const Operation &o, const GlobalAveragePool &pool);
+void lower(Lowering &l, const Operation &o, const GlobalAveragePoolBackward &pool);
+void lower(Lowering &l, const Operation &o, const SpatialSum &sum);
+void lower(Lowering &l, const Operation &o, const BatchNorm2d &norm);
+void lower(Lowering &l, const Operation &o, const BatchNorm2dBackward &norm);
+void lower(Lowering &l, const Operation &o, const Linear &linear);
+void lower(Lowering &l, const Operation &o, const LinearBackward &linear);
+void lower(Lowering &l, const Operation &o, const CrossEntropy &loss);
+void lower(Lowering &l, const Operation &o, const CrossEntropyBackward &loss);
+void lower(Lowering &l, const Operation &o, const OutputGradient &seed);
+void lower(Lowering &l, const Operation &o, const Update &update);
+
+}  // namespace gapcam::cpu

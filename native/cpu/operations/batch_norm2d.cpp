@@ -1,0 +1,49 @@
+#include "../lowering.h"
+
+namespace gapcam::cpu {
+
+namespace {
+
+NormShape norm_shape(const Lowering &l, ValueId input, const Norm &norm) {
+  return {l.map_shape(input), norm.epsilon, norm.momentum, norm.activation.slope(), l.training()};
+}
+
+}  // namespace
+
+void lower(Lowering &l, const Operation &o, const BatchNorm2d &attributes) {
+  const NormShape norm = norm_shape(l, o.inputs[0].value, attributes);
+  CpuStorage *mean = l.storage(o.inputs[3]), *variance = l.storage(o.inputs[4]);
+  const View input = l.read(o.inputs[0]), weight = l.read_plain(o.inputs[1]),
+             bias = l.read_plain(o.inputs[2]);
+  l.begin(o);
+  const View output = l.write(o.outputs[0]);
+  const View saved = l.write(o.outputs[1], norm_saved(norm.map) * sizeof(float));
+  l.scratch(norm_scratch(norm.map) * sizeof(double));
+  l.run([=, &m = l.memory()] {
+    kernels().batch_norm(norm, m.f32(input), m.f32(weight), m.f32(bias), mean->f32(),
+                         variance->f32(), m.f32(output), m.f32(saved),
+                         static_cast<double *>(m.scratch()));
+    if (norm.training) {
+      mean->changed();
+      variance->changed();
+    }
+  });
+}
+
+void lower(Lowering &l, const Operation &o, const BatchNorm2dBackward &attributes) {
+  const NormShape norm = norm_shape(l, o.inputs[1].value, attributes);
+  const View d_output = l.read(o.inputs[0], l.layout(o.inputs[1].value)),
+             input = l.read(o.inputs[1]), weight = l.read_plain(o.inputs[2]),
+             bias = l.read_plain(o.inputs[3]), saved = l.read(o.inputs[4]);
+  l.begin(o);
+  l.scratch(norm_scratch(norm.map) * sizeof(double));
+  const View d_input = l.write_over(o.outputs[0], o.inputs[0]), d_weight = l.write(o.outputs[1]),
+             d_bias = l.write(o.outputs[2]);
+  l.run([=, &m = l.memory()] {
+    kernels().batch_norm_backward(norm, m.f32(input), m.f32(weight), m.f32(bias), m.f32(saved),
+                                  m.f32(d_output), m.f32(d_input), m.f32(d_weight), m.f32(d_bias),
+                                  static_cast<double *>(m.scratch()));
+  });
+}
+
+}  // namespace gapcam::cpu

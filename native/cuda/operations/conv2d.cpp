@@ -1,0 +1,263 @@
+#include "../lowering.h"
+
+namespace gapcam::cuda {
+
+namespace {
+
+// `convolution` is the forward operation, whatever the direction.
+GraphRequest request_of(const Lowering &l, const Operation &convolution, GraphKind kind) {
+  const ValueId input = convolution.inputs[0].value, output = convolution.outputs[0];
+  const Window2d &window = convolution.as<Conv2d>()->window;
+  GraphRequest request;
+  request.kind = kind;
+  request.batch = l.shape(input)[0];
+  request.inputs = l.stored_channels(input);
+  request.height = l.shape(input)[2];
+  request.width = l.shape(input)[3];
+  request.outputs = l.stored_channels(output);
+  request.output_height = l.shape(output)[2];
+  request.output_width = l.shape(output)[3];
+  request.kernel_height = window.kernel_height;
+  request.kernel_width = window.kernel_width;
+  request.stride_height = window.stride_height;
+  request.stride_width = window.stride_width;
+  request.padding_height = window.padding_height;
+  request.padding_width = window.padding_width;
+  request.type = l.bf16() ? cudnn::data_bfloat16 : cudnn::data_float;
+  request.tf32 = l.tf32();
+  return request;
+}
+
+// Without the channels that only fill up.
+double flops_of(const Lowering &l, const Operation &convolution) {
+  const Shape &weight = l.shape(convolution.inputs[1].value);
+  return 2.0 * static_cast<double>(element_count(l.shape(convolution.outputs[0]))) *
+         static_cast<double>(element_count(weight) / weight[0]);
+}
+
+// The factor and the bias that a batch normalisation with fixed statistics comes to.
+Lowering::Weight fold(Lowering &l, const Operation &o, int64_t outputs, int64_t all_outputs) {
+  const auto bytes = static_cast<size_t>(all_outputs) * sizeof(float);
+  const View factor = l.forever(bytes), folded = l.forever(bytes);
+  for (size_t i = 2; i < o.inputs.size(); i++) l.depends_on(l.storage(o.inputs[i]));
+  l.prepare(
+      "fold batch_norm2d", [=, bias = l.storage(o.inputs[2]), gamma = l.storage(o.inputs[3]),
+                            beta = l.storage(o.inputs[4]), mean = l.storage(o.inputs[5]),
+                            variance = l.storage(o.inputs[6]), epsilon = o.as<Conv2d>()->epsilon,
+                            address = l.addresses()](const Gpu &gpu) {
+        gpu.launch_over(gpu.kernels().fold_norm, all_outputs, gamma->address(), beta->address(),
+                        mean->address(), variance->address(), bias ? bias->address() : 0,
+                        address(factor), address(folded), outputs, all_outputs, epsilon);
+      });
+  return {factor, folded};
+}
+
+// A convolution's weight in the maps' type and with their channels, and its bias. Where the
+// device's tensors have that form they are taken as they are.
+Lowering::Weight prepare_weight(Lowering &l, const Operation &o) {
+  CudaStorage *weight = l.storage(o.inputs[1]), *bias = l.storage(o.inputs[2]);
+  const Shape &s = l.shape(o.inputs[1].value);
+  const int64_t outputs = s[0], inputs = s[1], kernel = s[2] * s[3];
+  const int64_t all_outputs = l.stored(outputs), all_inputs = l.stored(inputs);
+  Lowering::Weight prepared{{weight}, {bias}};
+  View factor;
+  if (o.as<Conv2d>()->fold) {
+    const Lowering::Weight folded = fold(l, o, outputs, all_outputs);
+    factor = folded.weight;
+    prepared.bias = folded.bias;
+  } else if (bias && all_outputs != outputs) {
+    prepared.bias = l.forever(static_cast<size_t>(all_outputs) * sizeof(float));
+    l.prepare_repack({{bias}, prepared.bias, {}, 1, 1, 1, all_outputs, outputs, false, false});
+    l.depends_on(bias);
+  }
+  if (l.bf16() || factor || all_outputs != outputs || all_inputs != inputs) {
+    prepared.weight =
+        l.forever(static_cast<size_t>(all_outputs * kernel * all_inputs) * l.element_bytes());
+    l.prepare_repack({{weight},
+                      prepared.weight,
+                      factor,
+                      all_outputs,
+                      outputs,
+                      kernel,
+                      all_inputs,
+                      inputs,
+                      false,
+                      l.bf16()});
+    l.depends_on(weight);
+  }
+  return prepared;
+}
+
+// Runs a plan on views, by the ids of its tensors.
+struct Execution {
+  std::shared_ptr<const Plan> plan;
+  Addresses address;
+  std::vector<int64_t> ids;
+  std::vector<View> views;
+
+  void operator()(const Gpu &gpu, const char *action) const {
+    const auto pointer = [&](const View &view) { return reinterpret_cast<void *>(address(view)); };
+    std::vector<void *> pointers;
+    for (const View &view : views) pointers.push_back(pointer(view));
+    gpu.check_cudnn(execute(gpu.libraries(), gpu.cudnn(), *plan, ids, pointers,
+                            pointer(address.program->schedule().scratch())),
+                    action);
+  }
+};
+
+void lower_bias_gradient(Lowering &l, const Operation &o, const Operation &forward) {
+  const ValueId output = forward.outputs[0];
+  const int64_t positions = l.shape(output)[0] * l.pixels(output);
+  const int64_t channels = l.shape(output)[1], all_channels = l.stored_channels(output);
+  const SumShape sum = l.sum_shape(positions, all_channels, 1);
+  const View gradient = l.read_map(o.inputs[0]);
+  l.begin(o, "conv2d backward bias", output);
+  const View partial = l.temporary(sum.partial_bytes), d_bias = l.write(o.outputs[1]);
+  l.run([=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
+    const Kernels &k = gpu.kernels();
+    const auto run = [&](const auto &kernel) {
+      gpu.launch(kernel, sum.blocks, sum.slices, address(gradient), address(partial), positions,
+                 all_channels, sum.columns);
+    };
+    bf16 ? run(k.sum_channels_bf16) : run(k.sum_channels_f32);
+    gpu.launch(k.finish_sum_channels, sum.finish_blocks, 1, address(partial), address(d_bias),
+               sum.slices, channels, all_channels);
+  });
+}
+
+}  // namespace
+
+std::string refusal(const Graph &graph, const Operation &operation, const Conv2d &conv2d) {
+  if (conv2d.groups != 1) {
+    return format("CUDA devices have convolutions of one group, found %d", conv2d.groups);
+  }
+  for (size_t i = 1; i < 3; i++) {
+    const Operand &operand = operation.inputs[i];
+    if (operand && !graph.value(operand.value).storage) {
+      return format("its %s is made by the program, expected a tensor of the device",
+                    i == 1 ? "weight" : "bias");
+    }
+  }
+  return "";
+}
+
+void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
+  const Lowering::Weight weight = l.weights[o.outputs[0]] = prepare_weight(l, o);
+  const bool has_bias = static_cast<bool>(weight.bias);
+  GraphRequest plain = request_of(l, o, GraphKind::forward), fused = plain;
+  fused.bias = has_bias;
+  fused.slope = conv2d.activation.slope();
+  std::vector<GraphRequest> variants = {fused};
+  if (fused.fused()) variants.push_back(plain);
+  const Planner::Choice &choice = l.planner().choose(variants);
+  const bool is_fused = choice.variant == 0;
+
+  const View input = l.read_map(o.inputs[0]);
+  Step &step = l.begin(o);
+  step.algorithm = choice.describe();
+  step.flops = flops_of(l, o);
+  const View output = l.write(o.outputs[0]);
+  l.scratch(choice.plan->workspace);
+  Execution convolve{
+      choice.plan, l.addresses(), {id_x, id_w, id_y}, {input, weight.weight, output}};
+  if (is_fused && has_bias) {
+    convolve.ids.push_back(id_bias);
+    convolve.views.push_back(weight.bias);
+  }
+  const int64_t count = l.groups(o.outputs[0]),
+                channel_groups = l.stored_channels(o.outputs[0]) / l.lanes();
+  l.run([=, address = l.addresses(), bf16 = l.bf16(), slope = fused.slope](const Gpu &gpu) {
+    convolve(gpu, "run a convolution");
+    if (is_fused) return;
+    const auto run = [&](const auto &kernel) {
+      gpu.launch_over(kernel, count, address(output), address(weight.bias), address(output), count,
+                      channel_groups, slope);
+    };
+    bf16 ? run(gpu.kernels().bias_leaky_relu_bf16) : run(gpu.kernels().bias_leaky_relu_f32);
+  });
+}
+
+void lower(Lowering &l, const Operation &o, const Conv2dBackwardFilter &conv2d) {
+  const Operation &forward = *l.fused().maker(conv2d.output);
+  if (o.outputs[1] != no_value) lower_bias_gradient(l, o, forward);
+  if (o.outputs[0] == no_value) return;
+  const GraphRequest exact = request_of(l, forward, GraphKind::backward_filter);
+  std::vector<GraphRequest> variants = {exact};
+  if (l.bf16()) {
+    variants.push_back(exact);
+    variants.back().gradient_type = cudnn::data_bfloat16;
+  }
+  const Planner::Choice &choice = l.planner().choose(variants);
+  const bool narrow = choice.request().gradient_type == cudnn::data_bfloat16;
+  const Shape &s = l.shape(o.outputs[0]);
+  const bool same = !narrow && exact.outputs == s[0] && exact.inputs == s[1];
+
+  const View gradient = l.read_map(o.inputs[0]), input = l.read_map(o.inputs[1]);
+  Step &step = l.begin(o, "conv2d backward filter", conv2d.output);
+  step.algorithm = choice.describe();
+  step.flops = flops_of(l, forward);
+  const View d_weight = l.write_plain(o.outputs[0]);
+  l.scratch(choice.plan->workspace);
+  View computed = d_weight, list;
+  int64_t chunk_count = 0;
+  if (!same) {
+    computed = l.temporary(static_cast<size_t>(exact.outputs * s[2] * s[3] * exact.inputs) *
+                           (narrow ? 2 : 4));
+    Lowering::Chunks chunks;
+    l.add_chunks(chunks, {computed,
+                          d_weight,
+                          {},
+                          s[0],
+                          exact.outputs,
+                          s[2] * s[3],
+                          s[1],
+                          exact.inputs,
+                          narrow,
+                          false});
+    chunk_count = static_cast<int64_t>(chunks.size());
+    list = l.chunk_list(chunks);
+  }
+  const Execution convolve{
+      choice.plan, l.addresses(), {id_x, id_y, id_w}, {input, gradient, computed}};
+  l.run([=, address = l.addresses()](const Gpu &gpu) {
+    convolve(gpu, "run a convolution's backward");
+    if (chunk_count > 0) gpu.launch(gpu.kernels().repack, chunk_count, 1, address(list));
+  });
+}
+
+void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
+  const Operation &forward = *l.fused().maker(conv2d.output);
+  GraphRequest plain = request_of(l, forward, GraphKind::backward_data), fused = plain;
+  fused.slope = conv2d.input_activation.slope();
+  std::vector<GraphRequest> variants = {fused};
+  if (fused.fused()) variants.push_back(plain);
+  const Planner::Choice &choice = l.planner().choose(variants);
+  const bool is_fused = choice.variant == 0;
+
+  const View gradient = l.read_map(o.inputs[0]), made = l.read_map(o.inputs[4]);
+  Step &step = l.begin(o, "conv2d backward data", conv2d.output);
+  step.algorithm = choice.describe();
+  step.flops = flops_of(l, forward);
+  const View d_input = l.write(o.outputs[0]);
+  l.scratch(choice.plan->workspace);
+  Execution convolve{choice.plan,
+                     l.addresses(),
+                     {id_w, id_y, id_x},
+                     {l.weights[conv2d.output].weight, gradient, d_input}};
+  if (made && is_fused) {
+    convolve.ids.push_back(id_made);
+    convolve.views.push_back(made);
+  }
+  const int64_t count = l.groups(o.outputs[0]);
+  l.run([=, address = l.addresses(), bf16 = l.bf16(), slope = fused.slope](const Gpu &gpu) {
+    convolve(gpu, "run a convolution's backward");
+    if (!made || is_fused) return;
+    const auto run = [&](const auto &kernel) {
+      gpu.launch_over(kernel, count, address(made), address(d_input), address(d_input), count,
+                      slope);
+    };
+    bf16 ? run(gpu.kernels().leaky_relu_backward_bf16) : run(gpu.kernels().leaky_relu_backward_f32);
+  });
+}
+
+}  // namespace gapcam::cuda

@@ -1,0 +1,362 @@
+/**
+ * Graphs that are no chains: values read several times, sums, gradients of maps
+ * in the middle. Held against PyTorch, see scripts/fixtures/device_graphs.py.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLessOrEqual,
+  assertThrows,
+} from "@std/assert";
+import type { Device } from "../../src/device/device.ts";
+import type { Activation, Program } from "../../src/device/program.ts";
+import type { Tensor } from "../../src/device/tensor.ts";
+import { GapcamError } from "../../src/error.ts";
+import { readSafetensors } from "../../src/weights/read_safetensors.ts";
+import { toStateDict } from "../../src/weights/stored_tensor.ts";
+import { deviceTest } from "./_devices.ts";
+import { uniform } from "./_uniform.ts";
+
+const fixture = toStateDict(
+  readSafetensors(
+    await Deno.readFile(
+      new URL("../fixtures/device/graphs.safetensors", import.meta.url),
+    ),
+  ).tensors,
+);
+
+function expected(name: string): Float32Array {
+  const tensor = fixture.get(name);
+  assert(tensor, `the fixture has no ${name}`);
+  return tensor.data;
+}
+
+function assertClose(
+  actual: Float32Array,
+  wanted: Float32Array,
+  what: string,
+  bound = 2e-5,
+): void {
+  assertEquals(actual.length, wanted.length, what);
+  let difference = 0;
+  let norm = 0;
+  actual.forEach((value, i) => {
+    assert(Number.isFinite(value), `${what}: [${i}] is ${value}`);
+    difference += (value - wanted[i]!) ** 2;
+    norm += wanted[i]! ** 2;
+  });
+  const error = Math.sqrt(difference / Math.max(norm, 1e-20));
+  assertLessOrEqual(error, bound, `${what}: relative error`);
+}
+
+interface Recording {
+  program: Program;
+  /** A tensor of the device with what the fixture has under a name. */
+  input: (name: string) => Tensor;
+  /** Batch normalisation with the tensors `NAME_weight`, ... */
+  norm: (input: Tensor, name: string, negativeSlope?: number) => Tensor;
+}
+
+/**
+ * Records a graph of the fixture and compares its output, and the gradients of
+ * all that goes in and of the maps in the middle that `record` returns.
+ */
+async function checkGraph(
+  device: Device,
+  name: string,
+  record: (
+    recording: Recording,
+  ) => { output: Tensor; maps?: Record<string, Tensor> },
+): Promise<void> {
+  // Maps in the middle: first as targets, which keeps them from being fused.
+  for (const middle of [true, false]) {
+    const inputs = new Map<string, Tensor>();
+    const input = (own: string) => {
+      let tensor = inputs.get(own);
+      if (!tensor) {
+        const { shape, data } = fixture.get(`${name}/${own}`)!;
+        tensor = device.tensor(shape, { data });
+        inputs.set(own, tensor);
+      }
+      return tensor;
+    };
+    using program = device.program({ training: true });
+    const norm: Recording["norm"] = (map, own, negativeSlope = 1) =>
+      program.batchNorm2d(map, {
+        weight: input(`${own}_weight`),
+        bias: input(`${own}_bias`),
+        runningMean: input(`${own}_mean`),
+        runningVariance: input(`${own}_variance`),
+        epsilon: 1e-3,
+        momentum: 0.3,
+        negativeSlope,
+      });
+    const { output, maps = {} } = record({ program, input, norm });
+    program.output(output);
+    const isStatistic = (own: string) => /_(mean|variance)$/.test(own);
+    const targets = [
+      ...[...inputs].filter(([own]) => !isStatistic(own)),
+      ...middle ? Object.entries(maps) : [],
+    ];
+    using outputGradient = device.tensor(output.shape, {
+      data: expected(`${name}/output.gradient`),
+    });
+    const gradients = program.backward(
+      output,
+      targets.map(([, tensor]) => tensor),
+      { outputGradient },
+    );
+    await program.compile();
+    await program.run("forward", "backward");
+    assertClose(output.read(), expected(`${name}/output`), `${name}: output`);
+    for (const own of inputs.keys()) {
+      if (!isStatistic(own)) continue;
+      assertClose(input(own).read(), expected(`${name}/${own}.after`), own);
+    }
+    // Again, on what the same forward left.
+    await program.run("backward");
+    targets.forEach(([own], i) =>
+      assertClose(
+        gradients[i]!.read(),
+        expected(`${name}/${own}.gradient`),
+        `${name}: gradient of ${own}${middle ? "" : " alone"}`,
+        1e-4,
+      )
+    );
+    for (const tensor of inputs.values()) tensor[Symbol.dispose]();
+  }
+}
+
+deviceTest(
+  "the gradient of a map that three operations read is the sum of theirs",
+  (device) =>
+    checkGraph(device, "three_uses", ({ program, input }) => {
+      const map = program.conv2d(input("x"), input("weight"), {
+        bias: input("bias"),
+        padding: 1,
+        negativeSlope: 0.2,
+      });
+      const pooled = program.maxPool2d(map, 3, { stride: 1, padding: 1 });
+      const output = program.add(
+        program.add(map, pooled),
+        program.leakyRelu(map, 0.5),
+      );
+      return { output, maps: { map } };
+    }),
+);
+
+deviceTest(
+  "the gradient of a weight that two convolutions share is the sum of theirs",
+  (device) =>
+    checkGraph(device, "shared_weight", ({ program, input }) => {
+      const options = { padding: 1 };
+      const map = program.conv2d(
+        program.add(input("x"), input("x")),
+        input("weight"),
+        options,
+      );
+      const output = program.conv2d(
+        program.leakyRelu(map, 0.3),
+        input("weight"),
+        options,
+      );
+      return { output, maps: { map } };
+    }),
+);
+
+deviceTest(
+  "a residual block whose shortcut is the identity equals PyTorch's",
+  (device) =>
+    checkGraph(device, "residual_identity", ({ program, input, norm }) => {
+      const options = { padding: 1 };
+      const first = norm(
+        program.conv2d(input("x"), input("w1"), options),
+        "n1",
+        0.1,
+      );
+      const second = norm(program.conv2d(first, input("w2"), options), "n2");
+      const output = program.leakyRelu(program.add(second, input("x")), 0.1);
+      return { output, maps: { first, second } };
+    }),
+);
+
+deviceTest(
+  "a residual block with a strided convolution as shortcut equals PyTorch's",
+  (device) =>
+    checkGraph(device, "residual_convolution", ({ program, input, norm }) => {
+      const first = norm(
+        program.conv2d(input("x"), input("w1"), { stride: 2, padding: 1 }),
+        "n1",
+        0.2,
+      );
+      const second = norm(
+        program.conv2d(first, input("w2"), { padding: 1 }),
+        "n2",
+      );
+      const shortcut = norm(
+        program.conv2d(input("x"), input("w3"), { stride: 2 }),
+        "n3",
+      );
+      const output = program.leakyRelu(program.add(second, shortcut), 0.2);
+      return { output, maps: { first, shortcut } };
+    }),
+);
+
+deviceTest(
+  "the gradient of a logit with respect to maps in the middle equals PyTorch's",
+  (device) =>
+    checkGraph(device, "middle", ({ program, input }) => {
+      const options = { padding: 1, negativeSlope: 0.2 };
+      const first = program.conv2d(input("x"), input("w1"), {
+        bias: input("b1"),
+        ...options,
+      });
+      const pooled = program.maxPool2d(first, 2);
+      const second = program.conv2d(pooled, input("w2"), {
+        bias: input("b2"),
+        ...options,
+      });
+      const output = program.linear(
+        program.globalAveragePool(second),
+        input("head"),
+        { bias: input("head_bias") },
+      );
+      return { output, maps: { first, pooled, second } };
+    }),
+);
+
+deviceTest("a gradient can be asked of the output itself", async (device) => {
+  using input = device.tensor([1, 2, 3, 3], { data: uniform([1, 2, 3, 3], 1) });
+  using program = device.program();
+  const output = program.leakyRelu(input, 0.5);
+  using outputGradient = device.tensor(output.shape, {
+    data: uniform(output.shape, 2),
+  });
+  const [own, below] = program.backward(output, [output, input], {
+    outputGradient,
+  });
+  await program.compile();
+  await program.run("forward", "backward");
+  const given = outputGradient.read();
+  assertEquals(own!.read(), given);
+  const x = input.read();
+  assertEquals(below!.read(), given.map((d, i) => x[i]! > 0 ? d : d / 2));
+});
+
+deviceTest("an input that a program trains may be a map", async (device) => {
+  const shape = [2, 3, 4, 5];
+  using map = device.tensor(shape, { data: uniform(shape, 1) });
+  using outputGradient = device.tensor(shape, { data: uniform(shape, 2) });
+  using moment = device.tensor(shape);
+  using settings = device.tensor([8]);
+  using program = device.program({ training: true });
+  const output = program.add(program.leakyRelu(map, 0.5), map);
+  const gradients = program.backward(output, [map], { outputGradient });
+  program.sgd({
+    parameters: [map],
+    gradients,
+    momentumBuffers: [moment],
+    settings,
+  });
+  await program.compile();
+  settings.write(Float32Array.of(0.5, 0, 1, 0, 0, 1, 0, 0));
+  const before = map.read();
+  await program.run("forward", "backward", "update");
+  const d = outputGradient.read();
+  const step = before.map((x, i) => x - 0.5 * d[i]! * (x > 0 ? 2 : 1.5));
+  assertClose(map.read(), step, "the map after a step", 1e-6);
+});
+
+const ACTIVATIONS: [Activation, (x: number) => number][] = [
+  [{ kind: "leakyRelu", negativeSlope: 0 }, (x) => Math.max(x, 0)],
+  [{ kind: "leakyRelu", negativeSlope: 0.3 }, (x) => x > 0 ? x : 0.3 * x],
+  [
+    { kind: "clip", lower: 0, upper: 6 },
+    (x) => Math.min(Math.max(x, 0), 6),
+  ],
+  [
+    { kind: "clip", lower: 0.5, upper: 2 },
+    (x) => Math.min(Math.max(x, 0.5), 2),
+  ],
+  [{ kind: "sigmoid" }, (x) => 1 / (1 + Math.exp(-x))],
+  [{ kind: "silu" }, (x) => x / (1 + Math.exp(-x))],
+  [
+    { kind: "hardSwish" },
+    (x) => x * Math.min(Math.max(x + 3, 0), 6) / 6,
+  ],
+];
+
+deviceTest(
+  "activations equal their formulas, and their gradients finite differences",
+  async (device) => {
+    for (const [activation, formula] of ACTIVATIONS) {
+      for (const convolved of [false, true]) {
+        // Channels that do not fill a block: what fills up must stay 0.
+        const shape = [2, 5, 3, 7];
+        using x = device.tensor(shape, {
+          data: uniform(shape, 1).map((value) => 5 * value),
+        });
+        const unit = new Float32Array(25);
+        for (let i = 0; i < 5; i++) unit[i * 6] = 1;
+        using weight = device.tensor([5, 5, 1, 1], { data: unit });
+        using program = device.program();
+        const before = convolved ? program.conv2d(x, weight) : x;
+        const made = program.activation(before, activation);
+        const output = program.output(
+          convolved ? program.conv2d(made, weight) : made,
+        );
+        using outputGradient = device.tensor(shape, {
+          data: uniform(shape, 2),
+        });
+        const [gradient] = program.backward(output, [x], { outputGradient });
+        await program.compile();
+        await program.run("forward", "backward");
+        const what = `${JSON.stringify(activation)}, ${convolved}`;
+        const values = x.read();
+        assertClose(output.read(), values.map(formula), what, 1e-6);
+        const d = outputGradient.read();
+        const step = 1e-5;
+        assertClose(
+          gradient!.read(),
+          values.map((value, i) =>
+            d[i]! * (formula(value + step) - formula(value - step)) / (2 * step)
+          ),
+          what,
+          1e-4,
+        );
+      }
+    }
+  },
+);
+
+deviceTest("what a backward pass makes is no operand of forward", (device) => {
+  using input = device.tensor([2, 3]);
+  using other = device.tensor([2, 4]);
+  using program = device.program();
+  const output = program.leakyRelu(input, 0.5);
+  using outputGradient = device.tensor([2, 3]);
+  const [gradient] = program.backward(output, [input], { outputGradient });
+  for (
+    const [use, message] of [
+      [() => program.leakyRelu(gradient!, 0.5), "one of its inputs is a gradient"],
+      [() => program.add(input, other), "must have the shape [2, 3]"],
+      [
+        () => program.activation(input, { kind: "clip", lower: 2, upper: 1 }),
+        "a lower bound below the upper",
+      ],
+    ] as [() => unknown, string][]
+  ) {
+    const error = assertThrows(use, GapcamError, message);
+    assertGreater(error.message.length, 20);
+  }
+  const map = device.tensor([1, 4, 3, 3]);
+  const weight = device.tensor([4, 2, 3, 3]);
+  const error = assertThrows(
+    () => program.conv2d(map, weight, { groups: 2 }),
+    GapcamError,
+    "convolutions of one group, found 2",
+  );
+  assertEquals(error.code, "unsupported");
+});
