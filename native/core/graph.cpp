@@ -4,10 +4,8 @@
 
 namespace gapcam {
 
-namespace {
-
-const char *name_of_activation(const Activation &activation) {
-  switch (activation.kind) {
+const char *name_of_activation(int32_t kind) {
+  switch (kind) {
     case GAPCAM_IDENTITY:
       return "identity";
     case GAPCAM_LEAKY_RELU:
@@ -24,15 +22,17 @@ const char *name_of_activation(const Activation &activation) {
   return "activation";
 }
 
+namespace {
+
 // Overloaded on every kind, so that a new one without a name does not compile.
 struct Namer {
   std::string operator()(const PrepareImages &) const { return "prepare_images"; }
   std::string operator()(const Conv2d &) const { return "conv2d"; }
   std::string operator()(const Conv2dBackwardData &) const { return "conv2d backward data"; }
   std::string operator()(const Conv2dBackwardFilter &) const { return "conv2d backward filter"; }
-  std::string operator()(const Unary &u) const { return name_of_activation(u.activation); }
+  std::string operator()(const Unary &u) const { return name_of_activation(u.activation.kind); }
   std::string operator()(const UnaryBackward &u) const {
-    return name_of_activation(u.activation) + std::string(" backward");
+    return name_of_activation(u.activation.kind) + std::string(" backward");
   }
   std::string operator()(const Binary &) const { return "add"; }
   std::string operator()(const MaxPool2d &) const { return "max_pool2d"; }

@@ -101,6 +101,8 @@ struct Operation {
   }
 };
 
+// "leaky_relu", of a gapcam_activation
+const char *name_of_activation(int32_t kind);
 // "conv2d", "leaky_relu backward"
 std::string name_of(const Operation &operation);
 

@@ -153,9 +153,7 @@ GAPCAM_API uint64_t gapcam_live_bytes(void);
  * Describes the backend without opening a device, as a JSON object: `backend`
  * ("cpu" or "cuda"), `version` (one line for people), and what the backend
  * knows: libraries with their versions and paths or why they are missing,
- * instruction set, devices. If `capacity` is too small the status is
- * GAPCAM_INVALID_ARGUMENT and the message names the size needed; `needed` (may
- * be null) receives it always.
+ * instruction set, devices.
  */
 GAPCAM_API int32_t gapcam_backend_describe(char *json, uint64_t capacity, uint64_t *needed,
                                            char *message);

@@ -16,6 +16,7 @@ export type {
 } from "./device_options.ts";
 export { describeBackend, openDevice } from "./open_device.ts";
 export {
+  type Activation,
   type Phase,
   Program,
   type ProgramOptions,

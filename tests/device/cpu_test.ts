@@ -22,7 +22,9 @@ import {
   smallModel,
   smallState,
 } from "../nn/_small_network.ts";
-import { array64, conv2d, leakyRelu } from "./_reference.ts";
+import { array64 } from "../operations/_case.ts";
+import { conv2d } from "../operations/conv2d.ts";
+import { leakyRelu } from "../operations/leaky_relu.ts";
 
 /** What {@linkcode trainOnce} prints. */
 interface Outcome {

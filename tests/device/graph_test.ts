@@ -14,13 +14,13 @@ import type { Device } from "../../src/device/device.ts";
 import type { Activation, Program } from "../../src/device/program.ts";
 import type { Tensor } from "../../src/device/tensor.ts";
 import { GapcamError } from "../../src/error.ts";
-import { readSafetensors } from "../../src/weights/read_safetensors.ts";
+import { parseSafetensors } from "../../src/weights/read_safetensors.ts";
 import { toStateDict } from "../../src/weights/stored_tensor.ts";
 import { deviceTest } from "./_devices.ts";
 import { uniform } from "./_uniform.ts";
 
 const fixture = toStateDict(
-  readSafetensors(
+  parseSafetensors(
     await Deno.readFile(
       new URL("../fixtures/device/graphs.safetensors", import.meta.url),
     ),
@@ -340,7 +340,10 @@ deviceTest("what a backward pass makes is no operand of forward", (device) => {
   const [gradient] = program.backward(output, [input], { outputGradient });
   for (
     const [use, message] of [
-      [() => program.leakyRelu(gradient!, 0.5), "one of its inputs is a gradient"],
+      [
+        () => program.leakyRelu(gradient!, 0.5),
+        "one of its inputs is a gradient",
+      ],
       [() => program.add(input, other), "must have the shape [2, 3]"],
       [
         () => program.activation(input, { kind: "clip", lower: 2, upper: 1 }),

@@ -8,9 +8,10 @@ import type { Device } from "../../src/device/device.ts";
 import { libraryFolder } from "../../src/device/_library.ts";
 import type { Tensor } from "../../src/device/tensor.ts";
 import { Random } from "../../src/random.ts";
-import { type Case, cases } from "./_cases.ts";
 import { deviceTest } from "./_devices.ts";
-import { type Array64, array64, batchNorm2d } from "./_reference.ts";
+import { type Array64, array64, type Case } from "../operations/_case.ts";
+import { batchNorm2d } from "../operations/batch_norm2d.ts";
+import { cases } from "../operations/cases.ts";
 
 /** Where GAPCAM_CONVOLUTION and the like are set by the test at the end of this file. */
 const isChild = Deno.env.get("GAPCAM_TEST_NAN") === "child";

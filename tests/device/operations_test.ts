@@ -6,17 +6,18 @@ import type { Tensor } from "../../src/device/tensor.ts";
 import { GapcamError } from "../../src/error.ts";
 import { resizeBilinear } from "../../src/image/resize_bilinear.ts";
 import { Random } from "../../src/random.ts";
-import { type Case, cases, type NormCase, normCases } from "./_cases.ts";
 import { deviceTest } from "./_devices.ts";
 import { uniform } from "./_uniform.ts";
+import { type Array64, array64, type Case } from "../operations/_case.ts";
 import {
-  type Array64,
-  array64,
   batchNorm2d,
-  conv2d,
-  crossEntropy,
-  leakyRelu,
-} from "./_reference.ts";
+  type NormCase,
+  normCases,
+} from "../operations/batch_norm2d.ts";
+import { cases } from "../operations/cases.ts";
+import { conv2d } from "../operations/conv2d.ts";
+import { crossEntropy } from "../operations/cross_entropy.ts";
+import { leakyRelu } from "../operations/leaky_relu.ts";
 
 /** Norm of the difference over the norm of what is expected. */
 const BOUND = 2e-5;

@@ -35,13 +35,13 @@ struct Bench {
   int32_t conv2d(const std::vector<int64_t> &x, const std::vector<int64_t> &weight, int stride,
                  int padding) {
     const gapcam_handle input = tensor(x), kernel = tensor(weight);
-    return gapcam_program_conv2d(program, input, kernel, 0, stride, stride, padding, padding, 1, GAPCAM_IDENTITY, 0.0f, 0.0f,
-                                 &out, message);
+    return gapcam_program_conv2d(program, input, kernel, 0, stride, stride, padding, padding, 1,
+                                 GAPCAM_IDENTITY, 0.0f, 0.0f, &out, message);
   }
   int32_t max_pool2d(int64_t size, int kernel, int stride, int padding) {
     const gapcam_handle input = tensor({1, 1, size, size});
-    return gapcam_program_pool2d(program, GAPCAM_MAX_POOL, input, kernel, kernel, stride, stride, padding,
-                                     padding, &out, message);
+    return gapcam_program_pool2d(program, GAPCAM_MAX_POOL, input, kernel, kernel, stride, stride,
+                                 padding, padding, &out, message);
   }
   int32_t linear(const std::vector<int64_t> &x, const std::vector<int64_t> &weight) {
     const gapcam_handle input = tensor(x), matrix = tensor(weight);
@@ -164,7 +164,8 @@ const Case cases[] = {
     {"an operation on a gradient",
      [](Bench &b) {
        const gapcam_handle gradient = b.gradient();
-       return gapcam_program_unary(b.program, gradient, GAPCAM_LEAKY_RELU, 0.5f, 0.0f, &b.out, b.message);
+       return gapcam_program_unary(b.program, gradient, GAPCAM_LEAKY_RELU, 0.5f, 0.0f, &b.out,
+                                   b.message);
      },
      GAPCAM_INVALID_ARGUMENT, "Cannot add leaky_relu: one of its inputs is a gradient"},
 };

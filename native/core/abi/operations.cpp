@@ -13,9 +13,9 @@ struct Checked {
 };
 
 // Checks a window over a map `in`, which gives so many channels.
-Checked check_window(Recorder &recorder, const Shape &in, const Shape &kernel, int32_t stride_height,
-                     int32_t stride_width, int32_t padding_height, int32_t padding_width,
-                     int64_t channels) {
+Checked check_window(Recorder &recorder, const Shape &in, const Shape &kernel,
+                     int32_t stride_height, int32_t stride_width, int32_t padding_height,
+                     int32_t padding_width, int64_t channels) {
   const int64_t rows =
       recorder.window_count(in[2], kernel[0], stride_height, padding_height, "height");
   const int64_t columns =
@@ -94,7 +94,7 @@ int32_t gapcam_program_unary(gapcam_handle program, gapcam_handle input, int32_t
                              float a, float b, gapcam_handle *output, char *message) {
   return guard(message, [&] {
     not_null(output, "output");
-    Recorder recorder(program, "unary");
+    Recorder recorder(program, name_of_activation(activation));
     const ValueId x = recorder.use(input, "input");
     const Shape shape = recorder.shape(x);
     *output =
@@ -166,9 +166,9 @@ int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, gapcam_handle
     const ValueId x = recorder.use(input, "input");
     recorder.expect_rank(x, 4, "input");
     const Shape in = recorder.shape(x);
-    const auto [window, shape] = check_window(recorder, in, {kernel_height, kernel_width},
-                                              stride_height, stride_width, padding_height,
-                                              padding_width, in[1]);
+    const auto [window, shape] =
+        check_window(recorder, in, {kernel_height, kernel_width}, stride_height, stride_width,
+                     padding_height, padding_width, in[1]);
     recorder.check(2 * padding_height <= kernel_height && 2 * padding_width <= kernel_width,
                    format("padding must be at most half the kernel, found %d x %d and %d x %d",
                           padding_height, padding_width, kernel_height, kernel_width),

@@ -1,34 +1,72 @@
-/**
- * One table of cases for every backend: what to record, and what the plain
- * loops of _reference.ts say about it.
- *
- * @module
- */
-
-import type { Program } from "../../src/device/program.ts";
-import type { Tensor } from "../../src/device/tensor.ts";
 import {
   type Array64,
-  conv2d,
-  globalAveragePool,
-  leakyRelu,
-  linear,
-  maxPool2d,
-  spatialSum,
-} from "./_reference.ts";
+  array64,
+  type Case,
+  type Computed,
+  dimensions,
+  type Windows,
+} from "./_case.ts";
+import { leakyRelu } from "./leaky_relu.ts";
+import { maxPool2d } from "./max_pool2d.ts";
 
-export interface Case {
-  name: string;
-  /** Shapes of the f32 tensors that go in, each a target of backward. */
-  inputs: Record<string, readonly number[]>;
-  /** Whether it has no gradient. */
-  forwardOnly?: boolean;
-  /** Whether values are rounded to halves, so that maxima tie. */
-  ties?: boolean;
-  record: (program: Program, tensors: Record<string, Tensor>) => Tensor;
-  compute: (arrays: Record<string, Array64>) => {
-    output: Array64;
-    backward: (dOutput: Float64Array) => Record<string, Float64Array>;
+export function conv2d(
+  input: Array64,
+  weight: Array64,
+  bias: Array64 | undefined,
+  { stride, padding }: Windows,
+): Computed<"input" | "weight" | "bias"> {
+  const [n, inputs, height, width] = dimensions(input);
+  const [outputs, , kh, kw] = dimensions(weight);
+  const rows = Math.floor((height + 2 * padding - kh) / stride) + 1;
+  const columns = Math.floor((width + 2 * padding - kw) / stride) + 1;
+  const output = array64([n, outputs, rows, columns]);
+  /** Calls visit(output index, input index, weight index) for each product. */
+  const products = (visit: (o: number, i: number, w: number) => void) => {
+    let o = 0;
+    for (let image = 0; image < n; image++) {
+      for (let oc = 0; oc < outputs; oc++) {
+        for (let row = 0; row < rows; row++) {
+          for (let column = 0; column < columns; column++, o++) {
+            for (let ic = 0; ic < inputs; ic++) {
+              for (let y = 0; y < kh; y++) {
+                const iy = row * stride - padding + y;
+                if (iy < 0 || iy >= height) continue;
+                for (let x = 0; x < kw; x++) {
+                  const ix = column * stride - padding + x;
+                  if (ix < 0 || ix >= width) continue;
+                  visit(
+                    o,
+                    ((image * inputs + ic) * height + iy) * width + ix,
+                    ((oc * inputs + ic) * kh + y) * kw + x,
+                  );
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  };
+  const channel = (o: number) => Math.floor(o / (rows * columns)) % outputs;
+  if (bias) {
+    for (let o = 0; o < output.data.length; o++) {
+      output.data[o] = bias.data[channel(o)]!;
+    }
+  }
+  products((o, i, w) => output.data[o]! += input.data[i]! * weight.data[w]!);
+  return {
+    output,
+    backward: (dOutput) => {
+      const dInput = new Float64Array(input.data.length);
+      const dWeight = new Float64Array(weight.data.length);
+      const dBias = new Float64Array(outputs);
+      products((o, i, w) => {
+        dInput[i]! += dOutput[o]! * weight.data[w]!;
+        dWeight[w]! += dOutput[o]! * input.data[i]!;
+      });
+      dOutput.forEach((d, o) => dBias[channel(o)]! += d);
+      return { input: dInput, weight: dWeight, bias: dBias };
+    },
   };
 }
 
@@ -239,142 +277,4 @@ function chains(): Case[] {
   } satisfies Case));
 }
 
-function pools(): Case[] {
-  const windows = [
-    [2, 2, 0],
-    [3, 2, 1],
-    [3, 1, 1],
-    [2, 3, 0],
-    [1, 1, 0],
-    [3, 3, 0],
-    [5, 2, 2],
-    [17, 17, 8],
-  ] as const;
-  const shapes = [[1, 1, 1, 1], [7, 3, 5, 7], [1, 17, 12, 12], [2, 5, 33, 31]];
-  return shapes.flatMap((shape) =>
-    windows.filter(([kernel, , padding]) =>
-      Math.min(shape[2]!, shape[3]!) + 2 * padding >= kernel
-    ).flatMap(([kernel, stride, padding]) =>
-      [false, true].map((ties) => ({
-        name: `max_pool2d ${shape.join("x")}, kernel ${kernel} stride ` +
-          `${stride} padding ${padding}${ties ? ", ties" : ""}`,
-        inputs: { input: shape },
-        ties,
-        record: (program, { input }) =>
-          program.maxPool2d(input!, kernel, { stride, padding }),
-        compute: ({ input }) => maxPool2d(input!, kernel, { stride, padding }),
-      } satisfies Case))
-    )
-  );
-}
-
-/** Of a map that the caller wrote, and of one in the layout that the backend chose. */
-function spatialSums(shapes: readonly (readonly number[])[]): Case[] {
-  return shapes.flatMap((shape): Case[] => {
-    const [, channels, height, width] = shape as [number, ...number[]];
-    const weights = [height!, width!];
-    return [
-      {
-        name: `spatial_sum ${shape.join("x")}`,
-        inputs: { input: shape, weights },
-        forwardOnly: true,
-        record: (program, { input, weights }) =>
-          program.spatialSum(input!, weights!),
-        compute: ({ input, weights }) => spatialSum(input!, weights!),
-      },
-      {
-        name: `spatial_sum ${shape.join("x")} after conv2d`,
-        inputs: {
-          input: shape,
-          weight: [channels! + 1, channels!, 3, 3],
-          bias: [channels! + 1],
-          weights,
-        },
-        forwardOnly: true,
-        record: (program, { input, weight, bias, weights }) =>
-          program.spatialSum(
-            program.conv2d(input!, weight!, {
-              bias: bias!,
-              padding: 1,
-              negativeSlope: 0.2,
-            }),
-            weights!,
-          ),
-        compute: ({ input, weight, bias, weights }) =>
-          spatialSum(
-            leakyRelu(
-              conv2d(input!, weight!, bias, { stride: 1, padding: 1 }).output,
-              0.2,
-            ).output,
-            weights!,
-          ),
-      },
-    ];
-  });
-}
-
-function others(): Case[] {
-  const shapes = [[1, 1, 1, 1], [7, 3, 5, 7], [1, 17, 12, 12], [2, 16, 33, 31]];
-  const heads = [[1, 1, 1], [7, 5, 3], [7, 17, 10], [33, 512, 10]];
-  return [
-    ...shapes.map((shape): Case => ({
-      name: `leaky_relu ${shape.join("x")}`,
-      inputs: { input: shape },
-      record: (program, { input }) => program.leakyRelu(input!, 0.3),
-      compute: ({ input }) => leakyRelu(input!, 0.3),
-    })),
-    ...shapes.map((shape): Case => ({
-      name: `global_average_pool ${shape.join("x")}`,
-      inputs: { input: shape },
-      record: (program, { input }) => program.globalAveragePool(input!),
-      compute: ({ input }) => globalAveragePool(input!),
-    })),
-    ...spatialSums(shapes),
-    ...heads.flatMap(([n, i, o]) =>
-      [true, false].map((bias): Case => ({
-        name: `linear ${n}x${i} to ${o}${bias ? "" : ", no bias"}`,
-        inputs: {
-          input: [n!, i!],
-          weight: [o!, i!],
-          ...(bias ? { bias: [o!] } : {}),
-        },
-        record: (program, { input, weight, bias }) =>
-          program.linear(input!, weight!, bias ? { bias } : {}),
-        compute: ({ input, weight, bias }) => linear(input!, weight!, bias),
-      }))
-    ),
-  ];
-}
-
-/** Convolutions, pools and the rest; batch normalisation is in {@linkcode normCases}. */
-export const cases: readonly Case[] = [
-  ...convolutions(),
-  ...chains(),
-  ...pools(),
-  ...others(),
-];
-
-/** A batch normalisation, alone or after a convolution. */
-export interface NormCase {
-  name: string;
-  shape: readonly [number, number, number, number];
-  slope: number;
-  convolved: boolean;
-}
-
-export const normCases: readonly NormCase[] = ([
-  [2, 1, 3, 5],
-  [7, 3, 9, 4],
-  [3, 17, 8, 8],
-  [2, 16, 33, 31],
-] as const).flatMap((shape) =>
-  [1, 0.1].flatMap((slope) =>
-    [false, true].map((convolved) => ({
-      name: `batch_norm2d ${shape.join("x")}, slope ${slope}` +
-        (convolved ? ", after conv2d" : ""),
-      shape,
-      slope,
-      convolved,
-    }))
-  )
-);
+export const cases: readonly Case[] = [...convolutions(), ...chains()];

@@ -1,0 +1,24 @@
+/**
+ * One table of cases for every backend: what to record, and what plain loops
+ * say about it.
+ *
+ * @module
+ */
+
+import type { Case } from "./_case.ts";
+import { cases as conv2d } from "./conv2d.ts";
+import { cases as globalAveragePool } from "./global_average_pool.ts";
+import { cases as leakyRelu } from "./leaky_relu.ts";
+import { cases as linear } from "./linear.ts";
+import { cases as maxPool2d } from "./max_pool2d.ts";
+import { cases as spatialSum } from "./spatial_sum.ts";
+
+/** All but batch normalisation and the loss, which have tests of their own. */
+export const cases: readonly Case[] = [
+  ...conv2d,
+  ...maxPool2d,
+  ...leakyRelu,
+  ...globalAveragePool,
+  ...spatialSum,
+  ...linear,
+];
