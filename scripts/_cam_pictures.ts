@@ -12,22 +12,14 @@ import {
 import { overRegion, scaleRegion } from "../src/cam/_over_region.ts";
 import { overlayCam } from "../src/cam/overlay_cam.ts";
 import { GapcamError } from "../src/error.ts";
-import type { ColormapName } from "../src/image/colormap.ts";
 import type { Image } from "../src/image/image.ts";
+import type { CamJob } from "./_cam_job.ts";
 import type { Subject } from "./_explain.ts";
 
 const DIVERGING: readonly string[] = ["bwr", "RdBu_r"];
 
-/** Flags that say how pictures look. */
-export interface LookFlags {
-  style: string | undefined;
-  signed: boolean;
-  alpha: number | undefined;
-  colormap: string | undefined;
-  fit: string | undefined;
-  "full-size": boolean;
-  size: number | undefined;
-}
+/** What of a job the pictures depend on. */
+export type PictureJob = Pick<CamJob, "look" | "source" | "size">;
 
 /** How pictures look. */
 export interface Look {
@@ -41,44 +33,41 @@ export interface Look {
 }
 
 /**
- * How pictures look with these flags.
+ * How the pictures of a job look.
  *
- * @throws {GapcamError} If the flags contradict each other.
+ * @throws {GapcamError} If what was chosen contradicts itself.
  */
 export function lookOf(
-  flags: LookFlags,
+  job: PictureJob,
   { classes, size }: { classes: readonly string[]; size: number },
 ): Look {
-  const notebook = flags.style === "notebook";
-  const diverging = flags.colormap !== undefined &&
-    DIVERGING.includes(flags.colormap);
-  if (notebook && flags.signed) {
+  const { notebook, signed, alpha, colormap } = job.look;
+  const diverging = colormap !== undefined && DIVERGING.includes(colormap);
+  if (notebook && signed) {
     throw new GapcamError(
       "invalid-argument",
       "Cannot draw a signed map in the notebook's style: it stretches each " +
         "map to its own range; leave out one of them",
     );
   }
-  if (flags.signed && flags.colormap !== undefined && !diverging) {
+  if (signed && colormap !== undefined && !diverging) {
     throw new GapcamError(
       "invalid-argument",
-      `Cannot draw a signed map in ${flags.colormap}: it has no middle for ` +
+      `Cannot draw a signed map in ${colormap}: it has no middle for ` +
         `zero, expected ${DIVERGING.join(" or ")}`,
     );
   }
-  const { alpha } = flags;
-  const colormap = flags.colormap as ColormapName | undefined;
   return {
     notebook,
     colours: {
       // A map of two colours about a middle is one about zero.
-      signed: flags.signed || diverging && !notebook,
+      signed: signed || diverging && !notebook,
       ...(alpha === undefined ? {} : { alpha }),
       ...(colormap === undefined ? {} : { colormap }),
     },
     classes,
     // A photograph in its own size may be too large to lie beside itself.
-    figureSize: flags["full-size"] ? flags.size ?? 512 : size,
+    figureSize: isFullSize(job) ? job.size ?? 512 : size,
   };
 }
 
@@ -123,33 +112,42 @@ export function picturesOf(
   return { cam, overlay, plain };
 }
 
-/** Every flag that was given and changes a picture, for its file's name. */
+function isFullSize({ source }: PictureJob): boolean {
+  return source.kind === "photographs" && source.fullSize;
+}
+
+/** All that was chosen and changes a picture, for its file's name. */
 export function suffixesOf(
-  flags: LookFlags & { class: string | undefined },
+  job: PictureJob,
   { classes, classIndex }: {
     classes: readonly string[];
     classIndex: number | undefined;
   },
 ): { cam: string; plain: string; map: string } {
+  const { notebook, signed, alpha, colormap } = job.look;
+  const stretch = job.source.kind === "photographs" &&
+      job.source.fit === "stretch"
+    ? "stretch"
+    : "";
   const shape = [
-    flags.fit && flags.fit !== "crop" ? flags.fit : "",
-    flags["full-size"] ? "full-size" : "",
-    flags.size === undefined ? "" : `size${flags.size}`,
+    stretch,
+    isFullSize(job) ? "full-size" : "",
+    job.size === undefined ? "" : `size${job.size}`,
   ];
   const explained = classIndex === undefined ? "" : slug(classes, classIndex);
   const look = [
     explained,
-    flags.style && flags.style !== "figure" ? flags.style : "",
-    flags.signed ? "signed" : "",
-    flags.colormap ?? "",
-    flags.alpha === undefined ? "" : `alpha${flags.alpha}`,
+    notebook ? "notebook" : "",
+    signed ? "signed" : "",
+    colormap ?? "",
+    alpha === undefined ? "" : `alpha${alpha}`,
   ];
   const join = (parts: readonly string[]) =>
     parts.map((part) => part && `-${part}`).join("");
   return {
     cam: join([...look, ...shape]),
     plain: join(shape),
-    map: join([explained, flags.fit === "stretch" ? "stretch" : ""]),
+    map: join([explained, stretch]),
   };
 }
 

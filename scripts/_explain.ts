@@ -15,7 +15,8 @@ import { resizeBilinear } from "../src/image/resize_bilinear.ts";
 import { toGrey } from "../src/image/to_grey.ts";
 import { toRgb } from "../src/image/to_rgb.ts";
 import { parseIndices } from "./_indices.ts";
-import { type NetworkFlags, openImages, type OpenRun } from "./_network.ts";
+import { openImages, type OpenRun } from "./_network.ts";
+import type { NetworkChoice } from "./_network_flags.ts";
 import { imageOf } from "./_pictures.ts";
 
 /** What images of data sets are called. */
@@ -49,17 +50,28 @@ export interface Failure {
   reason: string;
 }
 
-/** Which images are explained, and how. */
-export interface ExplainFlags {
-  flags: NetworkFlags & {
-    index: number | undefined;
-    indices: string | undefined;
-    fit: string | undefined;
-    "full-size": boolean;
-  };
-  /** All images of the data set, or its first ones, instead of those named. */
-  all?: { limit: number | undefined };
-  /** The class to explain; the predicted one if left out. */
+/** Images of the run's data set, or of another. */
+export interface DatasetSource {
+  kind: "dataset";
+  /** Their numbers, such as `0-63` or `1,5,8-10`; all if undefined. */
+  indices?: string;
+  /** How many images the data set has at most. */
+  limit?: number;
+}
+
+/** Photographs. */
+export interface PhotographSource {
+  kind: "photographs";
+  files: readonly string[];
+  /** How each becomes a square. */
+  fit: "crop" | "stretch";
+  /** Whether the whole photograph is drawn, not only what the network saw. */
+  fullSize: boolean;
+}
+
+/** How images are explained. */
+export interface SubjectOptions {
+  /** The class to explain; the predicted one if undefined. */
   classIndex: number | undefined;
   /** Height and width of a picture. */
   size: number;
@@ -71,22 +83,25 @@ export interface Subjects {
   each: AsyncIterable<Subject | Failure>;
 }
 
-/** Explains the images of the data set that flags name. */
+/** Explains images of the data set that was chosen with the network. */
 export async function explainDataset(
   run: OpenRun,
-  options: ExplainFlags,
+  source: DatasetSource,
+  options: SubjectOptions & { network: NetworkChoice },
 ): Promise<Subjects> {
-  const { flags } = options;
-  const { all } = options;
-  const dataset = await openImages(flags, run.checkpoint, all?.limit);
+  const dataset = await openImages(
+    options.network,
+    run.checkpoint,
+    source.limit,
+  );
   const indices = parseIndices(
-    all ? `0-${dataset.length - 1}` : flags.indices ?? String(flags.index ?? 3),
+    source.indices ?? `0-${dataset.length - 1}`,
     dataset.length,
   );
   // Other images than those of the run's test split have names of their own.
   const prefix = [
     dataset.name === run.checkpoint.dataset.name ? "" : `${dataset.name}-`,
-    flags.split === "train" ? "train-" : "",
+    options.network.split === "train" ? "train-" : "",
   ].join("");
   async function* each(): AsyncGenerator<Subject | Failure> {
     const batchSize = Math.min(indices.length, 16);
@@ -140,9 +155,10 @@ export async function explainDataset(
  */
 export function explainPhotographs(
   run: OpenRun,
-  paths: readonly string[],
-  options: ExplainFlags,
+  source: PhotographSource,
+  options: SubjectOptions,
 ): Subjects {
+  const paths = source.files;
   async function* each(): AsyncGenerator<Subject | Failure> {
     // Only here, because the decoders take a while to load.
     const { readImage } = await import("../src/image/read_image.ts");
@@ -153,7 +169,7 @@ export function explainPhotographs(
       batchSize: 1,
       image: { height: imageSize, width: imageSize, channels },
     });
-    const fit = (options.flags.fit ?? "crop") as "crop" | "stretch";
+    const { fit } = source;
     const names = new Set<string>();
     // The next one is decoded while the device works.
     const read = (path: string | undefined) =>
@@ -178,7 +194,7 @@ export function explainPhotographs(
         index: path,
         label: undefined,
         explanation: explanation!,
-        ...shown(photograph, { ...options, fit, imageSize }),
+        ...shown(photograph, { ...source, size: options.size, imageSize }),
       };
     }
   }
@@ -188,9 +204,9 @@ export function explainPhotographs(
 /** What is drawn of a photograph, and what part of it the network saw. */
 function shown(
   photograph: Image,
-  options: ExplainFlags & { fit: "crop" | "stretch"; imageSize: number },
+  options: PhotographSource & { size: number; imageSize: number },
 ): Pick<Subject, "plain" | "region" | "note"> {
-  const { fit, size, imageSize } = options;
+  const { fit, fullSize, size, imageSize } = options;
   const { height, width } = photograph;
   const region = fitRegion(photograph, imageSize, imageSize, { fit });
   const whole = isWhole(region, photograph);
@@ -199,7 +215,7 @@ function shown(
     : `The network looked at the middle, ${Math.round(region.width)} x ${
       Math.round(region.height)
     } pixels of ${width} x ${height}`;
-  if (options.flags["full-size"]) {
+  if (fullSize) {
     return {
       plain: photograph,
       region: whole ? undefined : region,
@@ -213,7 +229,7 @@ function shown(
   };
 }
 
-function classOption(options: ExplainFlags): { classIndex?: number } {
+function classOption(options: SubjectOptions): { classIndex?: number } {
   return options.classIndex === undefined
     ? {}
     : { classIndex: options.classIndex };

@@ -6,50 +6,13 @@
 
 import { GapcamError } from "../src/error.ts";
 import type { Dataset } from "../src/data/dataset.ts";
-import { DATASET_NAMES } from "../src/data/open_dataset.ts";
 import type { Device } from "../src/device/device.ts";
-import type { DeviceKind, Precision } from "../src/device/device_options.ts";
 import { openDevice } from "../src/device/open_device.ts";
 import { Network } from "../src/nn/network.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
-import type { Flag, FlagValues } from "./_command.ts";
+import type { NetworkChoice } from "./_network_flags.ts";
+import { openSplit } from "./_open_split.ts";
 import { caveatOf, chosenRun, openCheckpoint, shownPath } from "./_runs.ts";
-import { DEVICE_FLAGS } from "./_train_flags.ts";
-import { folderOf, openSplit } from "./_open_split.ts";
-
-/** Flags of every command that runs a trained network on a data set. */
-export const NETWORK_FLAGS = {
-  checkpoint: {
-    type: "string",
-    help: "a checkpoint, a run's folder or name",
-    default: "the newest run",
-    placeholder: "RUN",
-  },
-  dataset: {
-    type: "string",
-    choices: DATASET_NAMES,
-    help: "the data set",
-    default: "the run's",
-    placeholder: "NAME",
-  },
-  "data-dir": {
-    type: "string",
-    help: "folder of the data set",
-    default: "the run's, or data/NAME",
-    placeholder: "FOLDER",
-  },
-  split: {
-    type: "string",
-    choices: ["train", "test"],
-    help: "which images",
-    default: "test",
-    placeholder: "SPLIT",
-  },
-  ...DEVICE_FLAGS,
-} as const satisfies Record<string, Flag>;
-
-/** Values of {@linkcode NETWORK_FLAGS}. */
-export type NetworkFlags = FlagValues<typeof NETWORK_FLAGS>;
 
 /** A network that is ready to run. */
 export interface OpenRun extends Disposable {
@@ -66,29 +29,9 @@ export interface OpenRun extends Disposable {
   };
 }
 
-/** Opens the device that flags name; with `debug` it waits after each step. */
-export function chosenDevice(
-  flags: {
-    device?: string;
-    "device-index"?: number;
-    precision?: string;
-    threads?: number;
-    debug?: boolean;
-  },
-): Device {
-  return openDevice((flags.device ?? "auto") as DeviceKind, {
-    index: flags["device-index"] ?? 0,
-    synchronous: flags.debug ?? false,
-    ...(flags.precision ? { precision: flags.precision as Precision } : {}),
-    ...(flags.threads ? { threads: flags.threads } : {}),
-  });
-}
-
-/** Loads the checkpoint that flags name onto the device that they name. */
-export async function openRun(
-  flags: NetworkFlags & { debug?: boolean },
-): Promise<OpenRun> {
-  const { path, checkpoint } = await chosenRun(flags.checkpoint, {
+/** Loads a chosen checkpoint onto the device that was chosen. */
+export async function openRun(choice: NetworkChoice): Promise<OpenRun> {
+  const { path, checkpoint } = await chosenRun(choice.checkpoint, {
     load: async (path) => ({ path, checkpoint: await openCheckpoint(path) }),
     unwanted: ({ path, checkpoint }) =>
       checkpoint.progress.step === 0 ? caveatOf(path, checkpoint) : undefined,
@@ -97,7 +40,9 @@ export async function openRun(
   if (caveat) console.error(`note: ${shownPath(path)}: ${caveat}`);
   const { imageSize, mean, deviation } = checkpoint.training;
   using stack = new DisposableStack();
-  const device = stack.use(chosenDevice(flags));
+  const device = stack.use(
+    openDevice(choice.device.kind, choice.device.options),
+  );
   const network = stack.use(
     new Network(device, checkpoint.model, { state: checkpoint.parameters }),
   );
@@ -117,26 +62,24 @@ export async function openRun(
 }
 
 /**
- * Opens the images that a network is to see: the run's data set, or the one
- * that flags name.
+ * Opens the images that a network is to see: the run's data set, or another
+ * that was chosen.
  *
  * @throws {GapcamError} If the images are not what the network was trained on.
  */
 export async function openImages(
-  flags: NetworkFlags,
+  { dataset: { name, ...folder }, split }: NetworkChoice,
   checkpoint: Checkpoint,
   limit?: number,
 ): Promise<Dataset> {
-  const other = flags.dataset !== undefined &&
-    flags.dataset !== checkpoint.dataset.name;
+  const other = name !== undefined && name !== checkpoint.dataset.name;
   const config: DatasetConfig = {
-    ...(other ? { name: flags.dataset! } : checkpoint.dataset),
-    ...(other && flags.dataset === "folder"
+    ...(other ? { name } : checkpoint.dataset),
+    ...(other && name === "folder"
       ? { size: checkpoint.training.imageSize }
       : {}),
-    ...folderOf(flags["data-dir"]),
+    ...folder,
   };
-  const split = (flags.split ?? "test") as "train" | "test";
   const dataset = await openSplit(config, split, limit);
   const { mean } = checkpoint.training;
   if (dataset.channels !== mean.length) {

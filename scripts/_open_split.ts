@@ -1,5 +1,5 @@
 /**
- * From flags and checkpoints to images.
+ * From a configuration to images.
  *
  * @module
  */
@@ -12,23 +12,6 @@ import {
 } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
 import type { DatasetConfig } from "../src/train/checkpoint.ts";
-import { userPath } from "./_command.ts";
-
-/** What `--data-dir` says of a data set. */
-export function folderOf(
-  folder: string | undefined,
-): Pick<DatasetConfig, "folder"> {
-  return folder ? { folder: userPath(folder) } : {};
-}
-
-/** `--data-dir` says where, but nothing says what. */
-export function unknownFolder(folder: string): GapcamError {
-  return new GapcamError(
-    "invalid-argument",
-    `Cannot tell what is in ${folder}: expected --dataset beside --data-dir ` +
-      "(--dataset folder for pictures of your own)",
-  );
-}
 
 /** Opens one split of what a configuration names. */
 export async function openSplit(

@@ -8,40 +8,34 @@ import { topClasses } from "../src/cam/_wording.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { predict } from "../src/predict/predict.ts";
 import { hashOf, writePictures } from "./_cam_files.ts";
-import { lookOf, suffixesOf } from "./_cam_pictures.ts";
-import { userPath } from "./_command.ts";
+import { lookOf, type PictureJob, suffixesOf } from "./_cam_pictures.ts";
 import {
+  type DatasetSource,
   explainDataset,
   explainPhotographs,
   type Failure,
+  type PhotographSource,
 } from "./_explain.ts";
-import type { NetworkFlags, OpenRun } from "./_network.ts";
+import type { OpenRun } from "./_network.ts";
+import type { PredictJob } from "./_predict_job.ts";
 import type { Answer } from "./_prediction_table.ts";
 
 /** What is looked at: files, or a data set. */
-export type Source = { files: string[]; dataset?: never } | {
+export type Source = { files: readonly string[]; dataset?: never } | {
   files?: never;
   dataset: Dataset;
 };
 
-/** Which answers are wanted. */
-export interface AnswerFlags extends NetworkFlags {
-  limit: number | undefined;
-  fit: string | undefined;
-  cam: boolean;
-  out: string | undefined;
-  "batch-size": number | undefined;
-}
-
-/** Where the pictures of `--cam` go. */
-export function picturesFolder(flags: AnswerFlags, run: OpenRun): string {
-  return flags.out
-    ? userPath(flags.out)
-    : `${run.path.slice(0, run.path.lastIndexOf("/"))}/cam`;
+/** Where the pictures of maps go. */
+export function picturesFolder(
+  { out }: Pick<PredictJob, "out">,
+  run: OpenRun,
+): string {
+  return out ?? `${run.path.slice(0, run.path.lastIndexOf("/"))}/cam`;
 }
 
 interface AnswerOptions {
-  flags: AnswerFlags;
+  job: PredictJob;
   top: number;
   signal: AbortSignal;
 }
@@ -50,7 +44,7 @@ interface AnswerOptions {
 export async function* answersOf(
   run: OpenRun,
   source: Source,
-  { flags, top, signal }: AnswerOptions,
+  { job, top, signal }: AnswerOptions,
 ): AsyncGenerator<Answer | Failure> {
   const { classes, training } = run.checkpoint;
   const named = (list: readonly { index: number; probability: number }[]) =>
@@ -61,8 +55,8 @@ export async function* answersOf(
     }));
   const labelOf = (label: number | undefined) =>
     label === undefined ? {} : { label: classes[label]! };
-  if (flags.cam) {
-    for await (const one of explained(run, source, flags)) {
+  if (job.cam) {
+    for await (const one of explained(run, source, job)) {
       signal.throwIfAborted();
       if ("reason" in one) {
         yield one;
@@ -78,14 +72,14 @@ export async function* answersOf(
     }
     return;
   }
-  const fit = (flags.fit ?? "crop") as "crop" | "stretch";
+  const { fit, batchSize } = job;
   for await (
     const one of predict(run.network, source.files ?? source.dataset!, {
       preprocessing: training,
       top,
       fit,
       signal,
-      ...(flags["batch-size"] ? { batchSize: flags["batch-size"] } : {}),
+      ...(batchSize ? { batchSize } : {}),
     })
   ) {
     if ("reason" in one) yield { index: one.image, reason: one.reason };
@@ -97,34 +91,48 @@ export async function* answersOf(
 }
 
 /** Explains each image as `deno task cam` does, and writes its pictures. */
-async function* explained(run: OpenRun, source: Source, flags: AnswerFlags) {
+async function* explained(run: OpenRun, source: Source, job: PredictJob) {
   const { classes, training } = run.checkpoint;
   const size = Math.max(224, training.imageSize);
-  const looks = {
-    ...{ style: undefined, signed: false, alpha: undefined },
-    ...{ colormap: undefined, "full-size": false, size: undefined },
-    ...{ fit: flags.fit, class: undefined },
-  };
   const classIndex = undefined;
+  const chosen: DatasetSource | PhotographSource = source.files
+    ? {
+      kind: "photographs",
+      files: source.files,
+      fit: job.fit,
+      fullSize: false,
+    }
+    : {
+      kind: "dataset",
+      ...(job.limit === undefined ? {} : { limit: job.limit }),
+    };
+  const drawn: PictureJob = {
+    source: chosen,
+    size: undefined,
+    look: {
+      notebook: false,
+      signed: false,
+      alpha: undefined,
+      colormap: undefined,
+    },
+  };
   const pictures = {
-    folder: picturesFolder(flags, run),
-    look: lookOf(looks, { classes, size }),
-    suffixes: suffixesOf(looks, { classes, classIndex }),
+    folder: picturesFolder(job, run),
+    look: lookOf(drawn, { classes, size }),
+    suffixes: suffixesOf(drawn, { classes, classIndex }),
     origin: {
       Software: "gapcam",
       Checkpoint: `sha256 ${await hashOf(run.path)}`,
     },
     raw: false,
   };
-  const options = {
-    flags: { ...flags, ...looks, index: undefined, indices: undefined },
-    all: { limit: flags.limit },
-    classIndex,
-    size,
-  };
-  const { each } = source.files
-    ? explainPhotographs(run, source.files, options)
-    : await explainDataset(run, options);
+  const { each } = chosen.kind === "photographs"
+    ? explainPhotographs(run, chosen, { classIndex, size })
+    : await explainDataset(run, chosen, {
+      network: job.network,
+      classIndex,
+      size,
+    });
   for await (const subject of each) {
     if ("reason" in subject) yield subject;
     else {

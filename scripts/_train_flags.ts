@@ -1,5 +1,3 @@
-import { DATASET_NAMES } from "../src/data/open_dataset.ts";
-import { MOST_THREADS } from "../src/device/device_options.ts";
 import {
   DATASET_DEFAULTS,
   PRESETS,
@@ -11,38 +9,8 @@ import {
   type TrainingConfig,
 } from "../src/train/training_config.ts";
 import { type Flag, type FlagValues, QUIET_FLAG } from "./_command.ts";
-
-/** Flags of every command that opens a device. */
-export const DEVICE_FLAGS = {
-  device: {
-    type: "string",
-    choices: ["auto", "cpu", "cuda"],
-    help: "where to compute; auto takes CUDA where it works",
-    default: "auto",
-    placeholder: "DEVICE",
-  },
-  "device-index": {
-    type: "integer",
-    min: 0,
-    max: 1023,
-    help: "which of several GPUs",
-    default: "0",
-  },
-  precision: {
-    type: "string",
-    choices: ["f32", "tf32", "bf16"],
-    help: "how to multiply",
-    default: "f32",
-    placeholder: "TYPE",
-  },
-  threads: {
-    type: "integer",
-    min: 1,
-    max: MOST_THREADS,
-    help: "CPU threads",
-    default: "all",
-  },
-} as const satisfies Record<string, Flag>;
+import { datasetFlags } from "./_dataset_flags.ts";
+import { DEVICE_FLAGS } from "./_device_flags.ts";
 
 /** What training starts from where a flag is left out: of `seed`, and of all else. */
 function started(value: (defaults: TrainingDefaults) => unknown): string {
@@ -64,19 +32,11 @@ export const TRAIN_FLAGS = {
     default: "seed where STL-10 is there and a GPU in use, else quick",
     placeholder: "NAME",
   },
-  dataset: {
-    type: "string",
-    choices: DATASET_NAMES,
+  ...datasetFlags({
     help: "what to train on",
     default: "the preset's",
-    placeholder: "NAME",
-  },
-  "data-dir": {
-    type: "string",
-    help: "folder of the data set",
-    default: "data/NAME",
-    placeholder: "FOLDER",
-  },
+    folder: "data/NAME",
+  }),
   model: {
     type: "string",
     help: "vgg11, vgg13, vgg16, vgg19, small, tiny, or a list as 32,32,M,64",

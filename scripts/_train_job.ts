@@ -25,7 +25,8 @@ import {
   trainingConfig,
 } from "../src/train/training_config.ts";
 import { withClasses } from "../src/train/_with_classes.ts";
-import { folderOf, openSplit, unknownFolder } from "./_open_split.ts";
+import { folderOf, unknownFolder } from "./_dataset_flags.ts";
+import { openSplit } from "./_open_split.ts";
 import type { TrainFlags } from "./_train_flags.ts";
 import {
   openStart,

@@ -10,7 +10,11 @@ import type { Device } from "../src/device/device.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
 import type { StepReport } from "../src/train/epoch_options.ts";
-import type { EpochEvent, RunEvent, StartEvent } from "../src/train/run_event.ts";
+import type {
+  EpochEvent,
+  RunEvent,
+  StartEvent,
+} from "../src/train/run_event.ts";
 import type { Output } from "./_output.ts";
 import { formatSeconds, ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";

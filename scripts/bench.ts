@@ -11,12 +11,20 @@
 
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
-import { GapcamError } from "../mod.ts";
-import { describeBackend } from "../src/device/open_device.ts";
-import { type ProgramStep } from "../src/device/program.ts";
+import { GapcamError } from "../src/error.ts";
+import {
+  type Backend,
+  describeBackend,
+  openDevice,
+  type ProgramStep,
+} from "../src/device/mod.ts";
 import { parseModel } from "../src/models/model_config.ts";
-import { MOST_THREADS } from "../src/device/device_options.ts";
 import { runCommand } from "./_command.ts";
+import {
+  DEVICE_FLAGS,
+  type DeviceChoice,
+  deviceChoice,
+} from "./_device_flags.ts";
 import { Worker } from "./bench/_protocol.ts";
 import { printReport, type Rates } from "./bench/_report.ts";
 
@@ -82,25 +90,7 @@ await runCommand({
       default: "5",
     },
     steps: { type: "integer", min: 1, help: "steps a timing", default: "1" },
-    threads: {
-      type: "integer",
-      min: 1,
-      max: MOST_THREADS,
-      help: "threads of each",
-      default: "all",
-    },
-    device: {
-      type: "string",
-      choices: ["cpu", "cuda"],
-      help: "our device",
-      default: "cpu",
-    },
-    precision: {
-      type: "string",
-      choices: ["f32", "tf32", "bf16"],
-      help: "our precision",
-      default: "f32",
-    },
+    ...DEVICE_FLAGS,
     scaling: { type: "boolean", help: "also train on one thread and on all" },
     memory: { type: "boolean", help: "also compare peak resident memory" },
     json: { type: "boolean", help: "print everything as JSON" },
@@ -111,7 +101,8 @@ await runCommand({
     size: flags["image-size"] ?? 224,
     batch: flags["batch-size"] ?? 8,
     threads: flags.threads ?? navigator.hardwareConcurrency,
-    device: flags.device ?? "cpu",
+    device: backendOf(deviceChoice(flags)),
+    deviceIndex: flags["device-index"] ?? 0,
     precision: flags.precision ?? "f32",
   };
   const measures = list(flags.measure ?? "train,infer,cam", MEASURES);
@@ -199,7 +190,7 @@ await runCommand({
   };
   const versions = Object.fromEntries([
     ["deno", Deno.version.deno],
-    ["gapcam", describeBackend(build.device as "cpu" | "cuda").version],
+    ["gapcam", describeBackend(build.device).version],
     ...competitors.filter(({ worker }) => worker !== ours).map((
       { name, worker },
     ) => [name.split(" ")[0], worker.greeting.version]),
@@ -218,6 +209,13 @@ await runCommand({
   if (flags.json) console.log(JSON.stringify(report, null, 2));
   else printReport(report);
 });
+
+/** Which backend a choice comes to; `auto` depends on the machine. */
+function backendOf({ kind, options }: DeviceChoice): Backend {
+  if (kind !== "auto") return kind;
+  using device = openDevice(kind, options);
+  return device.backend;
+}
 
 /** Times each competitor once a round; the order turns from round to round. */
 async function timeRounds(

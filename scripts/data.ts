@@ -9,7 +9,7 @@ import { openDataset } from "../src/data/open_dataset.ts";
 import type { DatasetName } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
 import { writeCifar10 } from "./_cifar10_from_folder.ts";
-import { runCommand, userPath } from "./_command.ts";
+import { QUIET_FLAG, runCommand, userPath } from "./_command.ts";
 import { Interrupt } from "./_interrupt.ts";
 import { TransferDisplay } from "./_transfer_display.ts";
 
@@ -58,6 +58,8 @@ await runCommand({
       help: "attempts in a row that may bring nothing new",
       default: "5",
     },
+    "quiet": QUIET_FLAG,
+    "json": { type: "boolean", help: "print one JSON object" },
   },
 }, async (flags) => {
   const [name, ...more] = flags.positional;
@@ -80,7 +82,7 @@ await runCommand({
       ? userPath(flags["data-dir"])
       : "data/cifar10";
     await writeCifar10(userPath(flags["from-folder"]), folder);
-    report("cifar10", folder, "is now");
+    report({ name: "cifar10", folder, fetched: true }, flags);
     return 0;
   }
   if (flags.file && flags.url) {
@@ -110,7 +112,7 @@ await runCommand({
     stallSeconds: flags["stall-timeout"],
     retries: flags.retries,
     onProgress: (progress) => {
-      if (!interrupt.signal.aborted) display.show(progress);
+      if (!interrupt.signal.aborted && !flags.quiet) display.show(progress);
     },
     onRetry: (message) => display.note(message),
     signal: interrupt.signal,
@@ -119,8 +121,7 @@ await runCommand({
     throw withFlag(error);
   }).finally(() => display.finish());
   if (!result) return interrupt.code;
-  const { folder, fetched } = result;
-  report(name, folder, fetched ? "is now" : "was already");
+  report({ name, ...result }, flags);
   return 0;
 });
 
@@ -135,12 +136,19 @@ function withFlag(error: unknown): unknown {
 }
 
 /** Opens what is there and says how much it is. */
-function report(name: string, folder: string, state: string): void {
+function report(
+  { name, folder, fetched }: { name: string; folder: string; fetched: boolean },
+  { json }: { json: boolean },
+): void {
   const [train, test] = (["train", "test"] as const).map((split) =>
-    openDataset(name as DatasetName, split, { dataDir: folder })
+    openDataset(name as DatasetName, split, { dataDir: folder }).length
   );
   console.log(
-    `${name} ${state} in ${folder}: ${train!.length} images to train on, ` +
-      `${test!.length} to test on`,
+    json
+      ? JSON.stringify({ dataset: name, folder, fetched, train, test })
+      : `${name} ${
+        fetched ? "is now" : "was already"
+      } in ${folder}: ${train} ` +
+        `images to train on, ${test} to test on`,
   );
 }

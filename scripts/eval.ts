@@ -14,7 +14,12 @@ import {
   runCommand,
 } from "./_command.ts";
 import { Interrupt } from "./_interrupt.ts";
-import { NETWORK_FLAGS, openImages, openRun } from "./_network.ts";
+import { openImages, openRun } from "./_network.ts";
+import {
+  NETWORK_FLAGS,
+  type NetworkChoice,
+  networkChoice,
+} from "./_network_flags.ts";
 import { Output } from "./_output.ts";
 import { ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
@@ -39,16 +44,37 @@ const FLAGS = {
   json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
 
-async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
-  using run = await openRun(flags);
-  const dataset = await openImages(flags, run.checkpoint, flags.limit);
+/** What to evaluate, and how to say it. */
+interface Job {
+  network: NetworkChoice;
+  /** Only so many images; all if undefined. */
+  limit: number | undefined;
+  /** Images at once; the run's if undefined. */
+  batchSize: number | undefined;
+  quiet: boolean;
+  json: boolean;
+}
+
+function jobOf(flags: FlagValues<typeof FLAGS>): Job {
+  return {
+    network: networkChoice(flags),
+    limit: flags.limit,
+    batchSize: flags["batch-size"],
+    quiet: flags.quiet,
+    json: flags.json,
+  };
+}
+
+async function main(job: Job): Promise<number> {
+  using run = await openRun(job.network);
+  const dataset = await openImages(job.network, run.checkpoint, job.limit);
   const notes = new Output("stderr");
   using interrupt = new Interrupt(() => notes.line("\nStopped while testing"));
   using bar = new ProgressBar();
-  const showsBar = !flags.json && !flags.quiet && Deno.stdout.isTerminal();
+  const showsBar = !job.json && !job.quiet && Deno.stdout.isTerminal();
   const evaluation = await evaluate(run.network, dataset, {
     ...run.input,
-    batchSize: flags["batch-size"] ?? run.checkpoint.training.batchSize,
+    batchSize: job.batchSize ?? run.checkpoint.training.batchSize,
     signal: interrupt.signal,
     onProgress: (done) => {
       if (!showsBar) return;
@@ -61,7 +87,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
   bar.clear();
   if (!evaluation) return interrupt.code;
   listUnreadable(dataset);
-  if (flags.json) {
+  if (job.json) {
     console.log(JSON.stringify({ checkpoint: run.path, ...evaluation }));
     return 0;
   }
@@ -79,4 +105,4 @@ await runCommand({
   name: "eval",
   summary: "Prints how good a trained network is, class by class.",
   flags: FLAGS,
-}, main);
+}, (flags) => main(jobOf(flags)));

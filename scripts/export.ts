@@ -17,6 +17,7 @@ import {
   runCommand,
   userPath,
 } from "./_command.ts";
+import { CHECKPOINT_FLAG } from "./_network_flags.ts";
 import { assertNoRun, chosenRun, openCheckpoint, shownPath } from "./_runs.ts";
 
 const FLAGS = {
@@ -27,12 +28,7 @@ const FLAGS = {
     default: "what the name of --out says",
     placeholder: "FORMAT",
   },
-  checkpoint: {
-    type: "string",
-    help: "a checkpoint, a run's folder or name",
-    default: "the newest run",
-    placeholder: "RUN",
-  },
+  checkpoint: CHECKPOINT_FLAG,
   names: {
     type: "string",
     choices: ["gapcam", "notebook"],

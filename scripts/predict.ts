@@ -8,19 +8,13 @@ import { assertWritable, writeAtomically } from "../src/_write_atomically.ts";
 import { printable } from "../src/_printable.ts";
 import { GapcamError } from "../src/error.ts";
 import { report } from "./_cam_result.ts";
-import {
-  type Flag,
-  type FlagValues,
-  QUIET_FLAG,
-  runCommand,
-  userPath,
-} from "./_command.ts";
+import { runCommand } from "./_command.ts";
 import type { Failure } from "./_explain.ts";
 import { Interrupt } from "./_interrupt.ts";
-import { NETWORK_FLAGS, openImages, openRun } from "./_network.ts";
+import { openImages, openRun } from "./_network.ts";
 import { Output } from "./_output.ts";
 import { answersOf, picturesFolder, type Source } from "./_predict_answers.ts";
-import { photographFiles } from "./_photographs.ts";
+import { PREDICT_FLAGS, type PredictJob, predictJob } from "./_predict_job.ts";
 import {
   type Answer,
   predictionCsv,
@@ -29,68 +23,15 @@ import {
 import { ProgressBar } from "./_progress.ts";
 import { assertNoRun, shownPath } from "./_runs.ts";
 
-const FLAGS = {
-  ...NETWORK_FLAGS,
-  limit: {
-    type: "integer",
-    min: 1,
-    help: "use only the first N images of the data set",
-    default: "all",
-  },
-  top: {
-    type: "integer",
-    min: 1,
-    help: "how many of the likeliest classes",
-    default: "3",
-    placeholder: "K",
-  },
-  fit: {
-    type: "string",
-    choices: ["crop", "stretch"],
-    help: "how a photograph becomes a square",
-    default: "crop",
-    placeholder: "HOW",
-  },
-  csv: {
-    type: "string",
-    help: "write comma-separated values too",
-    placeholder: "FILE",
-  },
-  cam: {
-    type: "boolean",
-    help: "write the maps too, as deno task cam does",
-  },
-  out: {
-    type: "string",
-    help: "folder of the pictures of --cam",
-    default: "cam in the run's folder",
-    placeholder: "FOLDER",
-  },
-  "batch-size": {
-    type: "integer",
-    min: 1,
-    max: 65536,
-    help: "images at once",
-    default: "32",
-  },
-  quiet: QUIET_FLAG,
-  json: { type: "boolean", help: "print one JSON object" },
-} as const satisfies Record<string, Flag>;
-
-type Flags = FlagValues<typeof FLAGS>;
-
-async function main(flags: Flags): Promise<number> {
-  assertTogether(flags);
-  const files = flags.positional.length > 0
-    ? photographFiles(flags.positional)
-    : undefined;
-  using run = await openRun(flags);
-  const csv = await csvPath(flags, { files, checkpoint: run.path });
+async function main(job: PredictJob): Promise<number> {
+  const { files, csv } = job;
+  using run = await openRun(job.network);
+  if (csv) await assertTable(csv, { files, checkpoint: run.path });
   const source: Source = files
     ? { files }
-    : { dataset: await openImages(flags, run.checkpoint, flags.limit) };
+    : { dataset: await openImages(job.network, run.checkpoint, job.limit) };
   const { classes, modelName, progress } = run.checkpoint;
-  const top = Math.min(flags.top ?? 3, classes.length);
+  const top = Math.min(job.top, classes.length);
   const count = (source.files ?? source.dataset).length;
   const labelled = source.dataset !== undefined;
   const nameOf = (image: string | number) =>
@@ -106,17 +47,17 @@ async function main(flags: Flags): Promise<number> {
     notes.line("\nStopped while predicting")
   );
   using bar = new ProgressBar(Deno.stderr);
-  const showsBar = !flags.quiet && Deno.stderr.isTerminal();
+  const showsBar = !job.quiet && Deno.stderr.isTerminal();
   const answers: Answer[] = [];
   const failures: Failure[] = [];
-  if (!flags.json) console.log(table.head());
+  if (!job.json) console.log(table.head());
   const options = { top, signal: interrupt.signal };
   try {
-    for await (const one of answersOf(run, source, { flags, ...options })) {
+    for await (const one of answersOf(run, source, { job, ...options })) {
       if ("reason" in one) failures.push(one);
       else {
         answers.push(one);
-        if (!flags.json) {
+        if (!job.json) {
           bar.clear();
           console.log(table.row(nameOf(one.image), one));
         }
@@ -135,7 +76,7 @@ async function main(flags: Flags): Promise<number> {
   if (csv) {
     await writeAtomically(csv, [predictionCsv(answers, { labelled, top })]);
   }
-  if (flags.json) {
+  if (job.json) {
     console.log(JSON.stringify({
       checkpoint: run.path,
       ...(csv ? { csv } : {}),
@@ -147,9 +88,7 @@ async function main(flags: Flags): Promise<number> {
     const pictures = answers.flatMap((one) => one.files ?? []);
     if (pictures.length > 0) {
       console.log(
-        `${pictures.length} pictures in ${
-          shownPath(picturesFolder(flags, run))
-        }`,
+        `${pictures.length} pictures in ${shownPath(picturesFolder(job, run))}`,
       );
     }
     console.log(
@@ -161,36 +100,14 @@ async function main(flags: Flags): Promise<number> {
   return failures.length > 0 ? 1 : 0;
 }
 
-/** Refuses flags that say nothing together. */
-function assertTogether(flags: Flags): void {
-  const named = (["dataset", "data-dir", "split", "limit"] as const)
-    .filter((name) => flags[name] !== undefined);
-  if (flags.positional.length > 0 && named.length > 0) {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot take files and --${named[0]} together: it says which images of ` +
-        "a data set; leave out one of them",
-    );
-  }
-  if (flags.out !== undefined && !flags.cam) {
-    throw new GapcamError(
-      "invalid-argument",
-      "Cannot put pictures into --out without --cam: nothing is drawn; add " +
-        "--cam, or name a table with --csv",
-    );
-  }
-}
-
-/** Where the table goes, once it is certain that it can. */
-async function csvPath(
-  flags: Flags,
+/** Refuses a place for the table that holds what is looked at or cannot be written. */
+async function assertTable(
+  path: string,
   { files = [], checkpoint }: {
-    files?: string[] | undefined;
+    files?: readonly string[] | undefined;
     checkpoint: string;
   },
-): Promise<string | undefined> {
-  if (flags.csv === undefined) return undefined;
-  const path = userPath(flags.csv);
+): Promise<void> {
   if (files.includes(path)) {
     throw new GapcamError(
       "invalid-argument",
@@ -200,7 +117,6 @@ async function csvPath(
   }
   await assertNoRun(path, checkpoint);
   assertWritable(path);
-  return path;
 }
 
 await runCommand({
@@ -209,5 +125,5 @@ await runCommand({
     "and patterns, or a data set (the run's if no file is named).",
   usage: "[FLAGS] [FILE...]",
   positional: true,
-  flags: FLAGS,
-}, main);
+  flags: PREDICT_FLAGS,
+}, (flags) => main(predictJob(flags)));

@@ -5,7 +5,7 @@
  */
 
 import { printable } from "../src/_printable.ts";
-import { compareRuns, type ComparedNumber } from "../src/train/compare_runs.ts";
+import { type ComparedNumber, compareRuns } from "../src/train/compare_runs.ts";
 import { GapcamError } from "../src/error.ts";
 import { removeRun } from "../src/train/remove_run.ts";
 import { findRun, nameRun, runsIn } from "../src/train/run_name.ts";
@@ -39,8 +39,11 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
   if (verb === "name" && names.length === 2) {
     const folder = chosen(names[0]!);
     await nameRun(folder, names[1]!);
-    return tell(json, { folder, name: names[1]! }, () =>
-      `${shownPath(folder)} is called ${names[1]} now`);
+    return tell(
+      json,
+      { folder, name: names[1]! },
+      () => `${shownPath(folder)} is called ${names[1]} now`,
+    );
   }
   if (verb === "remove" && names.length > 0) {
     // All of them are found before the first is gone.
@@ -100,15 +103,13 @@ function compare(first: string, second: string, json: boolean): void {
   const titles = runs.map(({ name, id }) => printable(name ?? id));
   const { settings, numbers } = comparison;
   console.log(
-    settings.length === 0
-      ? "Their configurations are the same"
-      : formatTable(
-        ["set to", ...titles],
-        settings.map(({ name, values }) => [
-          name.replace(/^config\./, ""),
-          ...values.map(settingText),
-        ]),
-      ),
+    settings.length === 0 ? "Their configurations are the same" : formatTable(
+      ["set to", ...titles],
+      settings.map(({ name, values }) => [
+        name.replace(/^config\./, ""),
+        ...values.map(settingText),
+      ]),
+    ),
   );
   if (numbers.length === 0) return;
   console.log(`\n${

@@ -6,6 +6,7 @@
 
 import { exists } from "../src/_files.ts";
 import type { Device } from "../src/device/device.ts";
+import { openDevice } from "../src/device/open_device.ts";
 import { GapcamError } from "../src/error.ts";
 import { Network } from "../src/nn/network.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
@@ -24,8 +25,8 @@ import { RunLog } from "../src/train/run_log.ts";
 import { train } from "../src/train/train.ts";
 import { few } from "../src/weights/_quote.ts";
 import { runCommand, userPath } from "./_command.ts";
+import { deviceChoice } from "./_device_flags.ts";
 import { Interrupt } from "./_interrupt.ts";
-import { chosenDevice } from "./_network.ts";
 import { Output } from "./_output.ts";
 import {
   chosenRun,
@@ -50,7 +51,8 @@ async function main(flags: TrainFlags): Promise<number> {
       load: (path) => openToResume(path, flags.out, stack),
     });
   const { checkpoint } = start ?? {};
-  using device = chosenDevice(flags);
+  const choice = deviceChoice(flags);
+  using device = openDevice(choice.kind, choice.options);
   // Before the data are opened, which may take a while.
   progress.line(`Device: ${deviceText(device)}`);
   const job = checkpoint

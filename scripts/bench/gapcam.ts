@@ -11,7 +11,7 @@ import {
   adam,
   type Batch,
   BatchLoader,
-  classActivationMap,
+  Explainer,
   GapcamError,
   InferenceProgram,
   Network,
@@ -37,6 +37,8 @@ export interface BuildRequest {
   threads: number;
   /** gapcam: device and precision. */
   device?: "cpu" | "cuda";
+  /** gapcam: which of several GPUs. */
+  deviceIndex?: number;
   /** See {@linkcode openDevice}. */
   precision?: "f32" | "tf32" | "bf16";
   /**
@@ -72,6 +74,7 @@ class Bench implements Disposable {
   readonly #labels: Int32Array;
   #training: TrainingProgram | undefined;
   #inference: InferenceProgram | undefined;
+  #explainer: Explainer | undefined;
   #batches: AsyncGenerator<Batch, void, void> | undefined;
 
   constructor(request: BuildRequest) {
@@ -88,6 +91,7 @@ class Bench implements Disposable {
     }
     const device = this.#stack.use(
       openDevice(request.device ?? "cpu", {
+        index: request.deviceIndex ?? 0,
         threads: request.threads,
         precision: request.precision ?? "f32",
       }),
@@ -126,17 +130,27 @@ class Bench implements Disposable {
       image: { height: size, width: size, channels: 3 },
     };
     // One program at a time in memory, as in the other workers.
-    if (measure === "train") {
+    if (measure !== "train") {
+      this.#training?.[Symbol.dispose]();
+      this.#training = undefined;
+    }
+    if (measure !== "infer") {
       this.#inference?.[Symbol.dispose]();
       this.#inference = undefined;
+    }
+    if (measure !== "cam") {
+      this.#explainer?.[Symbol.dispose]();
+      this.#explainer = undefined;
+    }
+    if (measure === "train") {
       this.#training ??= await TrainingProgram.compile(this.#network, {
         ...options,
         optimiser: adam({ learningRate: 1e-5 }),
         profile: this.#request.profile ?? this.#request.device !== "cuda",
       });
+    } else if (measure === "cam") {
+      this.#explainer ??= await Explainer.create(this.#network, options);
     } else {
-      this.#training?.[Symbol.dispose]();
-      this.#training = undefined;
       this.#inference ??= await InferenceProgram.compile(
         this.#network,
         options,
@@ -153,26 +167,12 @@ class Bench implements Disposable {
       await this.#training!.step(images, labels);
       return;
     }
-    const program = this.#inference!;
-    const logits = await program.run(this.#images);
-    if (measure === "infer") return;
-    const { batch, size } = this.#request;
-    const weight = this.#network.tensor("classifier.weight");
-    const bias = this.#network.tensor("classifier.bias").read();
-    const head = { shape: weight.shape, data: weight.read() };
-    const shape = program.featureShape!.slice(1);
-    const features = program.features();
-    const length = features.length / batch;
-    for (let i = 0; i < batch; i++) {
-      const { map } = classActivationMap({
-        features: {
-          shape,
-          data: features.subarray(i * length, (i + 1) * length),
-        },
-        weight: head,
-        bias,
-        logits: logits.subarray(i * 10, (i + 1) * 10),
-      });
+    if (measure === "infer") {
+      await this.#inference!.run(this.#images);
+      return;
+    }
+    const { size } = this.#request;
+    for (const { map } of await this.#explainer!.explain(this.#images)) {
       resizeMap(normaliseMap(map).map, size, size);
     }
   }
@@ -186,6 +186,7 @@ class Bench implements Disposable {
   [Symbol.dispose](): void {
     this.#training?.[Symbol.dispose]();
     this.#inference?.[Symbol.dispose]();
+    this.#explainer?.[Symbol.dispose]();
     this.#stack.dispose();
   }
 }

@@ -42,7 +42,10 @@ Deno.test("deno task data fetches, checks and says what is there", async () => {
   const args = ["mnist", "--url", url, "--data-dir", folder.path];
   const checked = await dataTask(...args);
   assertEquals(checked.code, 1);
-  assertStringIncludes(checked.err, "bytes, expected 9912422");
+  assertStringIncludes(
+    checked.err,
+    "bytes, expected 9912422; take a mirror with --url",
+  );
   const { code, out, err } = await dataTask(...args, "--unchecked");
   assertEquals(code, 0, err);
   assertEquals(
@@ -52,6 +55,15 @@ Deno.test("deno task data fetches, checks and says what is there", async () => {
   assertStringIncludes(err, "t10k-labels-idx1-ubyte.gz: 100 % of ");
   const again = await dataTask(...args, "--unchecked");
   assertStringIncludes(again.out, "was already in");
+  const told = await dataTask(...args, "--unchecked", "--json", "--quiet");
+  assertEquals(JSON.parse(told.out), {
+    dataset: "mnist",
+    folder: folder.path,
+    fetched: false,
+    train: 2,
+    test: 1,
+  });
+  assertEquals(told.err, "");
 });
 
 Deno.test("deno task data explains what it was not given", async () => {

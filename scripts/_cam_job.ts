@@ -1,0 +1,199 @@
+/**
+ * What `deno task cam` is to do, as its flags say it.
+ *
+ * @module
+ */
+
+import { GapcamError } from "../src/error.ts";
+import { COLORMAP_NAMES, type ColormapName } from "../src/image/colormap.ts";
+import {
+  type Flag,
+  type FlagValues,
+  QUIET_FLAG,
+  userPath,
+} from "./_command.ts";
+import type { DatasetSource, PhotographSource } from "./_explain.ts";
+import { photographFiles } from "./_photographs.ts";
+import {
+  NETWORK_FLAGS,
+  type NetworkChoice,
+  networkChoice,
+} from "./_network_flags.ts";
+
+/** Flags of `deno task cam`. */
+export const CAM_FLAGS = {
+  index: {
+    type: "integer",
+    min: 0,
+    help: "one image of the data set",
+    default: "3",
+  },
+  indices: {
+    type: "string",
+    help: "several images, such as 0-63 or 1,5,8-10",
+    placeholder: "LIST",
+  },
+  image: {
+    type: "string",
+    multiple: true,
+    help: "photographs instead (PNG, JPEG, WebP, GIF, AVIF, TIFF, BMP): " +
+      "files, folders, and patterns as *.jpg",
+    placeholder: "FILE",
+  },
+  fit: {
+    type: "string",
+    choices: ["crop", "stretch"],
+    help: "how a photograph becomes a square",
+    default: "crop",
+    placeholder: "HOW",
+  },
+  "full-size": {
+    type: "boolean",
+    help: "the whole photograph; what was not looked at is dimmed",
+  },
+  class: {
+    type: "string",
+    help: "the class to explain, by name or number",
+    default: "the predicted one",
+    placeholder: "CLASS",
+  },
+  ...NETWORK_FLAGS,
+  out: {
+    type: "string",
+    help: "folder of the pictures",
+    default: "cam in the run's folder",
+    placeholder: "FOLDER",
+  },
+  size: {
+    type: "integer",
+    min: 8,
+    max: 4096,
+    help: "height and width of a picture, and of tiles up to 512",
+    default: "the network's, at least 224; tiles 128",
+    placeholder: "PIXELS",
+  },
+  alpha: {
+    type: "number",
+    min: 0,
+    max: 1,
+    help: "share of the colours in the overlay",
+    default: "0.6; signed 0.75; notebook 0.4",
+  },
+  colormap: {
+    type: "string",
+    choices: COLORMAP_NAMES,
+    help: "which colours",
+    default: "inferno; signed bwr; notebook jet",
+    placeholder: "NAME",
+  },
+  signed: {
+    type: "boolean",
+    help: "show evidence against the class too, around zero",
+  },
+  style: {
+    type: "string",
+    choices: ["figure", "notebook"],
+    help:
+      "a picture for a person, or the overlay alone, stretched to its range",
+    default: "figure",
+    placeholder: "STYLE",
+  },
+  raw: { type: "boolean", help: "write each map as numbers too, N-map.npy" },
+  quiet: QUIET_FLAG,
+  json: { type: "boolean", help: "print one JSON object" },
+} as const satisfies Record<string, Flag>;
+
+/** How pictures look, where it was said. */
+export interface LookChoice {
+  /** The notebook's: the overlay alone, each map stretched to its own range. */
+  notebook: boolean;
+  /** Whether evidence against the class is shown too. */
+  signed: boolean;
+  alpha: number | undefined;
+  colormap: ColormapName | undefined;
+}
+
+/** What to explain, and what to write of it. */
+export interface CamJob {
+  network: NetworkChoice;
+  source: DatasetSource | PhotographSource;
+  /** Name or number of the class to explain; each image's answer if undefined. */
+  explained: string | undefined;
+  look: LookChoice;
+  /** Height and width of a picture; from the network's if undefined. */
+  size: number | undefined;
+  /** Folder of the pictures; in the run's folder if undefined. */
+  out: string | undefined;
+  /** Whether maps are written as numbers too. */
+  raw: boolean;
+  quiet: boolean;
+  json: boolean;
+}
+
+/**
+ * The job that flags describe.
+ *
+ * @throws {GapcamError} If they contradict each other.
+ */
+export function camJob(
+  flags: FlagValues<typeof CAM_FLAGS> & { debug?: boolean },
+): CamJob {
+  const patterns = [...flags.image, ...flags.positional];
+  assertSources(flags, patterns);
+  return {
+    network: networkChoice(flags),
+    source: flags.image.length > 0
+      ? {
+        kind: "photographs",
+        files: photographFiles(patterns),
+        fit: (flags.fit ?? "crop") as "crop" | "stretch",
+        fullSize: flags["full-size"],
+      }
+      : {
+        kind: "dataset",
+        indices: flags.indices ?? String(flags.index ?? 3),
+      },
+    explained: flags.class,
+    look: {
+      notebook: flags.style === "notebook",
+      signed: flags.signed,
+      alpha: flags.alpha,
+      colormap: flags.colormap as ColormapName | undefined,
+    },
+    size: flags.size,
+    out: flags.out && userPath(flags.out),
+    raw: flags.raw,
+    quiet: flags.quiet,
+    json: flags.json,
+  };
+}
+
+function assertSources(
+  flags: FlagValues<typeof CAM_FLAGS>,
+  given: readonly string[],
+): void {
+  const sources = [
+    ["--index", flags.index !== undefined],
+    ["--indices", flags.indices !== undefined],
+    ["--image", flags.image.length > 0],
+  ].filter(([, used]) => used).map(([name]) => name);
+  if (sources.length > 1) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot take ${sources.join(" and ")} together: give one of them`,
+    );
+  }
+  if (given.length > 0 && flags.image.length === 0) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot tell what ${JSON.stringify(given[0])} is: files follow --image`,
+    );
+  }
+  if (flags["full-size"] && flags.image.length === 0) {
+    throw new GapcamError(
+      "invalid-argument",
+      "Cannot draw images of the data set in full size: they have the " +
+        "network's; leave out --full-size, or name photographs with --image",
+    );
+  }
+}
