@@ -10,6 +10,7 @@ import {
   evidenceOverlay,
 } from "../src/cam/evidence_overlay.ts";
 import { overRegion, scaleRegion } from "../src/cam/_over_region.ts";
+import { normaliseMap } from "../src/cam/normalise_map.ts";
 import { overlayCam } from "../src/cam/overlay_cam.ts";
 import { GapcamError } from "../src/error.ts";
 import type { Image } from "../src/image/image.ts";
@@ -84,12 +85,11 @@ export function overlayOf(subject: Subject, plain: Image, look: Look): Image {
     });
   }
   const { alpha = 0.4, colormap = "jet" } = look.colours;
-  return region
-    ? overRegion(plain, map, {
-      region,
-      paint: (part, values) => overlayCam(part, values, { alpha, colormap }),
-    })
-    : overlayCam(plain, map, { alpha, colormap });
+  if (!region) return overlayCam(plain, map, { alpha, colormap });
+  const { minimum, maximum, constant } = normaliseMap(map);
+  // A constant map has the first colour everywhere, as overlayCam() gives it.
+  const range = [minimum, constant ? minimum + 1 : maximum] as const;
+  return overRegion(plain, map, { region, range, alpha, colormap });
 }
 
 /** The pictures of an image by the last part of their names, the main one first. */

@@ -1,46 +1,70 @@
 import { GapcamError } from "../error.ts";
-import { outline, paste, type Rectangle } from "../image/_canvas.ts";
+import { outline, type Rectangle } from "../image/_canvas.ts";
+import { colormap, type ColormapName } from "../image/colormap.ts";
 import type { FloatMap } from "../image/float_map.ts";
 import type { Region } from "../image/fit_image.ts";
 import type { Image } from "../image/image.ts";
+import { mix } from "../image/overlay.ts";
 import { toRgb } from "../image/to_rgb.ts";
-import { sampleMap } from "./_sample_map.ts";
+import { mapSampler } from "./_sample_map.ts";
 
 /** How dark what the network did not look at gets. */
 const DIMMED = 0.4;
 
+/** How a map is painted over a part of an image. */
+export interface RegionColours {
+  /** The part. */
+  region: Region;
+  /** The raw values of the first and the last colour. */
+  range: readonly [first: number, last: number];
+  /** Share of the colours. */
+  alpha: number;
+  colormap: ColormapName;
+  /** Whether the share grows with the distance from the middle. Default: false. */
+  fade?: boolean;
+}
+
 /**
  * Paints a map over the part of an image that the network looked at, dims the
- * rest, and draws a thin line around the part.
+ * rest, and draws a thin line around the part. Row by row: a photograph's map
+ * in all its pixels would take more memory than the photograph.
  *
  * @throws {GapcamError} If the region reaches beyond the image.
  */
 export function overRegion(
   image: Image,
   map: FloatMap,
-  options: {
-    region: Region;
-    /** Lays the map's values at the part's pixels over the part. */
-    paint: (part: Image, values: FloatMap) => Image;
-  },
+  options: RegionColours,
 ): Image {
-  const { region, paint } = options;
+  const { region, range: [first, last], alpha, fade = false } = options;
   const { height, width } = image;
   const box = boxOf(region, image);
-  const rgb = toRgb(image);
+  const { data: pixels } = toRgb(image);
   const whole = box.width === width && box.height === height;
-  const canvas = {
-    ...rgb,
-    channels: 3 as const,
-    data: rgb.data.map((level) => Math.round(level * DIMMED)),
-  };
-  const values = sampleMap(map, box.height, box.width, {
+  const data = pixels.map((level) => Math.round(level * DIMMED));
+  const canvas = { width, height, channels: 3 as const, data };
+  const sample = mapSampler(map, box.width, {
     left: box.x - region.left,
     top: box.y - region.top,
     width: region.width,
     height: region.height,
   });
-  paste(canvas, paint(cut(rgb, box), values), box);
+  const colours = colormap(options.colormap);
+  const values = new Float32Array(box.width);
+  for (let y = 0; y < box.height; y++) {
+    sample(y, values);
+    for (let x = 0; x < values.length; x++) {
+      values[x] = (values[x]! - first) / (last - first);
+    }
+    const start = ((box.y + y) * width + box.x) * 3;
+    const end = start + 3 * box.width;
+    mix(pixels.subarray(start, end), values, {
+      target: data.subarray(start, end),
+      colours,
+      alpha,
+      fade,
+    });
+  }
   if (!whole) {
     const line = Math.max(1, Math.round(Math.min(height, width) / 250));
     outline(canvas, box, [255, 255, 255], line);
@@ -108,16 +132,4 @@ function pixelsOf(
   const first = Math.min(Math.ceil(start - 0.5 - 1e-6), length - 1);
   const end = Math.ceil(start + count - 0.5 - 1e-6);
   return { first, count: Math.max(1, Math.min(end, length) - first) };
-}
-
-function cut(image: Image, box: Rectangle): Image {
-  const data = new Uint8Array(box.height * box.width * 3);
-  for (let row = 0; row < box.height; row++) {
-    const from = ((box.y + row) * image.width + box.x) * 3;
-    data.set(
-      image.data.subarray(from, from + box.width * 3),
-      row * box.width * 3,
-    );
-  }
-  return { width: box.width, height: box.height, channels: 3, data };
 }

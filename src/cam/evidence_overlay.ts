@@ -69,13 +69,32 @@ export function evidenceOverlay(
 ): Image {
   checkImage(image, "overlay map");
   const scale = evidenceScale(map, options);
-  const { region } = options;
+  const { height, width } = image;
+  // A map that gets smaller is smoothed on the way, which takes all of it.
+  const grows = height >= map.height && width >= map.width;
+  const region = options.region ??
+    (grows ? { top: 0, left: 0, height, width } : undefined);
   if (!region) return coloured(image, map, { ...options, scale });
+  // Checks the options, on an image of one pixel.
+  coloured(ONE_PIXEL, map, { ...options, scale });
+  const { alpha, colormap, fade } = evidenceColours(options);
   return overRegion(image, map, {
     region,
-    paint: (part, values) => coloured(part, values, { ...options, scale }),
+    colormap,
+    fade,
+    // A map without evidence colours nothing.
+    ...(scale.flat
+      ? { alpha: 0, range: [0, 1] as const }
+      : { alpha, range: [scale.first, scale.last] as const }),
   });
 }
+
+const ONE_PIXEL: Image = {
+  width: 1,
+  height: 1,
+  channels: 1,
+  data: Uint8Array.of(0),
+};
 
 function coloured(
   image: Image,

@@ -5,17 +5,23 @@
  */
 export function filterRows(
   data: Uint8Array,
-  height: number,
-  width: number,
-  channels: number,
+  { first, height, width, channels }: {
+    /** The first of the rows; the one above it counts for its filter. */
+    first: number;
+    height: number;
+    width: number;
+    channels: number;
+  },
 ): Uint8Array {
   const stride = width * channels;
   const stream = new Uint8Array(height * (stride + 1));
   let candidate = new Uint8Array(stride);
   let best = new Uint8Array(stride);
-  let above = new Uint8Array(stride);
+  let above = first === 0
+    ? new Uint8Array(stride)
+    : rowAt(data, first - 1, stride);
   for (let y = 0; y < height; y++) {
-    const row = data.subarray(y * stride, (y + 1) * stride);
+    const row = rowAt(data, first + y, stride);
     let smallest = Infinity;
     let chosen = 0;
     for (let filter = 0; filter < 5; filter++) {
@@ -29,9 +35,13 @@ export function filterRows(
     }
     stream[y * (stride + 1)] = chosen;
     stream.set(best, y * (stride + 1) + 1);
-    above = row as Uint8Array<ArrayBuffer>;
+    above = row;
   }
   return stream;
+}
+
+function rowAt(data: Uint8Array, y: number, stride: number): Uint8Array {
+  return data.subarray(y * stride, (y + 1) * stride);
 }
 
 function sumOfDifferences(row: Uint8Array, limit: number): number {

@@ -1,6 +1,6 @@
 import { zlib } from "../_node.ts";
 import { GapcamError } from "../error.ts";
-import { filterRows } from "./_png_filter.ts";
+import { pngData } from "./_png_data.ts";
 import { textChunk } from "./_png_text.ts";
 import { checkImage, type Image } from "./image.ts";
 
@@ -74,9 +74,9 @@ export function encodePng(
       const { type, content } = textChunk(keyword, value);
       return chunk(type, content);
     }),
-    chunk(
-      "IDAT",
-      zlib().deflateSync(filterRows(data, height, width, channels), { level }),
+    ...Array.from(
+      pngData(data, { height, width, channels, level }),
+      (piece) => chunk("IDAT", piece),
     ),
     chunk("IEND", new Uint8Array(0)),
   ];

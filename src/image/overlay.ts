@@ -61,25 +61,45 @@ export function overlay(
         `expected ${height}x${width} as the image`,
     );
   }
-  const colours = colormap(name);
+  const nan = map.data.findIndex((value) => Number.isNaN(value));
+  if (nan >= 0) {
+    throw new GapcamError(
+      "bad-data",
+      `Cannot overlay map: found NaN at row ${Math.floor(nan / width)}, ` +
+        `column ${nan % width}, expected numbers`,
+    );
+  }
   const pixels = toRgb(image).data;
   const data = new Uint8Array(pixels.length);
-  for (let i = 0; i < map.data.length; i++) {
-    const value = map.data[i]!;
-    if (Number.isNaN(value)) {
-      throw new GapcamError(
-        "bad-data",
-        `Cannot overlay map: found NaN at row ${Math.floor(i / width)}, ` +
-          `column ${i % width}, expected numbers`,
-      );
-    }
+  mix(pixels, map.data, { target: data, colours: colormap(name), alpha, fade });
+  return { width, height, channels: 3, data };
+}
+
+/**
+ * Mixes colours into RGB pixels.
+ *
+ * @param values One in [0, 1] a pixel.
+ */
+export function mix(
+  pixels: Uint8Array,
+  values: Float32Array,
+  options: {
+    /** Where the mix goes; it may be `pixels`. */
+    target: Uint8Array;
+    colours: Float64Array;
+    alpha: number;
+    fade: boolean;
+  },
+): void {
+  const { target, colours, alpha, fade } = options;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
     const row = Math.min(Math.max(Math.floor(value * 256), 0), 255);
     const share = fade ? alpha * Math.min(1, Math.abs(2 * value - 1)) : alpha;
     for (let c = 0; c < 3; c++) {
-      data[3 * i + c] = Math.round(
+      target[3 * i + c] = Math.round(
         (1 - share) * pixels[3 * i + c]! + share * 255 * colours[3 * row + c]!,
       );
     }
   }
-  return { width, height, channels: 3, data };
 }

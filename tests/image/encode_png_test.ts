@@ -157,3 +157,16 @@ Deno.test("encodePng()'s bytes are a response's body, a blob's part and a file's
   assertEquals(await new Response(body).bytes(), bytes);
   assertEquals(new Blob([bytes]).size, bytes.length);
 });
+
+Deno.test("encodePng() writes a large image some rows at a time, and loses none", async () => {
+  // More than the 8 MB of rows that are compressed at once.
+  const [width, height] = [1500, 2501];
+  const data = new Uint8Array(width * height * 3);
+  for (let i = 0; i < data.length; i++) data[i] = (i * i >>> 7) & 255;
+  const bytes = encodePng({ width, height, channels: 3, data }, {
+    compressionLevel: 1,
+  });
+  const decoded = await decodeReference(bytes);
+  assertEquals([decoded.width, decoded.height], [width, height]);
+  assertEquals(decoded.data.every((level, i) => level === data[i]), true);
+});
