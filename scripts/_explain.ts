@@ -115,10 +115,10 @@ export async function explainDataset(
     for (let start = 0; start < indices.length; start += batchSize) {
       const some = indices.slice(start, start + batchSize);
       await dataset.read(some, pixels);
-      const explanations = await explainer.explain(pixels, {
-        count: some.length,
-        ...classOption(options),
-      });
+      const explanations = await explainer.explain(
+        pixels.subarray(0, some.length * height * width * channels),
+        classOption(options),
+      );
       for (const [i, index] of some.entries()) {
         // The loader marks what it cannot read with no label.
         if (dataset.labels[index]! < 0) {

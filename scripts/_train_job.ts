@@ -4,15 +4,18 @@
  * @module
  */
 
+import { definedOf } from "../src/_defined_of.ts";
 import { GapcamError } from "../src/error.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { datasetFolder, type DatasetName } from "../src/data/open_dataset.ts";
 import type { Model } from "../src/nn/graph_of.ts";
+import { perChannel } from "../src/nn/_per_channel.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import type { ScheduleName } from "../src/train/learning_rate.ts";
 import { refuseFrozen } from "../src/train/initial_weights.ts";
-import { buildModel, parseModel } from "../src/models/model_config.ts";
+import { parseModel } from "../src/models/model_config.ts";
+import { vgg } from "../src/models/vgg.ts";
 import {
   choosePreset,
   DATASET_DEFAULTS,
@@ -82,11 +85,8 @@ export async function newJob(
   const trunk = whole ? [] : parseModel(modelName);
   const sets = await openBoth(dataset);
   const { channels, classes, height, width } = sets.trainSet;
-  const half = Array<number>(channels).fill(0.5);
   if (start) refuseChannels(start, sets.trainSet);
-  const model = whole ? withClasses(whole, classes.length) : buildModel({
-    name: modelName,
-    trunk,
+  const model = whole ? withClasses(whole, classes.length) : vgg(trunk, {
     classes: classes.length,
     inputChannels: channels,
     negativeSlope: start?.negativeSlope ?? base.negativeSlope,
@@ -96,8 +96,8 @@ export async function newJob(
     ...base.training,
     // Images have their own size where none is asked for.
     ...(preset?.name === "seed" ? {} : { imageSize: Math.max(height, width) }),
-    mean: start?.mean ?? half,
-    deviation: start?.deviation ?? half,
+    mean: start?.mean ?? perChannel([0.5], channels),
+    deviation: start?.deviation ?? perChannel([0.5], channels),
     ...givenValues(flags),
   });
   refuseSmall(model, { modelName, channels, imageSize: config.imageSize });
@@ -225,7 +225,7 @@ async function openBoth(
 
 /** The training values that flags give; undefined ones are left out. */
 function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
-  const values: Partial<Record<keyof TrainingConfig, unknown>> = {
+  return definedOf({
     imageSize: flags["image-size"],
     batchSize: flags["batch-size"],
     epochs: flags.epochs,
@@ -239,10 +239,7 @@ function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
     freeze: flags.freeze.length > 0 ? flags.freeze : undefined,
     seed: flags.seed,
     logEvery: flags["log-every"],
-  };
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== undefined),
-  ) as Partial<TrainingConfig>;
+  });
 }
 
 /** Reads `flip,crop=4`; `crop` alone is 4 pixels, as is usual for 32 x 32. */

@@ -19,6 +19,7 @@ import type { Output } from "./_output.ts";
 import { formatSeconds, ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
 import type { Job } from "./_train_job.ts";
+import { elementCount } from "../src/host_tensor.ts";
 
 /** Without a terminal something is printed at least so often. */
 const LONGEST_SILENCE_MS = 30_000;
@@ -59,7 +60,7 @@ export function describeJob(
   }
   const parameters = parametersOf(job.model)
     .filter(({ trainable }) => trainable)
-    .map(({ shape }) => shape.reduce((product, size) => product * size, 1))
+    .map(({ shape }) => elementCount(shape))
     .reduce((sum, size) => sum + size, 0);
   print(
     `Model: ${printable(job.modelName)}, ` +

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { definedOf } from "../src/_defined_of.ts";
 import { GapcamError } from "../src/error.ts";
 import {
   DATASET_NAMES,
@@ -183,17 +184,14 @@ function conventions(
   flags: ImportFlags,
   { described }: NamedWeights,
 ): Partial<ImportOptions> {
-  const values = {
+  return definedOf({
     negativeSlope: flags.slope ?? described?.negativeSlope,
     mean: flags.mean ? numbers("mean", flags.mean) : described?.mean,
     deviation: flags.deviation
       ? numbers("deviation", flags.deviation)
       : described?.deviation,
     imageSize: flags["image-size"] ?? described?.imageSize,
-  };
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== undefined),
-  );
+  });
 }
 
 function report(

@@ -8,3 +8,8 @@ export interface HostTensor {
 
 /** Tensors by name, in the model's order, as PyTorch's `state_dict()`. */
 export type StateDict = Map<string, HostTensor>;
+
+/** How many elements a tensor of a shape has; 1 for a scalar. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}

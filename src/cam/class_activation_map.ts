@@ -4,6 +4,7 @@ import type { HostTensor } from "../host_tensor.ts";
 import { type MapProof, proveMap } from "./prove_map.ts";
 import { type PlaceProof, provePlace } from "./prove_place.ts";
 import { rawMap } from "./raw_map.ts";
+import { indexOfGreatest } from "../_index_of_greatest.ts";
 
 /** What {@linkcode classActivationMap} needs to know of one image. */
 export interface ClassActivationMapInput {
@@ -95,9 +96,8 @@ export function classActivationMap(
   return { classIndex, map, proof, place };
 }
 
-/** The first index of the largest value. */
+/** The class of the greatest logit; all must be numbers. */
 function largest(values: ArrayLike<number>): number {
-  let best = 0;
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i])) {
       throw new GapcamError(
@@ -106,7 +106,6 @@ function largest(values: ArrayLike<number>): number {
           `expected finite numbers`,
       );
     }
-    if (values[i]! > values[best]!) best = i;
   }
-  return best;
+  return indexOfGreatest(values);
 }

@@ -1,6 +1,6 @@
 import { GapcamError } from "../error.ts";
 import type { FloatMap } from "../image/float_map.ts";
-import type { HostTensor } from "../host_tensor.ts";
+import { elementCount, type HostTensor } from "../host_tensor.ts";
 
 /**
  * The class activation map of one class, before any scaling: at each place of
@@ -67,7 +67,7 @@ export function rawMap(
 
 function checkShape(name: string, tensor: HostTensor, rank: number): void {
   const { shape, data } = tensor;
-  const count = shape.reduce((product, side) => product * side, 1);
+  const count = elementCount(shape);
   if (shape.length === rank && count === data.length && count > 0) return;
   throw new GapcamError(
     "shape-mismatch",

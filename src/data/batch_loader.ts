@@ -17,17 +17,17 @@ export interface BatchLoaderOptions {
   dropLast?: boolean;
 }
 
-/** One batch, padded to the batch size. */
+/** One batch; the last of an epoch may be short. */
 export interface Batch {
   /** Number of the batch in its epoch, from 0. */
   readonly step: number;
-  /** How many images are real; the rest are black, with label -1. */
+  /** How many images it has: `batchSize`, or what was left. */
   readonly count: number;
-  /** u8 NHWC, `batchSize` images. */
+  /** u8 NHWC, `count` images. */
   readonly images: Uint8Array;
-  /** `batchSize` class indices; -1 for padding. */
+  /** `count` class indices; -1 where an image is to count nowhere. */
   readonly labels: Int32Array;
-  /** The images' numbers in the data set, `count` of them. */
+  /** The images' numbers in the data set. */
   readonly indices: Uint32Array;
 }
 
@@ -163,11 +163,12 @@ export class BatchLoader {
 
   async #load(epoch: number, step: number, order: Uint32Array): Promise<Batch> {
     const { dataset, batchSize } = this;
-    const { images, labels } = this.#ring[step % this.#ring.length]!;
+    const buffers = this.#ring[step % this.#ring.length]!;
     const indices = order.subarray(step * batchSize, (step + 1) * batchSize);
+    const count = indices.length;
+    const images = buffers.images.subarray(0, count * this.#scratch.length);
+    const labels = buffers.labels.subarray(0, count);
     await dataset.read(indices, images);
-    images.fill(0, indices.length * this.#scratch.length);
-    labels.fill(-1);
     for (let i = 0; i < indices.length; i++) {
       labels[i] = dataset.labels[indices[i]!]!;
     }
@@ -187,6 +188,6 @@ export class BatchLoader {
         });
       }
     }
-    return { step, count: indices.length, images, labels, indices };
+    return { step, count, images, labels, indices };
   }
 }

@@ -1,4 +1,5 @@
 import { GapcamError } from "../error.ts";
+import { elementCount } from "../host_tensor.ts";
 
 /** What an IDX file holds: unsigned bytes and their dimensions. */
 export interface IdxArray {
@@ -51,7 +52,7 @@ export function parseIdx(bytes: Uint8Array, source = "IDX data"): IdxArray {
     { length: rank },
     (_, i) => view.getUint32(4 + 4 * i),
   );
-  const count = shape.reduce((product, dimension) => product * dimension, 1);
+  const count = elementCount(shape);
   if (bytes.length - start !== count) {
     fail(
       `${bytes.length - start} bytes of data`,

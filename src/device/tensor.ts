@@ -2,6 +2,7 @@ import { GapcamError } from "../error.ts";
 import { call } from "./_library.ts";
 import type { Lifetime } from "./_lifetime.ts";
 import type { Symbols } from "./_symbols.ts";
+import { elementCount } from "../host_tensor.ts";
 
 /** Element types of a tensor. */
 export type TensorType = "f32" | "u8" | "i32";
@@ -65,7 +66,7 @@ export class Tensor implements Disposable {
 
   /** Number of elements. */
   get length(): number {
-    return this.shape.reduce((product, dimension) => product * dimension, 1);
+    return elementCount(this.shape);
   }
 
   /** @ignore The native handle. */

@@ -9,7 +9,8 @@ import { rawMap } from "../cam/raw_map.ts";
 import { classifierOf } from "../nn/classifier_of.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
-import type { HostTensor } from "../host_tensor.ts";
+import { elementCount, type HostTensor } from "../host_tensor.ts";
+import { indexOfGreatest } from "../_index_of_greatest.ts";
 
 const TOLERANCE = 1e-4;
 const ROUNDED_TOLERANCE = 1e-2;
@@ -35,8 +36,6 @@ export interface Explanation extends ClassActivationMap {
 
 /** Options of {@linkcode Explainer.explain}. */
 export interface ExplainOptions {
-  /** How many of the batch's images are real. Default: all. */
-  count?: number;
   /** The class to explain. Default: the predicted one of each image. */
   classIndex?: number;
   /**
@@ -123,7 +122,7 @@ export class Explainer implements Disposable {
       ...options,
       placeWeights,
     });
-    const length = program.featureShape!.reduce((product, d) => product * d, 1);
+    const length = elementCount(program.featureShape!);
     return new Explainer({
       program,
       weight: { shape: weight.shape, data: weight.read() },
@@ -143,8 +142,8 @@ export class Explainer implements Disposable {
   /**
    * Explains a batch.
    *
-   * @param images `batchSize` images as u8 NHWC.
-   * @param options Which class, and how many images.
+   * @param images 1 to `batchSize` images as u8 NHWC.
+   * @param options Which class.
    * @returns One explanation an image.
    * @throws {GapcamError} If the number of bytes does not fit, there is no such
    * class, or a map's sum or its places are not proved.
@@ -153,9 +152,10 @@ export class Explainer implements Disposable {
     images: Uint8Array,
     options: ExplainOptions = {},
   ): Promise<Explanation[]> {
-    const { count = this.batchSize, classIndex, tolerance } = options;
+    const { classIndex, tolerance } = options;
     const all = await this.#program.run(images);
     const classes = this.#program.classes;
+    const count = all.length / classes;
     const [, ...shape] = this.#program.featureShape!;
     const size = this.#features.length / this.batchSize;
     const features = this.#program.features(this.#features);
@@ -178,7 +178,7 @@ export class Explainer implements Disposable {
         tolerance: tolerance ?? this.#tolerance,
         placeTolerance: tolerance ?? TOLERANCE,
       });
-      const predicted = firstGreatest(logits);
+      const predicted = indexOfGreatest(logits);
       const answer = predicted === explained.classIndex
         ? explained.map
         : rawMap(image, this.#weight, predicted);
@@ -199,11 +199,4 @@ export class Explainer implements Disposable {
   [Symbol.dispose](): void {
     this.#program[Symbol.dispose]();
   }
-}
-
-function firstGreatest(values: Float32Array): number {
-  return values.reduce(
-    (best, value, i) => value > values[best]! ? i : best,
-    0,
-  );
 }

@@ -8,7 +8,11 @@ import { sortVgg, wantedTrunks } from "./_sort_vgg.ts";
 import { unwrapNames } from "../weights/_wrappers.ts";
 import type { WeightsFit } from "../weights/_state_dict_search.ts";
 import { namingOf, recogniseVgg, type VggNaming } from "./recognise_vgg.ts";
-import type { HostTensor, StateDict } from "../host_tensor.ts";
+import {
+  elementCount,
+  type HostTensor,
+  type StateDict,
+} from "../host_tensor.ts";
 import {
   hostTensorOf,
   isFloat,
@@ -277,7 +281,7 @@ function isParameter(
 }
 
 function zeros(shape: readonly number[]): HostTensor {
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = elementCount(shape);
   return { shape, data: new Float32Array(count) };
 }
 

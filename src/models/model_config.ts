@@ -1,22 +1,5 @@
 import { GapcamError } from "../error.ts";
-import type { Sequential } from "../nn/layers/layer.ts";
-import { vgg, VGG_CONFIGURATIONS, type VggStep } from "./vgg.ts";
-
-/** A model as plain data: what a checkpoint says of it. */
-export interface ModelConfig {
-  /** Its name, such as `vgg16`, or its trunk as a list. */
-  name: string;
-  /** Output channels of the convolutions, and `M` for a pool. */
-  trunk: VggStep[];
-  /** Number of classes. */
-  classes: number;
-  /** Channels of the images. */
-  inputChannels: number;
-  /** Slope of the leaky ReLU. */
-  negativeSlope: number;
-  /** Whether batch normalisation follows each convolution. */
-  batchNorm: boolean;
-}
+import { VGG_CONFIGURATIONS, type VggStep } from "./vgg.ts";
 
 /** Trunks beside VGG's own, by name. */
 export const SMALL_TRUNKS = {
@@ -66,18 +49,4 @@ export function parseModel(name: string): VggStep[] {
       MODEL_NAMES.join(", ")
     }, or a list such as 32,32,M,64`,
   );
-}
-
-/**
- * Builds the model that a configuration describes.
- *
- * @throws {GapcamError} If the configuration makes no model.
- */
-export function buildModel(config: ModelConfig): Sequential {
-  return vgg(config.trunk, {
-    classes: config.classes,
-    inputChannels: config.inputChannels,
-    negativeSlope: config.negativeSlope,
-    batchNorm: config.batchNorm,
-  });
 }

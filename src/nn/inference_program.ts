@@ -1,7 +1,7 @@
 import { GapcamError } from "../error.ts";
 import type { Program, ProgramStep } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { assertBatchSize, Batch } from "./_batch.ts";
+import { assertBatchSize, BatchPadder } from "./_batch_padder.ts";
 import { lastMapOf } from "./classifier_of.ts";
 import type { ImageOptions, Network } from "./network.ts";
 import { record } from "./record.ts";
@@ -43,7 +43,7 @@ export class InferenceProgram implements Disposable {
   readonly #features: Tensor | undefined;
   readonly #placeWeights: Tensor | undefined;
   readonly #placeSums: Tensor | undefined;
-  readonly #batch: Batch;
+  readonly #padder: BatchPadder;
   #count = 0;
   /** Images a run, at most. */
   readonly batchSize: number;
@@ -64,7 +64,7 @@ export class InferenceProgram implements Disposable {
     this.#features = parts.features;
     this.#placeWeights = parts.placeWeights;
     this.#placeSums = parts.placeSums;
-    this.#batch = new Batch(parts.images.shape);
+    this.#padder = new BatchPadder(parts.images.shape);
     this.batchSize = parts.logits.shape[0]!;
     this.classes = parts.logits.shape[1]!;
   }
@@ -144,9 +144,9 @@ export class InferenceProgram implements Disposable {
    * before is not awaited yet (`busy`).
    */
   async run(images: Uint8Array): Promise<Float32Array> {
-    const count = this.#batch.count(images);
+    const count = this.#padder.count(images);
     this.#program.assertIdle("run");
-    this.#images.write(this.#batch.images(images));
+    this.#images.write(this.#padder.images(images));
     await this.#program.run("forward");
     this.#count = count;
     return this.#logits.read().subarray(0, count * this.classes);

@@ -1,6 +1,10 @@
 import { GapcamError } from "../error.ts";
 import { Random } from "../random.ts";
-import type { HostTensor, StateDict } from "../host_tensor.ts";
+import {
+  elementCount,
+  type HostTensor,
+  type StateDict,
+} from "../host_tensor.ts";
 import { graphOf, join, type Model } from "./graph_of.ts";
 import { kindOf } from "./layers/_kinds.ts";
 
@@ -114,7 +118,7 @@ function allocate(parameter: Parameter): Float32Array<ArrayBuffer> {
 }
 
 function lengthOf(parameter: Parameter): number {
-  return parameter.shape.reduce((product, size) => product * size, 1);
+  return elementCount(parameter.shape);
 }
 
 function text(count: number): string {

@@ -1,6 +1,7 @@
 import type { Model } from "./graph_of.ts";
 import { shapesOf } from "./output_shapes.ts";
 import { parametersOf } from "./parameters.ts";
+import { elementCount } from "../host_tensor.ts";
 
 /**
  * Describes a model as a table: each layer, the shape of its output and how
@@ -66,7 +67,7 @@ function countOf(
   parameters: readonly { shape: readonly number[] }[],
 ): number {
   return parameters.reduce(
-    (sum, { shape }) => sum + shape.reduce((product, d) => product * d, 1),
+    (sum, { shape }) => sum + elementCount(shape),
     0,
   );
 }

@@ -2,7 +2,7 @@ import { GapcamError } from "../error.ts";
 import type { Program, ProgramStep } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { StateDict } from "../host_tensor.ts";
-import { assertBatchSize, Batch } from "./_batch.ts";
+import { assertBatchSize, BatchPadder } from "./_batch_padder.ts";
 import { assertKnown, type Group, groupsOf, learningOf } from "./_groups.ts";
 import type { Network } from "./network.ts";
 import { type Optimiser, updateSettings } from "./optimiser.ts";
@@ -38,7 +38,7 @@ export class TrainingProgram implements Disposable {
   readonly #groups: readonly Group[];
   readonly #gradients: ReadonlyMap<string, Tensor>;
   readonly #stack: DisposableStack;
-  readonly #batch: Batch;
+  readonly #padder: BatchPadder;
   #step = 0;
 
   private constructor(parts: {
@@ -59,7 +59,7 @@ export class TrainingProgram implements Disposable {
     this.#groups = parts.groups;
     this.#gradients = parts.gradients;
     this.#stack = parts.stack;
-    this.#batch = new Batch(parts.images.shape);
+    this.#padder = new BatchPadder(parts.images.shape);
   }
 
   /**
@@ -162,12 +162,12 @@ export class TrainingProgram implements Disposable {
     labels: Int32Array,
     options: { learningRate?: number } = {},
   ): Promise<void> {
-    const count = this.#batch.count(images);
-    const allLabels = this.#batch.labels(labels, count);
+    const count = this.#padder.count(images);
+    const allLabels = this.#padder.labels(labels, count);
     const step = this.#step + 1;
     const rate = options.learningRate ?? this.#optimiser.learningRate;
     this.#program.assertIdle("run");
-    this.#images.write(this.#batch.images(images));
+    this.#images.write(this.#padder.images(images));
     this.#labels.write(allLabels);
     for (const { factor, settings } of this.#groups) {
       settings.write(

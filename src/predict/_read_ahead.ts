@@ -22,14 +22,13 @@ export async function* readDataset(
   dataset: Dataset,
   batchSize: number,
 ): AsyncGenerator<ReadBatch, void, void> {
-  const bytes = dataset.height * dataset.width * dataset.channels;
   for await (const batch of new BatchLoader(dataset, { batchSize }).epoch(0)) {
     const images = Array.from(batch.indices, (index, i): ReadImage => {
       const label = batch.labels[i]!;
       if (label >= 0) return { image: index, label };
       return { image: index, reason: unreadable(dataset, index) };
     });
-    yield { pixels: batch.images.subarray(0, batch.count * bytes), images };
+    yield { pixels: batch.images, images };
   }
 }
 

@@ -5,6 +5,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
 import { type Evaluation, evaluationOf } from "./evaluation.ts";
+import { indexOfGreatest } from "../_index_of_greatest.ts";
 
 /** Options of {@linkcode evaluate}. */
 export interface EvaluateOptions
@@ -77,7 +78,7 @@ export async function evaluate(
       // An image that could not be read.
       if (label < 0) continue;
       known++;
-      confusion[label]![largest(row)]!++;
+      confusion[label]![indexOfGreatest(row)]!++;
       lossSum += crossEntropyOf(row, label);
     }
     done += batch.count;
@@ -91,17 +92,8 @@ export async function evaluate(
   });
 }
 
-/** The first greatest, as the device counts. */
-function largest(logits: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < logits.length; i++) {
-    if (logits[i]! > logits[best]!) best = i;
-  }
-  return best;
-}
-
 function crossEntropyOf(logits: Float32Array, label: number): number {
-  const greatest = logits[largest(logits)]!;
+  const greatest = logits[indexOfGreatest(logits)]!;
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - greatest);
   return Math.log(sum) + greatest - logits[label]!;

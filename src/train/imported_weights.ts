@@ -9,6 +9,7 @@ import type { StateDict } from "../host_tensor.ts";
 import { parseModel } from "../nn/parse_model.ts";
 import { checkpointMetadata, noTotals } from "./checkpoint.ts";
 import { type TrainingConfig, trainingConfig } from "./training_config.ts";
+import { perChannel } from "../nn/_per_channel.ts";
 
 /** What the network that weights belong to expects, beside its layers. */
 export interface WeightConventions {
@@ -286,6 +287,6 @@ export function usualConventions(
       deviation: [0.229, 0.224, 0.225],
     };
   }
-  const half = Array<number>(channels).fill(0.5);
+  const half = perChannel([0.5], channels);
   return { negativeSlope: own ? 0.2 : 0, mean: half, deviation: half };
 }

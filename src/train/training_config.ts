@@ -3,6 +3,7 @@ import { GapcamError } from "../error.ts";
 import type { Optimiser } from "../nn/optimiser.ts";
 import { adam, adamW, sgd } from "../nn/optimiser.ts";
 import { type ScheduleName, SCHEDULES } from "./learning_rate.ts";
+import { definedOf } from "../_defined_of.ts";
 
 /** What updates the parameters, by name. */
 export type OptimiserName = "adam" | "adamw" | "sgd" | "nesterov";
@@ -167,10 +168,4 @@ export function optimiserOf(config: TrainingConfig): Optimiser {
     case "nesterov":
       return sgd({ learningRate, weightDecay, momentum, nesterov: true });
   }
-}
-
-function definedOf<Values extends object>(values: Values): Partial<Values> {
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== undefined),
-  ) as Partial<Values>;
 }

@@ -1,6 +1,6 @@
 import { GapcamError } from "../error.ts";
 import { quote, shapeText } from "./_quote.ts";
-import type { HostTensor } from "../host_tensor.ts";
+import { elementCount, type HostTensor } from "../host_tensor.ts";
 import { ELEMENT_BYTES, type StoredTensor } from "./stored_tensor.ts";
 
 /** A tensor as files hold it, over the same memory, its length checked. */
@@ -13,7 +13,7 @@ export function storedTensor(
     ? [tensor.dtype, tensor.bytes]
     : ["F32" as const, tensor.data];
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-  const expected = shape.reduce((n, size) => n * size, ELEMENT_BYTES[dtype]);
+  const expected = ELEMENT_BYTES[dtype] * elementCount(shape);
   if (bytes.length !== expected) {
     throw new GapcamError(
       "shape-mismatch",

@@ -1,3 +1,5 @@
+import { elementCount } from "../host_tensor.ts";
+
 /** Whether strides are those of row-major order without gaps. */
 export function isContiguous(
   shape: readonly number[],
@@ -28,7 +30,7 @@ export function gather(
     strides: readonly number[];
   },
 ): Uint8Array {
-  const count = view.shape.reduce((product, size) => product * size, 1);
+  const count = elementCount(view.shape);
   const result = new Uint8Array(count * elementBytes);
   if (count === 0) return result;
   if (elementBytes === 8) {

@@ -16,6 +16,7 @@ import {
 } from "./_torch_objects.ts";
 import { ZipArchive } from "./_zip_read.ts";
 import { ELEMENT_BYTES, type StoredTensor } from "./stored_tensor.ts";
+import { elementCount } from "../host_tensor.ts";
 
 /** What a file of PyTorch's holds. */
 export interface PytorchFile {
@@ -273,7 +274,7 @@ function tensorBytes(tensor: TorchTensor, storage: Uint8Array): Uint8Array {
 }
 
 function byteLength({ shape, dtype }: TorchTensor): number {
-  return shape.reduce((product, n) => product * n, ELEMENT_BYTES[dtype]);
+  return ELEMENT_BYTES[dtype] * elementCount(shape);
 }
 
 function startsWith(bytes: Uint8Array, start: readonly number[]): boolean {

@@ -3,6 +3,7 @@ import { quote, shapeText } from "./_quote.ts";
 import { readBytes } from "./_read_bytes.ts";
 import { parseSafetensorsHeader } from "./_safetensors_header.ts";
 import { ELEMENT_BYTES, type StoredTensor } from "./stored_tensor.ts";
+import { elementCount } from "../host_tensor.ts";
 
 /** What a safetensors file holds. */
 export interface SafetensorsFile {
@@ -161,7 +162,7 @@ function byteLength(
   dtype: StoredTensor["dtype"],
   shape: readonly number[],
 ): number {
-  return shape.reduce((product, size) => product * size, ELEMENT_BYTES[dtype]);
+  return ELEMENT_BYTES[dtype] * elementCount(shape);
 }
 
 function decode(header: Uint8Array): string {

@@ -5,7 +5,7 @@ import { quote } from "./_quote.ts";
 import { storedTensor } from "./_stored.ts";
 import { writeAtomically } from "../_write_atomically.ts";
 import { layOutZip } from "./_zip_write.ts";
-import type { HostTensor } from "../host_tensor.ts";
+import { elementCount, type HostTensor } from "../host_tensor.ts";
 import type { StoredTensor, StoredType } from "./stored_tensor.ts";
 
 const STORAGE_CLASSES: Readonly<Partial<Record<StoredType, string>>> = {
@@ -107,7 +107,7 @@ function pickle(
           }`,
       );
     }
-    const length = shape.reduce((product, size) => product * size, 1);
+    const length = elementCount(shape);
     out.text(name);
     out.global("torch._utils", "_rebuild_tensor_v2").mark();
     // The storage: ("storage", type, file, device, elements).

@@ -1,10 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { GapcamError, parametersOf, shapesOf } from "../../mod.ts";
-import {
-  buildModel,
-  MODEL_NAMES,
-  parseModel,
-} from "../../src/models/model_config.ts";
+import { GapcamError, parametersOf, shapesOf, vgg } from "../../mod.ts";
+import { MODEL_NAMES, parseModel } from "../../src/models/model_config.ts";
 import { PRESETS } from "../../src/train/presets.ts";
 
 Deno.test("parseModel() knows names and lists", () => {
@@ -29,9 +25,7 @@ for (
 
 Deno.test("the seed preset is the notebook's network: 28 tensors, 14,719,818 parameters", () => {
   const { model, negativeSlope, batchNorm, training } = PRESETS.seed;
-  const parameters = parametersOf(buildModel({
-    name: model,
-    trunk: parseModel(model),
+  const parameters = parametersOf(vgg(parseModel(model), {
     classes: 10,
     inputChannels: 3,
     negativeSlope,
@@ -59,9 +53,7 @@ Deno.test("the quick preset's last map is at least 4 x 4", () => {
   const { model, negativeSlope, batchNorm, training } = PRESETS.quick;
   const size = training.imageSize!;
   const shapes = shapesOf(
-    buildModel({
-      name: model,
-      trunk: parseModel(model),
+    vgg(parseModel(model), {
       classes: 10,
       inputChannels: 1,
       negativeSlope,

@@ -1,4 +1,5 @@
 import type { ParameterSpec } from "./_layer_kind.ts";
+import { elementCount } from "../../host_tensor.ts";
 
 /** A weight [outputs, ...inputs] and perhaps a bias, which start as PyTorch's do. */
 export function weightAndBias(
@@ -6,7 +7,7 @@ export function weightAndBias(
   bias: boolean,
 ): ParameterSpec[] {
   const [outputs, ...inputs] = shape;
-  const fanIn = inputs.reduce((product, size) => product * size, 1);
+  const fanIn = elementCount(inputs);
   const common = { trainable: true, fanIn, initialValue: 0 };
   const weight = { name: "weight", shape, ...common };
   return bias

@@ -1,7 +1,7 @@
 import { GapcamError } from "../error.ts";
 
 /** Brings batches to the size that a program was compiled for. */
-export class Batch {
+export class BatchPadder {
   readonly #size: number;
   readonly #imageBytes: number;
   #images: Uint8Array | undefined;
