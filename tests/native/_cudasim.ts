@@ -19,6 +19,42 @@ export function run(
   });
 }
 
+/** What became of the tests of a run, by name; what a filter leaves out is ignored. */
+export interface Tested extends Ended {
+  passed: string[];
+  ignored: string[];
+  failed: string[];
+}
+
+/** Runs tests over the stand-ins; what became of each is what Deno reports for programs. */
+export async function runTests(
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<Tested> {
+  const report = await Deno.makeTempFile({ suffix: ".xml" });
+  try {
+    const ended = await run(Deno.execPath(), [
+      "test",
+      "--no-check",
+      "-A",
+      `--junit-path=${report}`,
+      ...args,
+    ], env);
+    const cases = (await Deno.readTextFile(report)).matchAll(
+      /<testcase name="([^"]*)"[^>]*>(.*?)<\/testcase>/gs,
+    );
+    const tested: Tested = { ...ended, passed: [], ignored: [], failed: [] };
+    for (const [, name, result] of cases) {
+      if (/<skipped/.test(result!)) tested.ignored.push(name!);
+      else if (/<(failure|error)/.test(result!)) tested.failed.push(name!);
+      else tested.passed.push(name!);
+    }
+    return tested;
+  } finally {
+    await Deno.remove(report);
+  }
+}
+
 /** Builds the stand-ins, where anything has changed. */
 export async function buildStandIns(): Promise<Ended> {
   const source = `${root}tests/native/cudasim`;

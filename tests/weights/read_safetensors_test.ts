@@ -1,3 +1,4 @@
+import { cpuSeconds } from "../_cpu_seconds.ts";
 import {
   assert,
   assertEquals,
@@ -104,12 +105,12 @@ Deno.test("parseSafetensors() reads 60 MB in less than 0.2 s", () => {
   // The fastest of three: others may be at work on the machine.
   let fastest = Infinity;
   for (let i = 0; i < 3; i++) {
-    const start = performance.now();
+    const start = cpuSeconds();
     const state = toStateDict(parseSafetensors(bytes).tensors);
-    fastest = Math.min(fastest, performance.now() - start);
+    fastest = Math.min(fastest, cpuSeconds() - start);
     assertEquals(state.size, 60);
   }
-  assertLess(fastest, 200);
+  assertLess(fastest, 0.2);
 });
 
 Deno.test("parseSafetensors() takes names and metadata that JavaScript treats as special", () => {
@@ -222,7 +223,7 @@ Deno.test("parseSafetensors() refuses malformed headers", () => {
 
 Deno.test("parseSafetensors() refuses headers of too many entries in time", () => {
   const empty = '{"dtype":"U8","shape":[0],"data_offsets":[0,0]}';
-  const start = performance.now();
+  const start = cpuSeconds();
   const tensors = Array.from({ length: 60_000 }, (_, i) => `"${i}":${empty}`);
   assertEquals(
     refused(file(`{${tensors.join()}}`)),
@@ -238,7 +239,7 @@ Deno.test("parseSafetensors() refuses headers of too many entries in time", () =
     refused(file(`{"x":{"dtype":"U8","shape":[${shape}]}}`)),
     "it has a tensor of more than 64 dimensions",
   );
-  assertLess(performance.now() - start, 10_000);
+  assertLess(cpuSeconds() - start, 10);
 });
 
 Deno.test("parseSafetensors() refuses a header that is no UTF-8", () => {
