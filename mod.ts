@@ -3,8 +3,9 @@
  * and shows why they decide, as class activation maps.
  *
  * Here is what a script needs that trains, evaluates or explains. What lies
- * below has entry points of its own: `@gapcam/gapcam/device` (tensors and
- * programs), `@gapcam/gapcam/image` (pictures, resizing, colours) and
+ * below has entry points of its own: `@gapcam/gapcam/cam` (the arithmetic
+ * of maps and their proofs), `@gapcam/gapcam/device` (tensors and programs),
+ * `@gapcam/gapcam/image` (pictures, resizing, colours) and
  * `@gapcam/gapcam/weights` (safetensors and PyTorch's files).
  *
  * @module
@@ -147,11 +148,7 @@ export {
 } from "./src/train/checkpoint_file.ts";
 export type { EpochOptions, StepReport } from "./src/train/epoch_options.ts";
 export { evaluate, type EvaluateOptions } from "./src/train/evaluate.ts";
-export {
-  type ClassResult,
-  type Evaluation,
-  evaluationOf,
-} from "./src/train/evaluation.ts";
+export type { ClassResult, Evaluation } from "./src/train/evaluation.ts";
 export type { ScheduleName } from "./src/train/learning_rate.ts";
 export { openRunFolder, type RunFolder } from "./src/train/run_folder.ts";
 export {
@@ -179,34 +176,21 @@ export {
   trainingConfig,
 } from "./src/train/training_config.ts";
 
-// Explanations
+// Explanations; more in ./src/cam/mod.ts
 
 export {
   camFigure,
   type CamFigureOptions,
   type CamFigureSubject,
 } from "./src/cam/cam_figure.ts";
-export {
-  type ClassActivationMap,
-  classActivationMap,
-  type ClassActivationMapInput,
-} from "./src/cam/class_activation_map.ts";
-export { encodeNpy } from "./src/cam/encode_npy.ts";
+export type { ClassActivationMap } from "./src/cam/class_activation_map.ts";
 export {
   type EvidenceOptions,
   evidenceOverlay,
 } from "./src/cam/evidence_overlay.ts";
-export { type EvidenceScale, evidenceScale } from "./src/cam/evidence_scale.ts";
-export { type NormalisedMap, normaliseMap } from "./src/cam/normalise_map.ts";
-export { overlayCam, type OverlayCamOptions } from "./src/cam/overlay_cam.ts";
 export { probabilitiesOf } from "./src/cam/probabilities_of.ts";
-export { type MapProof, proveMap } from "./src/cam/prove_map.ts";
-export {
-  type PlaceProof,
-  placeWeights,
-  provePlace,
-} from "./src/cam/prove_place.ts";
-export { rawMap } from "./src/cam/raw_map.ts";
+export type { MapProof } from "./src/cam/prove_map.ts";
+export type { PlaceProof } from "./src/cam/prove_place.ts";
 export {
   Explainer,
   type ExplainOptions,

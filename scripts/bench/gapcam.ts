@@ -15,11 +15,11 @@ import {
   GapcamError,
   InferenceProgram,
   Network,
-  normaliseMap,
   openDevice,
   TrainingProgram,
   vgg,
 } from "../../mod.ts";
+import { normaliseMap } from "../../src/cam/normalise_map.ts";
 import { resizeMap } from "../../src/image/resize_map.ts";
 import { Random } from "../../src/random.ts";
 import { MemoryDataset } from "../../src/data/_memory_dataset.ts";

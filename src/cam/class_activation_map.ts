@@ -52,7 +52,7 @@ export interface ClassActivationMap {
  *
  * @example One channel, two classes
  * ```ts
- * import { classActivationMap } from "@gapcam/gapcam";
+ * import { classActivationMap } from "@gapcam/gapcam/cam";
  *
  * const { classIndex, map } = classActivationMap({
  *   features: { shape: [1, 1, 2], data: Float32Array.of(1, 3) },

@@ -9,7 +9,7 @@ import { checkFloatMap, type FloatMap } from "../image/float_map.ts";
  *
  * @example A map of two values
  * ```ts
- * import { encodeNpy } from "@gapcam/gapcam";
+ * import { encodeNpy } from "@gapcam/gapcam/cam";
  *
  * const bytes = encodeNpy({ height: 1, width: 2, data: Float32Array.of(1, 2) });
  * if (bytes.length !== 128 + 8) throw new Error(`${bytes.length}`);

@@ -42,7 +42,7 @@ const FLAT = 0.05;
  *
  * @example A map that holds little but evidence against
  * ```ts
- * import { evidenceScale } from "@gapcam/gapcam";
+ * import { evidenceScale } from "@gapcam/gapcam/cam";
  *
  * const map = { height: 1, width: 2, data: Float32Array.of(-11, 0.5) };
  * const { first, last } = evidenceScale(map);

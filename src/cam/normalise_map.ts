@@ -22,7 +22,7 @@ export interface NormalisedMap {
  *
  * @example Values 2, 3 and 6
  * ```ts
- * import { normaliseMap } from "@gapcam/gapcam";
+ * import { normaliseMap } from "@gapcam/gapcam/cam";
  *
  * const raw = { height: 1, width: 3, data: Float32Array.of(2, 3, 6) };
  * const { map, maximum } = normaliseMap(raw);

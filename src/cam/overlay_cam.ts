@@ -27,7 +27,7 @@ export interface OverlayCamOptions extends OverlayOptions {
  *
  * @example A map of four values over an image of 64 pixels
  * ```ts
- * import { overlayCam } from "@gapcam/gapcam";
+ * import { overlayCam } from "@gapcam/gapcam/cam";
  *
  * const image = { width: 8, height: 8, channels: 1, data: new Uint8Array(64) } as const;
  * const map = { width: 2, height: 2, data: Float32Array.of(0, 1, 2, 3) };

@@ -35,7 +35,7 @@ export interface MapProof {
  *
  * @example Mean 2, bias 1, logit 3
  * ```ts
- * import { proveMap } from "@gapcam/gapcam";
+ * import { proveMap } from "@gapcam/gapcam/cam";
  *
  * const map = { height: 1, width: 2, data: Float32Array.of(1, 3) };
  * if (proveMap(map, 1, 3).residual !== 0) throw new Error();

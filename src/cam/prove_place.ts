@@ -28,7 +28,7 @@ const SEED = 0x706c6163;
  *
  * @example No two places weigh the same
  * ```ts
- * import { placeWeights } from "@gapcam/gapcam";
+ * import { placeWeights } from "@gapcam/gapcam/cam";
  *
  * if (new Set(placeWeights(14, 14)).size !== 196) throw new Error();
  * ```
@@ -70,7 +70,8 @@ export function placeWeights(height: number, width: number): Float32Array {
  *
  * @example Two places, swapped
  * ```ts
- * import { GapcamError, placeWeights, provePlace } from "@gapcam/gapcam";
+ * import { GapcamError } from "@gapcam/gapcam";
+ * import { placeWeights, provePlace } from "@gapcam/gapcam/cam";
  *
  * const [a, b] = placeWeights(1, 2);
  * const device = { sums: [a! * 1 + b! * 3], weights: [1] };

@@ -19,7 +19,7 @@ import { elementCount, type HostTensor } from "../host_tensor.ts";
  *
  * @example Two channels, of which the class wants the second
  * ```ts
- * import { rawMap } from "@gapcam/gapcam";
+ * import { rawMap } from "@gapcam/gapcam/cam";
  *
  * const features = { shape: [2, 1, 2], data: Float32Array.of(1, 2, 3, 4) };
  * const weight = { shape: [1, 2], data: Float32Array.of(0, 10) };

@@ -43,7 +43,7 @@ export interface Evaluation {
  *
  * @example Two classes, four images
  * ```ts
- * import { evaluationOf } from "@gapcam/gapcam";
+ * import { evaluationOf } from "./evaluation.ts";
  *
  * const evaluation = evaluationOf([[2, 0], [1, 1]], {
  *   classes: ["cat", "dog"], dataset: "pets", split: "test", loss: 0.4,
@@ -97,7 +97,7 @@ export function evaluationOf(
  *
  * @example
  * ```ts
- * import { evaluationOf } from "@gapcam/gapcam";
+ * import { evaluationOf } from "./evaluation.ts";
  * import { formatEvaluation } from "./evaluation.ts";
  *
  * const text = formatEvaluation(evaluationOf([[2, 0], [1, 1]], {

@@ -6,10 +6,10 @@ import {
   Network,
   openDataset,
   openDevice,
-  rawMap,
   readCheckpoint,
   vgg,
 } from "../../mod.ts";
+import { rawMap } from "../../src/cam/raw_map.ts";
 import { readPytorch } from "../../src/weights/read_pytorch.ts";
 import { readSafetensors } from "../../src/weights/read_safetensors.ts";
 import { writePytorch } from "../../src/weights/write_pytorch.ts";

@@ -6,13 +6,13 @@ import {
 } from "@std/assert";
 import {
   evaluate,
-  evaluationOf,
   GapcamError,
   Network,
   openDevice,
   shapesDataset,
   vgg,
 } from "../../mod.ts";
+import { evaluationOf } from "../../src/train/evaluation.ts";
 import { formatEvaluation } from "../../src/train/evaluation.ts";
 
 const OPTIONS = {

@@ -1,10 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  evaluationOf,
-  GapcamError,
-  openRunFolder,
-  trainingConfig,
-} from "../../mod.ts";
+import { GapcamError, openRunFolder, trainingConfig } from "../../mod.ts";
+import { evaluationOf } from "../../src/train/evaluation.ts";
 import { compareRuns } from "../../src/train/compare_runs.ts";
 import { findCheckpoint } from "../../src/train/find_checkpoint.ts";
 import { removeRun } from "../../src/train/remove_run.ts";
