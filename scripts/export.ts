@@ -41,25 +41,51 @@ const FLAGS = {
   json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
 
-const FORMATS: Readonly<Record<string, "onnx" | "pt" | "safetensors">> = {
+const FORMATS: Readonly<Record<string, Format>> = {
   onnx: "onnx",
   pt: "pt",
   pth: "pt",
   safetensors: "safetensors",
 };
 
-async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
+type Format = "onnx" | "pt" | "safetensors";
+
+/** What to export, and as what. */
+interface Job {
+  /** A checkpoint, a run's folder or name; the newest run if undefined. */
+  checkpoint: string | undefined;
+  format: Format;
+  /** Whose names the trunk's tensors have. */
+  names: "gapcam" | "notebook";
+  out: string;
+  json: boolean;
+}
+
+/**
+ * The job that flags describe.
+ *
+ * @throws {GapcamError} If they leave the file or its format open, or
+ * contradict each other.
+ */
+function jobOf(flags: FlagValues<typeof FLAGS>): Job {
   const { out } = flags;
   if (!out) fail("Cannot export a network without --out FILE");
-  const format = flags.format ??
+  const format = flags.format as Format | undefined ??
     FORMATS[out.slice(out.lastIndexOf(".") + 1).toLowerCase()];
   if (format === undefined) {
     fail(`Cannot tell a format from ${out}: name one with --format`);
   }
-  if (format === "onnx" && flags.names === "notebook") {
+  const names = (flags.names ?? "gapcam") as Job["names"];
+  if (format === "onnx" && names === "notebook") {
     fail("Cannot name tensors as the notebook does in ONNX: leave --names out");
   }
-  const { source, checkpoint } = await chosenRun(flags.checkpoint, {
+  const { checkpoint, json } = flags;
+  return { checkpoint, format, names, out: userPath(out), json };
+}
+
+async function main(job: Job): Promise<void> {
+  const { format, names, out: path } = job;
+  const { source, checkpoint } = await chosenRun(job.checkpoint, {
     load: async (source) => ({
       source,
       checkpoint: await openCheckpoint(source),
@@ -67,16 +93,13 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
   });
   const { model, modelName, parameters, classes, training } = checkpoint;
   const { imageSize, mean, deviation } = training;
-  const path = userPath(out);
   await assertNoRun(path, source);
   if (format === "onnx") {
     await writeOnnx(path, model, parameters, { mean, deviation, classes });
   } else {
     const state: StateDict = new Map(
       parametersOf(model).map(({ name }) => [
-        flags.names === "notebook"
-          ? name.replace(/^features\./, "conv.")
-          : name,
+        names === "notebook" ? name.replace(/^features\./, "conv.") : name,
         parameters.get(name) ?? fail(
           `Cannot export ${shownPath(source)}: ${name} is missing`,
         ),
@@ -85,7 +108,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
     if (format === "pt") await writePytorch(path, state);
     else {
       await writeSafetensors(path, state, {
-        ...(flags.names === "notebook"
+        ...(names === "notebook"
           ? { format: "pt" }
           : weightsMetadata({ modelName, model, training })),
         classes: JSON.stringify(classes),
@@ -94,12 +117,12 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<void> {
       });
     }
   }
-  if (flags.json) {
+  if (job.json) {
     console.log(JSON.stringify({
       checkpoint: source,
       out: path,
       format,
-      names: flags.names ?? "gapcam",
+      names,
       classes,
       imageSize,
       mean,
@@ -124,4 +147,4 @@ await runCommand({
     "Gives a trained network to other tools: ONNX, PyTorch, safetensors.",
   usage: "--out FILE [FLAGS]",
   flags: FLAGS,
-}, main);
+}, (flags) => main(jobOf(flags)));

@@ -1,0 +1,144 @@
+/**
+ * What `deno task import` is to do, as its flags say it.
+ *
+ * @module
+ */
+
+import { definedOf } from "../src/_defined_of.ts";
+import { DATASET_NAMES, type DatasetName } from "../src/data/open_dataset.ts";
+import { GapcamError } from "../src/error.ts";
+import type { WeightConventions } from "../src/train/imported_weights.ts";
+import { type Flag, type FlagValues, userPath } from "./_command.ts";
+
+/** Flags of `deno task import`. */
+export const IMPORT_FLAGS = {
+  model: {
+    type: "string",
+    formerly: ["arch"],
+    help:
+      "vgg11, vgg13, vgg16, vgg19, each with _bn for batch normalisation; " +
+      "or a list as 32,32,M,64; the first four are recognised if left out",
+    placeholder: "NAME",
+  },
+  head: {
+    type: "string",
+    choices: ["keep", "new"],
+    help: "keep the linear layer that decides, or start a fresh one",
+    default: "keep",
+    placeholder: "HEAD",
+  },
+  classes: {
+    type: "string",
+    help: "class names in the order of the logits, as cat,dog",
+    placeholder: "LIST",
+  },
+  dataset: {
+    type: "string",
+    choices: DATASET_NAMES,
+    help: "the data set of the classes; names them too where it is there",
+    placeholder: "NAME",
+  },
+  "image-size": {
+    type: "integer",
+    min: 1,
+    max: 8192,
+    help: "height and width that images are resized to",
+    default: "224",
+    placeholder: "PIXELS",
+  },
+  slope: {
+    type: "number",
+    min: 0,
+    max: 1,
+    help: "slope of the leaky ReLU",
+    default: "0.2 for gapcam's and the notebook's names, else 0",
+  },
+  mean: {
+    type: "string",
+    help: "mean of each channel of the images in [0, 1]",
+    default: "0.5 for gapcam's and the notebook's names, else ImageNet's",
+    placeholder: "LIST",
+  },
+  deviation: {
+    type: "string",
+    help: "standard deviation of each channel",
+    default: "likewise",
+    placeholder: "LIST",
+  },
+  seed: { type: "integer", min: 0, help: "of a fresh head", default: "0" },
+  out: {
+    type: "string",
+    help: "the safetensors file to write",
+    placeholder: "FILE",
+  },
+  json: { type: "boolean", help: "print one JSON object" },
+} as const satisfies Record<string, Flag>;
+
+/** Which weights become a checkpoint, and what is known of them. */
+export interface ImportJob {
+  /** The file or the run of the weights, as it was typed. */
+  source: string;
+  /** The safetensors file to write. */
+  out: string;
+  /** The architecture's name; recognised if undefined. */
+  model: string | undefined;
+  head: "keep" | "new";
+  classes: readonly string[] | undefined;
+  dataset: DatasetName | undefined;
+  /** What the network was trained with; what is left out is assumed. */
+  conventions: Partial<WeightConventions> & { imageSize?: number };
+  /** Of a fresh head. */
+  seed: number | undefined;
+  json: boolean;
+}
+
+/**
+ * The job that flags describe.
+ *
+ * @throws {GapcamError} If they leave a file open or a list is none.
+ */
+export function importJob(flags: FlagValues<typeof IMPORT_FLAGS>): ImportJob {
+  const [source, ...rest] = flags.positional;
+  if (source === undefined || rest.length > 0) {
+    fail(`Cannot import ${flags.positional.length} files: name one`);
+  }
+  const { out } = flags;
+  if (!out) fail("Cannot import weights without --out FILE.safetensors");
+  if (!/\.safetensors$/i.test(out)) {
+    fail(
+      `Cannot write the import to ${out}: it becomes a safetensors file, whose ` +
+        "name ends in .safetensors; deno task export writes other formats",
+    );
+  }
+  return {
+    source,
+    out: userPath(out),
+    model: flags.model,
+    head: (flags.head ?? "keep") as "keep" | "new",
+    classes: flags.classes?.split(",").map((name) => name.trim()),
+    dataset: flags.dataset as DatasetName | undefined,
+    conventions: definedOf({
+      negativeSlope: flags.slope,
+      mean: flags.mean ? numbers("mean", flags.mean) : undefined,
+      deviation: flags.deviation
+        ? numbers("deviation", flags.deviation)
+        : undefined,
+      imageSize: flags["image-size"],
+    }),
+    seed: flags.seed,
+    json: flags.json,
+  };
+}
+
+function numbers(flag: string, text: string): number[] {
+  const values = text.split(",").map(Number);
+  if (values.every((value) => Number.isFinite(value))) return values;
+  fail(
+    `Cannot read --${flag} ${JSON.stringify(text)}: expected a list as ` +
+      "0.485,0.456,0.406",
+  );
+}
+
+function fail(message: string): never {
+  throw new GapcamError("invalid-argument", message);
+}
