@@ -31,7 +31,7 @@ export {
   BatchLoader,
   type BatchLoaderOptions,
 } from "./src/data/batch_loader.ts";
-export type { Dataset, UnreadableFile } from "./src/data/dataset.ts";
+export type { Dataset, SplitName, UnreadableFile } from "./src/data/dataset.ts";
 export { type DatasetArrays, datasetOf } from "./src/data/dataset_of.ts";
 export {
   FETCHABLE_DATASETS,
@@ -54,6 +54,11 @@ export {
   shapesDataset,
   type ShapesOptions,
 } from "./src/data/shapes_dataset.ts";
+
+export {
+  type ValidationSplit,
+  validationSplit,
+} from "./src/data/validation_split.ts";
 
 // Devices; more in ./src/device/mod.ts
 
@@ -148,7 +153,11 @@ export {
 } from "./src/train/checkpoint_file.ts";
 export type { EpochOptions, StepReport } from "./src/train/epoch_options.ts";
 export { evaluate, type EvaluateOptions } from "./src/train/evaluate.ts";
-export type { ClassResult, Evaluation } from "./src/train/evaluation.ts";
+export type {
+  ClassResult,
+  Confusion,
+  Evaluation,
+} from "./src/train/evaluation.ts";
 export type { ScheduleName } from "./src/train/learning_rate.ts";
 export { openRunFolder, type RunFolder } from "./src/train/run_folder.ts";
 export {
@@ -165,6 +174,7 @@ export type {
   StartEvent,
   StopEvent,
   TimedEvent,
+  ValidationEvent,
 } from "./src/train/run_event.ts";
 export { readRunLog } from "./src/train/run_log.ts";
 export { train } from "./src/train/train.ts";
@@ -175,6 +185,10 @@ export {
   type TrainingConfig,
   trainingConfig,
 } from "./src/train/training_config.ts";
+export type {
+  BestEpoch,
+  ValidationProgress,
+} from "./src/train/validation_progress.ts";
 
 // Explanations; more in ./src/cam/mod.ts
 

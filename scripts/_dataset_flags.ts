@@ -39,7 +39,7 @@ export function datasetFlags(
 export function splitFlag(split: "train" | "test") {
   return {
     type: "string",
-    choices: ["train", "test"],
+    choices: ["train", "validation", "test"],
     help: "which images",
     default: split,
     placeholder: "SPLIT",

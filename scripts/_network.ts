@@ -32,6 +32,7 @@ export interface OpenRun extends Disposable {
 /** Loads a chosen checkpoint onto the device that was chosen. */
 export async function openRun(choice: NetworkChoice): Promise<OpenRun> {
   const { path, checkpoint } = await chosenRun(choice.checkpoint, {
+    last: choice.last,
     load: async (path) => ({ path, checkpoint: await openCheckpoint(path) }),
     unwanted: ({ path, checkpoint }) =>
       checkpoint.progress.step === 0 ? caveatOf(path, checkpoint) : undefined,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SplitName } from "../src/data/dataset.ts";
 import type { DatasetConfig } from "../src/train/checkpoint.ts";
 import type { Flag, FlagValues } from "./_command.ts";
 import { datasetFlags, folderOf, splitFlag } from "./_dataset_flags.ts";
@@ -21,9 +22,16 @@ export const CHECKPOINT_FLAG = {
   placeholder: "RUN",
 } as const satisfies Flag;
 
+/** The flag that takes a run's last checkpoint in place of its best. */
+export const LAST_FLAG = {
+  type: "boolean",
+  help: "the run's last network, not the best by its validation",
+} as const satisfies Flag;
+
 /** Flags of every command that runs a trained network on a data set. */
 export const NETWORK_FLAGS = {
   checkpoint: CHECKPOINT_FLAG,
+  last: LAST_FLAG,
   ...datasetFlags({
     help: "the data set",
     default: "the run's",
@@ -37,10 +45,12 @@ export const NETWORK_FLAGS = {
 export interface NetworkChoice {
   /** A checkpoint, a run's folder or name; the newest run if undefined. */
   checkpoint: string | undefined;
+  /** Whether the run's last network is taken, not its best. */
+  last: boolean;
   device: DeviceChoice;
   /** What is not named is as the run has it. */
   dataset: Partial<Pick<DatasetConfig, "name" | "folder">>;
-  split: "train" | "test";
+  split: SplitName;
 }
 
 /** The network and the images that flags name. */
@@ -49,11 +59,12 @@ export function networkChoice(
 ): NetworkChoice {
   return {
     checkpoint: flags.checkpoint,
+    last: flags.last,
     device: deviceChoice(flags),
     dataset: {
       ...(flags.dataset === undefined ? {} : { name: flags.dataset }),
       ...folderOf(flags["data-dir"]),
     },
-    split: (flags.split ?? "test") as "train" | "test",
+    split: (flags.split ?? "test") as SplitName,
   };
 }

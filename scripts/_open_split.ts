@@ -4,21 +4,80 @@
  * @module
  */
 
-import type { Dataset } from "../src/data/dataset.ts";
+import type { Dataset, SplitName } from "../src/data/dataset.ts";
 import {
   DATASET_NAMES,
   type DatasetName,
   openDataset,
 } from "../src/data/open_dataset.ts";
+import { subset } from "../src/data/subset.ts";
+import { validationSplit } from "../src/data/validation_split.ts";
 import { GapcamError } from "../src/error.ts";
 import type { DatasetConfig } from "../src/train/checkpoint.ts";
 
-/** Opens one split of what a configuration names. */
-export async function openSplit(
+/**
+ * Opens one split of what a configuration names. What is held out of the
+ * training images is the same with any `limit`.
+ */
+export function openSplit(
   dataset: DatasetConfig,
-  split: "train" | "test",
+  split: SplitName,
   limit?: number,
-): Promise<Dataset> {
+): Dataset {
+  const { validation } = dataset;
+  if (split === "test" || typeof validation !== "object") {
+    return openWhole(dataset, split, limit);
+  }
+  const whole = openWhole(dataset, "train", dataset.trainLimit);
+  const part = validationSplit(whole, validation)[split];
+  const first = Math.min(limit ?? Infinity, part.length);
+  return subset(part, Array.from({ length: first }, (_, i) => i), {
+    split: part.split,
+  });
+}
+
+/** The splits of a run. */
+export interface Splits {
+  trainSet: Dataset;
+  /** What judges the run after each epoch, if anything does. */
+  validationSet: Dataset | undefined;
+  testSet: Dataset;
+}
+
+/** Opens what a run trains on, is validated on, and is tested on. */
+export function openSplits(dataset: DatasetConfig): Splits {
+  const { validation, trainLimit } = dataset;
+  const whole = openWhole(dataset, "train", trainLimit);
+  const testSet = openWhole(dataset, "test", dataset.testLimit);
+  if (typeof validation === "object") {
+    const parts = validationSplit(whole, validation);
+    return { trainSet: parts.train, validationSet: parts.validation, testSet };
+  }
+  const validationSet = validation === "split"
+    ? openWhole(dataset, "validation")
+    : undefined;
+  return { trainSet: whole, validationSet, testSet };
+}
+
+/** Whether the data set brings a split to validate on. */
+export function hasValidation(dataset: DatasetConfig): boolean {
+  if (dataset.name !== "folder") return false;
+  try {
+    using opened = openWhole(dataset, "validation") as Dataset & Disposable;
+    return opened.length > 0;
+  } catch (error) {
+    if (error instanceof GapcamError && error.code === "not-found") {
+      return false;
+    }
+    throw error;
+  }
+}
+
+function openWhole(
+  dataset: DatasetConfig,
+  split: SplitName,
+  limit?: number,
+): Dataset {
   if (!DATASET_NAMES.some((name) => name === dataset.name)) {
     throw new GapcamError(
       "invalid-argument",
@@ -27,7 +86,7 @@ export async function openSplit(
         `from; expected one of ${DATASET_NAMES.join(", ")}`,
     );
   }
-  return await openDataset(dataset.name as DatasetName, split, {
+  return openDataset(dataset.name as DatasetName, split, {
     ...(dataset.folder ? { dataDir: dataset.folder } : {}),
     ...(limit ? { limit } : {}),
     ...(dataset.size ? { size: dataset.size } : {}),

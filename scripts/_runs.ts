@@ -5,15 +5,17 @@
  */
 
 import { exists } from "../src/_files.ts";
+import { printable } from "../src/_printable.ts";
 import { GapcamError } from "../src/error.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
 import { describesRun, readCheckpoint } from "../src/train/checkpoint_file.ts";
 import {
+  bestBeside,
   checkpointsIn,
   findCheckpoint,
   newestCheckpoint,
 } from "../src/train/find_checkpoint.ts";
-import { CHECKPOINT_NAME, LOG_NAME } from "../src/train/run_folder.ts";
+import { BEST_NAME, CHECKPOINT_NAME, LOG_NAME } from "../src/train/run_folder.ts";
 import { readRunLog } from "../src/train/run_log.ts";
 import { readWeights } from "../src/weights/read_weights.ts";
 import { userPath } from "./_command.ts";
@@ -30,6 +32,8 @@ export interface ChoiceOptions<Run> {
   load: (path: string) => Promise<Run>;
   /** Why a checkpoint is not wanted where there is another, if it is not. */
   unwanted?: (run: Run, path: string) => string | undefined;
+  /** Whether a run's last checkpoint is taken, not its best. Default: false. */
+  last?: boolean;
 }
 
 /**
@@ -46,6 +50,7 @@ export async function chosenRun<Run>(
       findCheckpoint(
         exists(userPath(name)) ? userPath(name) : name,
         runsFolder(),
+        { last: options.last ?? false },
       ),
     );
   }
@@ -53,7 +58,8 @@ export async function chosenRun<Run>(
   newestCheckpoint(runsFolder());
   let second: Run | undefined;
   let failure: unknown;
-  for (const path of checkpointsIn(runsFolder())) {
+  for (const checkpoint of checkpointsIn(runsFolder())) {
+    const path = options.last ? checkpoint : bestBeside(checkpoint);
     let reason: string;
     try {
       const run = await options.load(path);
@@ -111,7 +117,7 @@ export function caveatOf(
   checkpoint: Pick<Checkpoint, "progress">,
 ): string | undefined {
   const log = `${folderOf(path)}/${LOG_NAME}`;
-  if (!path.endsWith(`/${CHECKPOINT_NAME}`) || !exists(log)) return undefined;
+  if (!isOfRun(path) || !exists(log)) return undefined;
   const { epoch, batch, step } = checkpoint.progress;
   const diverged = endedIn("divergence", log);
   if (step === 0) {
@@ -151,12 +157,27 @@ export async function assertNoRun(path: string, source: string): Promise<void> {
     refuse("it is the file that is read");
   }
   const folder = folderOf(path);
-  if (
-    path.endsWith(`/${CHECKPOINT_NAME}`) && exists(`${folder}/${LOG_NAME}`)
-  ) refuse("this is the name of a run's checkpoint in that run's folder");
+  if (isOfRun(path) && exists(`${folder}/${LOG_NAME}`)) {
+    refuse("this is the name of a run's checkpoint in that run's folder");
+  }
   if (await describesRun(path)) {
     refuse("it is a run's checkpoint, which could not go on without it");
   }
+}
+
+/** Which checkpoint a network is from, in a line. */
+export function checkpointLine(path: string, checkpoint: Checkpoint): string {
+  const { modelName, progress, training } = checkpoint;
+  const { step } = progress;
+  const best = path.endsWith(`/${BEST_NAME}`)
+    ? `, the best by ${training.bestBy}; --last takes the last`
+    : "";
+  return `Checkpoint: ${shownPath(path)} (${printable(modelName)}, after ` +
+    `${step} ${step === 1 ? "step" : "steps"}${best})`;
+}
+
+function isOfRun(path: string): boolean {
+  return [CHECKPOINT_NAME, BEST_NAME].some((name) => path.endsWith(`/${name}`));
 }
 
 /** A path as short as it can be written for the user: relative to where they are. */

@@ -153,6 +153,28 @@ export const TRAIN_FLAGS = {
     help: "use only the first N test images",
     default: "all",
   },
+  "validation-fraction": {
+    type: "number",
+    min: 0,
+    max: 0.9,
+    help: "part of each class's training images that judges each epoch instead",
+    default: "0; a folder's own val",
+  },
+  "best-by": {
+    type: "string",
+    choices: ["accuracy", "loss"],
+    help: "which epoch is the best by validation",
+    default: "accuracy",
+    placeholder: "WHAT",
+  },
+  patience: {
+    type: "integer",
+    min: 0,
+    max: 1e6,
+    help: "stop after so many epochs without a better one; 0: never",
+    default: "0",
+    placeholder: "EPOCHS",
+  },
   seed: {
     type: "integer",
     min: 0,

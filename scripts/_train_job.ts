@@ -29,7 +29,7 @@ import {
 } from "../src/train/training_config.ts";
 import { withClasses } from "../src/train/_with_classes.ts";
 import { folderOf, unknownFolder } from "./_dataset_flags.ts";
-import { openSplit } from "./_open_split.ts";
+import { hasValidation, openSplits } from "./_open_split.ts";
 import type { TrainFlags } from "./_train_flags.ts";
 import {
   openStart,
@@ -46,6 +46,8 @@ export interface Job {
   model: Model;
   dataset: DatasetConfig;
   trainSet: Dataset;
+  /** What judges the run after each epoch, if anything does. */
+  validationSet: Dataset | undefined;
   testSet: Dataset;
   config: TrainingConfig;
   /** Weights to start from. */
@@ -73,6 +75,8 @@ export async function newJob(
       preset?.name === "seed" ? base.training.imageSize : own,
     ),
   };
+  const held = heldOut(flags, { ...dataset, seed: base.training.seed });
+  if (held) dataset.validation = held;
   // Weights work only with the activation and the normalisation they grew up
   // with.
   const start = flags.init
@@ -83,7 +87,7 @@ export async function newJob(
     ? start?.model
     : undefined;
   const trunk = whole ? [] : parseModel(modelName);
-  const sets = await openBoth(dataset);
+  const sets = openSplits(dataset);
   const { channels, classes, height, width } = sets.trainSet;
   if (start) refuseChannels(start, sets.trainSet);
   const model = whole ? withClasses(whole, classes.length) : vgg(trunk, {
@@ -117,13 +121,17 @@ export async function newJob(
 }
 
 /** The job of a checkpoint; flags may change how long and where it goes on. */
-export async function resumedJob(
+export function resumedJob(
   flags: TrainFlags,
   checkpoint: Checkpoint,
-): Promise<Job> {
+): Job {
   const given = givenValues(flags);
   const { epochs = checkpoint.training.epochs, ...rest } = given;
-  const { logEvery = checkpoint.training.logEvery, ...fixed } = rest;
+  const {
+    logEvery = checkpoint.training.logEvery,
+    patience = checkpoint.training.patience,
+    ...fixed
+  } = rest;
   const flagValues: [string, unknown, unknown][] = [
     ...Object.entries(fixed).map((
       [name, value],
@@ -153,6 +161,7 @@ export async function resumedJob(
       "init",
       "batch-norm",
       "test-fraction",
+      "validation-fraction",
     ] as const
   ) {
     if (flags[name] === undefined) continue;
@@ -173,8 +182,13 @@ export async function resumedJob(
     modelName: checkpoint.modelName,
     model: checkpoint.model,
     dataset,
-    ...(await openBoth(dataset)),
-    config: trainingConfig({ ...checkpoint.training, epochs, logEvery }),
+    ...openSplits(dataset),
+    config: trainingConfig({
+      ...checkpoint.training,
+      epochs,
+      patience,
+      logEvery,
+    }),
   };
 }
 
@@ -214,13 +228,17 @@ function folderOptions(
   };
 }
 
-async function openBoth(
-  dataset: DatasetConfig,
-): Promise<{ trainSet: Dataset; testSet: Dataset }> {
-  return {
-    trainSet: await openSplit(dataset, "train", dataset.trainLimit),
-    testSet: await openSplit(dataset, "test", dataset.testLimit),
-  };
+/** What is to judge the run: what was asked for, or the split that is there. */
+function heldOut(
+  flags: TrainFlags,
+  dataset: DatasetConfig & { seed: number | undefined },
+): DatasetConfig["validation"] {
+  const fraction = flags["validation-fraction"];
+  if (fraction === undefined) {
+    return hasValidation(dataset) ? "split" : undefined;
+  }
+  const seed = flags.seed ?? dataset.seed ?? 0;
+  return fraction > 0 ? { fraction, seed } : undefined;
 }
 
 /** The training values that flags give; undefined ones are left out. */
@@ -236,6 +254,8 @@ function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
     momentum: flags.momentum,
     labelSmoothing: flags["label-smoothing"],
     ...parseAugment(flags.augment),
+    bestBy: flags["best-by"] as TrainingConfig["bestBy"] | undefined,
+    patience: flags.patience,
     freeze: flags.freeze.length > 0 ? flags.freeze : undefined,
     seed: flags.seed,
     logEvery: flags["log-every"],

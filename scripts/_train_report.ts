@@ -10,11 +10,7 @@ import type { Device } from "../src/device/device.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
 import type { StepReport } from "../src/train/epoch_options.ts";
-import type {
-  EpochEvent,
-  RunEvent,
-  StartEvent,
-} from "../src/train/run_event.ts";
+import type { EpochEvent, RunEvent, StartEvent, StopEvent, ValidationEvent } from "../src/train/run_event.ts";
 import type { Output } from "./_output.ts";
 import { formatSeconds, ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
@@ -41,7 +37,7 @@ export function describeJob(
     output: Output;
   },
 ): void {
-  const { config, trainSet, testSet } = job;
+  const { config, trainSet, validationSet, testSet } = job;
   const { checkpoint } = parts;
   const print = (line: string) => parts.output.line(line);
   if (job.preset) {
@@ -50,7 +46,8 @@ export function describeJob(
   const classes = trainSet.classes.length;
   print(
     `Data: ${printable(trainSet.name)}, ${count(trainSet.length, "image")} ` +
-      `to train and ${testSet.length} to test, ${count(classes, "class")}`,
+      `to train${validationSet ? `, ${validationSet.length} to validate` : ""}` +
+      ` and ${testSet.length} to test, ${count(classes, "class")}`,
   );
   const imbalance = describeImbalance(trainSet);
   for (
@@ -113,6 +110,10 @@ export class TrainReport implements Disposable {
         return this.#interval(event);
       case "epoch":
         return this.#epoch(event);
+      case "validation":
+        return this.#validation(event);
+      case "stop":
+        return this.#stop(event);
     }
   }
 
@@ -171,13 +172,40 @@ export class TrainReport implements Disposable {
     );
   }
 
+  #validation(event: ValidationEvent): void {
+    this.clear();
+    this.#print(
+      `  validation: loss ${event.loss.toFixed(3)}, accuracy ${
+        (100 * event.accuracy).toFixed(2)
+      } %${event.best ? ", the best so far" : ""}`,
+    );
+  }
+
+  #stop({ reason, epoch }: StopEvent): void {
+    if (reason !== "patience") return;
+    this.clear();
+    const { patience } = this.#job.config;
+    this.#print(
+      `Stopped after epoch ${epoch}: ${count(patience, "epoch")} without a ` +
+        "better one",
+    );
+  }
+
+  /** So many images are done of those that judge an epoch. */
+  validating(done: number): void {
+    this.#judging("validating", done, this.#job.validationSet?.length ?? 0);
+  }
+
   /** So many test images are done. */
   testing(done: number): void {
-    const { length } = this.#job.testSet;
+    this.#judging("testing", done, this.#job.testSet.length);
+  }
+
+  #judging(label: string, done: number, length: number): void {
     if (this.#bar) {
-      this.#bar.draw({ label: "testing", share: done / length, notes: [] });
+      this.#bar.draw({ label, share: done / length, notes: [] });
     } else if (performance.now() - this.#printed >= LONGEST_SILENCE_MS) {
-      this.#print(`[testing: ${done} of ${length} images]`);
+      this.#print(`[${label}: ${done} of ${length} images]`);
     }
   }
 

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { printable } from "../src/_printable.ts";
 import { hashOf, writePictures } from "./_cam_files.ts";
 import { print, report, type Result } from "./_cam_result.ts";
 import { ContactSheets } from "./_cam_sheet.ts";
@@ -19,14 +18,14 @@ import {
 import { parseClass } from "./_indices.ts";
 import { openRun } from "./_network.ts";
 import { ProgressBar } from "./_progress.ts";
-import { shownPath } from "./_runs.ts";
+import { checkpointLine, shownPath } from "./_runs.ts";
 
 /** From so many images on only what the network says is printed of each. */
 const MANY = 17;
 
 async function main(job: CamJob): Promise<number> {
   using run = await openRun(job.network);
-  const { classes, progress, modelName, training } = run.checkpoint;
+  const { classes, training } = run.checkpoint;
   const classIndex = job.explained === undefined
     ? undefined
     : parseClass(job.explained, classes);
@@ -92,10 +91,7 @@ async function main(job: CamJob): Promise<number> {
       console.log(`${files} pictures in ${shownPath(folder)}`);
     }
     // Last, so that what the network says stays the first line.
-    console.log(
-      `Checkpoint: ${shownPath(run.path)} (${printable(modelName)}, after ` +
-        `${progress.step} ${progress.step === 1 ? "step" : "steps"})`,
-    );
+    console.log(checkpointLine(run.path, run.checkpoint));
   }
   report(failures, subjects.count);
   return failures.length > 0 ? 1 : 0;

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { printable } from "../src/_printable.ts";
 import { evaluate } from "../src/train/evaluate.ts";
-import { formatEvaluation } from "../src/train/evaluation.ts";
+import { formatEvaluation } from "../src/train/format_evaluation.ts";
 import {
   type Flag,
   type FlagValues,
@@ -22,7 +21,7 @@ import {
 } from "./_network_flags.ts";
 import { Output } from "./_output.ts";
 import { ProgressBar } from "./_progress.ts";
-import { shownPath } from "./_runs.ts";
+import { checkpointLine } from "./_runs.ts";
 import { listUnreadable } from "./_unreadable.ts";
 
 const FLAGS = {
@@ -91,12 +90,10 @@ async function main(job: Job): Promise<number> {
     console.log(JSON.stringify({ checkpoint: run.path, ...evaluation }));
     return 0;
   }
-  const { modelName, progress } = run.checkpoint;
   console.log(
-    `Checkpoint: ${shownPath(run.path)} (${printable(modelName)}, after ` +
-      `${progress.step} ${progress.step === 1 ? "step" : "steps"})\n\n${
-        formatEvaluation(evaluation)
-      }`,
+    `${checkpointLine(run.path, run.checkpoint)}\n\n${
+      formatEvaluation(evaluation)
+    }`,
   );
   return 0;
 }

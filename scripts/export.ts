@@ -17,7 +17,7 @@ import {
   runCommand,
   userPath,
 } from "./_command.ts";
-import { CHECKPOINT_FLAG } from "./_network_flags.ts";
+import { CHECKPOINT_FLAG, LAST_FLAG } from "./_network_flags.ts";
 import { assertNoRun, chosenRun, openCheckpoint, shownPath } from "./_runs.ts";
 
 const FLAGS = {
@@ -29,6 +29,7 @@ const FLAGS = {
     placeholder: "FORMAT",
   },
   checkpoint: CHECKPOINT_FLAG,
+  last: LAST_FLAG,
   names: {
     type: "string",
     choices: ["gapcam", "notebook"],
@@ -54,6 +55,8 @@ type Format = "onnx" | "pt" | "safetensors";
 interface Job {
   /** A checkpoint, a run's folder or name; the newest run if undefined. */
   checkpoint: string | undefined;
+  /** Whether the run's last network is taken, not its best. */
+  last: boolean;
   format: Format;
   /** Whose names the trunk's tensors have. */
   names: "gapcam" | "notebook";
@@ -79,13 +82,14 @@ function jobOf(flags: FlagValues<typeof FLAGS>): Job {
   if (format === "onnx" && names === "notebook") {
     fail("Cannot name tensors as the notebook does in ONNX: leave --names out");
   }
-  const { checkpoint, json } = flags;
-  return { checkpoint, format, names, out: userPath(out), json };
+  const { checkpoint, last, json } = flags;
+  return { checkpoint, last, format, names, out: userPath(out), json };
 }
 
 async function main(job: Job): Promise<void> {
   const { format, names, out: path } = job;
   const { source, checkpoint } = await chosenRun(job.checkpoint, {
+    last: job.last,
     load: async (source) => ({
       source,
       checkpoint: await openCheckpoint(source),

@@ -5,7 +5,6 @@
  */
 
 import { assertWritable, writeAtomically } from "../src/_write_atomically.ts";
-import { printable } from "../src/_printable.ts";
 import { GapcamError } from "../src/error.ts";
 import { report } from "./_cam_result.ts";
 import { runCommand } from "./_command.ts";
@@ -21,7 +20,7 @@ import {
   PredictionTable,
 } from "./_prediction_table.ts";
 import { ProgressBar } from "./_progress.ts";
-import { assertNoRun, shownPath } from "./_runs.ts";
+import { assertNoRun, checkpointLine, shownPath } from "./_runs.ts";
 
 async function main(job: PredictJob): Promise<number> {
   const { files, csv } = job;
@@ -30,7 +29,7 @@ async function main(job: PredictJob): Promise<number> {
   const source: Source = files
     ? { files }
     : { dataset: await openImages(job.network, run.checkpoint, job.limit) };
-  const { classes, modelName, progress } = run.checkpoint;
+  const { classes } = run.checkpoint;
   const top = Math.min(job.top, classes.length);
   const count = (source.files ?? source.dataset).length;
   const labelled = source.dataset !== undefined;
@@ -91,10 +90,7 @@ async function main(job: PredictJob): Promise<number> {
         `${pictures.length} pictures in ${shownPath(picturesFolder(job, run))}`,
       );
     }
-    console.log(
-      `Checkpoint: ${shownPath(run.path)} (${printable(modelName)}, after ` +
-        `${progress.step} ${progress.step === 1 ? "step" : "steps"})`,
-    );
+    console.log(checkpointLine(run.path, run.checkpoint));
   }
   report(failures, count, "read");
   return failures.length > 0 ? 1 : 0;

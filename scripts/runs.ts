@@ -81,7 +81,7 @@ function list(json: boolean): void {
     return console.log(`No runs in ${shownPath(runsFolder())}`);
   }
   console.log(formatTable(
-    ["run", "name", "state", "data", "model", "epochs", "train", "test"],
+    ["run", "name", "state", "data", "model", "epochs", "train", "best", "test"],
     runs.map((run) => [
       printable(run.id),
       printable(run.name ?? ""),
@@ -90,9 +90,10 @@ function list(json: boolean): void {
       printable(run.start?.model ?? "", 30),
       epochsOf(run),
       percent(run.training?.accuracy),
+      percent(run.validation?.accuracy),
       percent(run.evaluation?.accuracy),
     ]),
-    { right: [5, 6, 7] },
+    { right: [5, 6, 7, 8] },
   ));
 }
 

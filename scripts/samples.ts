@@ -5,7 +5,7 @@
  */
 
 import { classLabel } from "../src/cam/_wording.ts";
-import type { Dataset } from "../src/data/dataset.ts";
+import type { Dataset, SplitName } from "../src/data/dataset.ts";
 import { datasetFolder, type DatasetName } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
 import { encodePng } from "../src/image/encode_png.ts";
@@ -76,7 +76,7 @@ const FLAGS = {
 /** Which images to show, and where to write them. */
 interface Job {
   dataset: DatasetConfig;
-  split: "train" | "test";
+  split: SplitName;
   /** Name or number of the only class to show. */
   className: string | undefined;
   /** Numbers of the images, such as `0-63`; drawn by the seed if undefined. */
@@ -110,7 +110,7 @@ function jobOf(flags: FlagValues<typeof FLAGS>): Job {
     (datasetFolder("stl10" satisfies DatasetName) ? "stl10" : "fashion-mnist");
   return {
     dataset: { name, ...folderOf(flags["data-dir"]) },
-    split: (flags.split ?? "train") as "train" | "test",
+    split: (flags.split ?? "train") as SplitName,
     className: flags.class,
     indices: flags.indices,
     limit: flags.limit,

@@ -10,10 +10,12 @@ import { openDevice } from "../src/device/open_device.ts";
 import { GapcamError } from "../src/error.ts";
 import { Network } from "../src/nn/network.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
+import { readCheckpoint } from "../src/train/checkpoint_file.ts";
 import { evaluate } from "../src/train/evaluate.ts";
-import { formatEvaluation } from "../src/train/evaluation.ts";
+import { formatEvaluation } from "../src/train/format_evaluation.ts";
 import { initialWeights } from "../src/train/initial_weights.ts";
 import {
+  BEST_NAME,
   CHECKPOINT_NAME,
   LOG_NAME,
   newRunFolder,
@@ -48,6 +50,7 @@ async function main(flags: TrainFlags): Promise<number> {
   const start = flags.resume === undefined
     ? undefined
     : await chosenRun(flags.resume, {
+      last: true,
       load: (path) => openToResume(path, flags.out, stack),
     });
   const { checkpoint } = start ?? {};
@@ -56,7 +59,7 @@ async function main(flags: TrainFlags): Promise<number> {
   // Before the data are opened, which may take a while.
   progress.line(`Device: ${deviceText(device)}`);
   const job = checkpoint
-    ? await resumedJob(flags, checkpoint)
+    ? resumedJob(flags, checkpoint)
     : await newJob(flags, { gpu: device.backend === "cuda" });
   using network = startNetwork(device, job, (line) => progress.line(line));
   let phase: "starting" | "training" | "testing" = "starting";
@@ -80,11 +83,18 @@ async function main(flags: TrainFlags): Promise<number> {
     bar: !flags.json && !flags.quiet && Deno.stdout.isTerminal(),
   });
   report.compiling();
+  // A run that goes on elsewhere takes its best network along.
+  const best = `${start?.own}/${BEST_NAME}`;
+  const bestHere = `${folder.path}/${BEST_NAME}`;
+  if (checkpoint?.progress.validation && exists(best) && !exists(bestHere)) {
+    Deno.copyFileSync(best, bestHere);
+  }
   const result = await train(network, job.trainSet, {
     config: job.config,
     modelName: job.modelName,
     dataset: job.dataset,
     folder,
+    ...(job.validationSet ? { validation: job.validationSet } : {}),
     ...(checkpoint ? { checkpoint } : {}),
     ...(flags["save-every"] ? { saveEvery: flags["save-every"] } : {}),
     signal: interrupt.signal,
@@ -93,6 +103,7 @@ async function main(flags: TrainFlags): Promise<number> {
       report.event(event);
     },
     onStep: (step) => report.step(step),
+    onValidationProgress: (done) => report.validating(done),
   });
   report.clear();
   if (!result.finished) {
@@ -103,6 +114,11 @@ async function main(flags: TrainFlags): Promise<number> {
     return interrupt.code;
   }
   phase = "testing";
+  if (result.best && result.bestCheckpoint) {
+    const { epoch } = result.best;
+    progress.line(`Testing the best network, of epoch ${epoch}`);
+    network.load((await readCheckpoint(result.bestCheckpoint)).parameters);
+  }
   const { imageSize, mean, deviation } = job.config;
   const evaluation = await evaluate(network, job.testSet, {
     batchSize: job.config.batchSize,
@@ -147,7 +163,7 @@ async function openToResume(
   path: string,
   out: string | undefined,
   stack: DisposableStack,
-): Promise<{ checkpoint: Checkpoint; folder: RunFolder }> {
+): Promise<{ checkpoint: Checkpoint; folder: RunFolder; own: string }> {
   const own = path.slice(0, path.lastIndexOf("/"));
   const target = out ? userPath(out) : own;
   const resume = exists(target) &&
@@ -156,7 +172,7 @@ async function openToResume(
   const folder = opening.use(openRunFolder(target, { resume }));
   const checkpoint = await openCheckpoint(path, { optimiser: true });
   stack.use(opening.move());
-  return { checkpoint, folder };
+  return { checkpoint, folder, own };
 }
 
 /** Says at the end what nobody could read on the way. */

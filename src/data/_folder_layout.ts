@@ -22,6 +22,8 @@ export interface FolderLayout {
    * undefined where a part of `classes` is for testing.
    */
   test: ClassFolder[] | undefined;
+  /** What to validate on, likewise; undefined where there is no such split. */
+  validation: ClassFolder[] | undefined;
   /** What was taken for what, where a user might have meant something else. */
   notes: string[];
 }
@@ -73,17 +75,27 @@ function layoutOf(
     `${folder}/${name} is not used: it is no split`
   );
   let test: ClassFolder[] | undefined;
+  let validation: ClassFolder[] | undefined;
   let chosen: string | undefined;
+  let validated: string | undefined;
   for (const name of [...ofKind("test"), ...ofKind("validation")]) {
     const kind = splitKind(name, { prefix: true });
-    if (chosen !== undefined) {
-      notes.push(`${folder}/${name} is not used: ${chosen} is tested on`);
+    const second = chosen === undefined
+      ? undefined
+      : kind === "test" || splitKind(chosen, { prefix: true }) !== "test"
+      ? `${chosen} is tested on`
+      : validated && `${validated} is validated on`;
+    if (second !== undefined) {
+      notes.push(`${folder}/${name} is not used: ${second}`);
       continue;
     }
     const path = unwrapped(`${folder}/${name}`, kind, classes);
     const found = matching(classes, path, root, options);
     if (found === undefined) {
       notes.push(`${folder}/${name} holds no folders of classes: not used`);
+    } else if (chosen !== undefined) {
+      [validation, validated] = [found, name];
+      notes.push(`${folder}/${name} is validated on`);
     } else {
       [test, chosen] = [found, name];
       if (kind !== "test") {
@@ -99,7 +111,7 @@ function layoutOf(
     );
   }
   if (test === undefined) notes.push(partOf(root, options.testFraction));
-  return { root, classes, test, notes };
+  return { root, classes, test, validation, notes };
 }
 
 /** Classes without splits around them; perhaps with splits in each. */
@@ -138,14 +150,15 @@ function withoutSplits(
     }
     return { root: folder, ...inside, notes };
   }
-  return { root: folder, classes, test: undefined, notes };
+  const none = { test: undefined, validation: undefined };
+  return { root: folder, classes, ...none, notes };
 }
 
 /** `CLASS/train` and `CLASS/test`, where every class has both. */
 function splitsInClasses(
   folder: string,
   classes: readonly ClassFolder[],
-): { classes: ClassFolder[]; test: ClassFolder[] } | undefined {
+): Pick<FolderLayout, "classes" | "test" | "validation"> | undefined {
   const within = (kinds: readonly SplitKind[]) =>
     classes.map(({ name, folders }) => ({
       name,
@@ -158,10 +171,12 @@ function splitsInClasses(
   const train = within(["train"]);
   if (train.every(({ folders }) => folders.length === 0)) return undefined;
   const tests = within(["test"]);
-  const test = tests.some(({ folders }) => folders.length > 0)
-    ? tests
-    : within(["validation"]);
-  for (const found of [train, test]) {
+  const others = within(["validation"]);
+  const given = (found: ClassFolder[]) =>
+    found.some(({ folders }) => folders.length > 0);
+  const test = given(tests) ? tests : others;
+  const validation = test === tests && given(others) ? others : undefined;
+  for (const found of [train, test, ...(validation ? [validation] : [])]) {
     const lacking = found.find(({ folders }) => folders.length !== 1);
     if (lacking === undefined) continue;
     fail(
@@ -170,7 +185,7 @@ function splitsInClasses(
       "train and test in each class, or in none",
     );
   }
-  return { classes: train, test };
+  return { classes: train, test, validation };
 }
 
 /**

@@ -1,10 +1,10 @@
 import { GapcamError } from "../error.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset, SplitName } from "./dataset.ts";
 
 /** A data set whose pixels are all in memory, as u8 NHWC. */
 export class MemoryDataset implements Dataset {
   readonly name: string;
-  readonly split: "train" | "test";
+  readonly split: SplitName;
   readonly classes: readonly string[];
   readonly length: number;
   readonly height: number;
@@ -18,7 +18,7 @@ export class MemoryDataset implements Dataset {
     labels: Int32Array,
     options: {
       name: string;
-      split: "train" | "test";
+      split: SplitName;
       classes: readonly string[];
       height: number;
       width: number;

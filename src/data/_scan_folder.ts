@@ -2,7 +2,7 @@ import { GapcamError } from "../error.ts";
 import { Random } from "../random.ts";
 import { type ClassFolder, fail, folderLayout } from "./_folder_layout.ts";
 import { compare, filesBelow, PICTURE } from "./_list_folder.ts";
-import type { UnreadableFile } from "./dataset.ts";
+import type { SplitName, UnreadableFile } from "./dataset.ts";
 import { KINDS_READ } from "../image/_image_kind.ts";
 
 /** The images of one split. */
@@ -22,12 +22,23 @@ const NOT_READ =
 
 /** Finds the images of a split in a folder of classes; see `openFolder()`. */
 export function scanFolder(
-  split: "train" | "test",
+  split: SplitName,
   folder: string,
   options: { testFraction?: number; seed: number },
 ): FolderScan {
   const { testFraction: fraction = 0.2, seed } = options;
-  const { root, classes, test, notes } = folderLayout(folder, options);
+  const layout = folderLayout(folder, options);
+  const { root, classes, test, validation, notes } = layout;
+  if (split === "validation") {
+    if (validation) {
+      return { ...scan(root, validation, { mayLack: true }), notes };
+    }
+    throw new GapcamError(
+      "not-found",
+      `Cannot open the image folder ${folder}: found no split for ` +
+        "validation, expected val beside train and test",
+    );
+  }
   if (test) {
     const found = split === "train" ? classes : test;
     return { ...scan(root, found, { mayLack: split === "test" }), notes };
@@ -106,7 +117,7 @@ function distinct(name: string, taken: ReadonlyMap<string, string>): string {
 /** Draws the test images of one class by a hash of their names. */
 function pick(
   names: string[],
-  split: "train" | "test",
+  split: SplitName,
   options: { fraction: number; seed: number },
 ): string[] {
   const ranked = names

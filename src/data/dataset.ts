@@ -6,6 +6,9 @@ export interface UnreadableFile {
   readonly reason: string;
 }
 
+/** What images are for: to train on, to judge by on the way, to judge by at the end. */
+export type SplitName = "train" | "validation" | "test";
+
 /**
  * One split of a labelled image data set. All images have the same size.
  *
@@ -18,7 +21,7 @@ export interface Dataset {
   /** The data set's name, such as `"stl10"`. */
   readonly name: string;
   /** Which split this is. */
-  readonly split: "train" | "test";
+  readonly split: SplitName;
   /** Class names; a label is an index into this list. */
   readonly classes: readonly string[];
   /** Number of images. */

@@ -1,7 +1,7 @@
 import { GapcamError } from "../error.ts";
 import { MemoryDataset } from "./_memory_dataset.ts";
 import { checkDataset } from "./check_dataset.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset, SplitName } from "./dataset.ts";
 
 /** Images in memory, and what they show; see {@linkcode datasetOf}. */
 export interface DatasetArrays {
@@ -24,7 +24,7 @@ export interface DatasetArrays {
   /** What to call it in messages and checkpoints. Default: `custom`. */
   name?: string;
   /** Which split this is. Default: `train`. */
-  split?: "train" | "test";
+  split?: SplitName;
 }
 
 /**

@@ -3,7 +3,7 @@ import { GapcamError } from "../error.ts";
 import { DecodePool } from "./_decode_pool.ts";
 import { assertIndex } from "./_memory_dataset.ts";
 import { type FolderScan, scanFolder } from "./_scan_folder.ts";
-import type { Dataset, UnreadableFile } from "./dataset.ts";
+import type { Dataset, SplitName, UnreadableFile } from "./dataset.ts";
 
 /** Options of {@linkcode openFolder}. */
 export interface FolderOptions {
@@ -29,7 +29,7 @@ export class FolderDataset implements Dataset, Disposable {
   /** `"folder"`. */
   readonly name = "folder";
   /** Which split this is. */
-  readonly split: "train" | "test";
+  readonly split: SplitName;
   /** Names of the class folders, sorted by code units. */
   readonly classes: readonly string[];
   /** Number of images. */
@@ -55,7 +55,7 @@ export class FolderDataset implements Dataset, Disposable {
 
   /** Use {@linkcode openFolder}. */
   constructor(
-    split: "train" | "test",
+    split: SplitName,
     scan: FolderScan,
     options:
       & Required<Pick<FolderOptions, "size" | "workers" | "cacheBytes">>
@@ -144,9 +144,10 @@ export class FolderDataset implements Dataset, Disposable {
  * files' names and the seed, is for testing.
  *
  * Splits are known by their names in any case, such as `Train`, `training_set`
- * or `seg_train`, `Test` or `testing`; without a split to test on, `val`,
- * `valid`, `validation` or `dev` is taken, without any a part of `train`. A
- * split to test on that has no folders of classes is left out.
+ * or `seg_train`, `Test` or `testing`; `val`, `valid`, `validation` or `dev`
+ * beside them is for validation. Without a split to test on, that one is taken,
+ * without any a part of `train`. A split to test on that has no folders of
+ * classes is left out.
  * {@linkcode FolderDataset.notes} says what was taken for what. Names of
  * classes are in Unicode's composed form (NFC); what systems put beside
  * pictures, such as `__MACOSX` or `Thumbs.db`, is left out.
@@ -167,7 +168,8 @@ export class FolderDataset implements Dataset, Disposable {
  * @param folder Where they are.
  * @param options Size, split, threads, strictness, memory.
  * @returns The data set; dispose of it to end its threads early.
- * @throws {GapcamError} If there is no such folder, it holds no classes, folders
+ * @throws {GapcamError} If there is no such folder or (`not-found`) no split for
+ * validation where one is asked for, it holds no classes, folders
  * of splits hold none, a class has no images, a class is for testing only, or a
  * number is out of range.
  *
@@ -189,7 +191,7 @@ export class FolderDataset implements Dataset, Disposable {
  * ```
  */
 export function openFolder(
-  split: "train" | "test",
+  split: SplitName,
   folder: string,
   options: FolderOptions = {},
 ): FolderDataset {

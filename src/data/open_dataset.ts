@@ -1,7 +1,7 @@
 import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import { cifarFiles, openCifar } from "./cifar.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset, SplitName } from "./dataset.ts";
 import { type FolderOptions, openFolder } from "./folder.ts";
 import { mnistFiles, openMnist } from "./mnist.ts";
 import { shapesDataset } from "./shapes_dataset.ts";
@@ -78,7 +78,7 @@ function isComplete(name: DatasetName, folder: string): boolean {
  * Opens one split of a data set.
  *
  * @param name Which data set.
- * @param split `train` or `test`.
+ * @param split `train` or `test`; of a folder `validation` too.
  * @param options Where it is, and how much of it to use.
  * @throws {GapcamError} If the files are missing (the message says which
  * command fetches them), truncated, oversized or damaged, or a number is out
@@ -94,7 +94,7 @@ function isComplete(name: DatasetName, folder: string): boolean {
  */
 export function openDataset(
   name: DatasetName,
-  split: "train" | "test",
+  split: SplitName,
   options: OpenDatasetOptions = {},
 ): Dataset {
   const { limit } = options;
@@ -110,9 +110,27 @@ export function openDataset(
 
 function openWhole(
   name: DatasetName,
-  split: "train" | "test",
+  split: SplitName,
   options: OpenDatasetOptions,
 ): Dataset {
+  if (!DATASET_NAMES.includes(name)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot open data set ${JSON.stringify(name)}: expected one of ${
+        DATASET_NAMES.join(", ")
+      }`,
+    );
+  }
+  // One split alone may be there, or enough to say what is missing.
+  const folder = options.dataDir ?? datasetFolder(name) ?? `data/${name}`;
+  if (name === "folder") return openFolder(split, folder, options);
+  if (split === "validation") {
+    throw new GapcamError(
+      "not-found",
+      `Cannot open images of ${name} for validation: it has none of its own; ` +
+        "hold a part of the training images out",
+    );
+  }
   if (name === "shapes") {
     if (options.dataDir !== undefined) {
       throw new GapcamError(
@@ -126,17 +144,6 @@ function openWhole(
       size: options.size ?? 96,
     });
   }
-  if (!DATASET_NAMES.includes(name)) {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot open data set ${JSON.stringify(name)}: expected one of ${
-        DATASET_NAMES.join(", ")
-      }`,
-    );
-  }
-  // One split alone may be there, or enough to say what is missing.
-  const folder = options.dataDir ?? datasetFolder(name) ?? `data/${name}`;
-  if (name === "folder") return openFolder(split, folder, options);
   if (!exists(folder)) {
     throw new GapcamError(
       "not-found",

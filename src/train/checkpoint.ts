@@ -5,6 +5,10 @@ import type { Model } from "../nn/graph_of.ts";
 import type { StateDict } from "../host_tensor.ts";
 import { parseModel } from "../nn/parse_model.ts";
 import { type TrainingConfig, trainingConfig } from "./training_config.ts";
+import {
+  isValidationProgress,
+  type ValidationProgress,
+} from "./validation_progress.ts";
 
 /** Version of what {@linkcode checkpointMetadata} writes. */
 export const CHECKPOINT_VERSION = 1;
@@ -25,6 +29,12 @@ export interface DatasetConfig {
   testFraction?: number;
   /** Whether a picture that cannot be read is an error. */
   strict?: boolean;
+  /**
+   * What validates a run after each epoch, if anything does: a part of each
+   * class that `seed` chooses among the training images, or the split that the
+   * data set has for it.
+   */
+  validation?: { fraction: number; seed: number } | "split";
 }
 
 /** Sums over steps. */
@@ -51,6 +61,8 @@ export interface TrainingProgress {
   epochTotals: StepTotals;
   /** Sums over the steps since the last reported loss. */
   intervalTotals: StepTotals;
+  /** How far validation has come, in a run that is validated. */
+  validation?: ValidationProgress;
 }
 
 /** A network and all that its training needs to go on. */
@@ -185,7 +197,7 @@ function assertOutputs(model: Model, classes: number): void {
 }
 
 function parseDataset(found: Record<string, unknown>): DatasetConfig {
-  const { name, folder, testFraction, strict } = found;
+  const { name, folder, testFraction, strict, validation } = found;
   const counts = [found.trainLimit, found.testLimit, found.size];
   if (
     typeof name === "string" &&
@@ -196,15 +208,26 @@ function parseDataset(found: Record<string, unknown>): DatasetConfig {
     (testFraction === undefined ||
       (typeof testFraction === "number" && testFraction > 0 &&
         testFraction < 1)) &&
-    (strict === undefined || typeof strict === "boolean")
+    (strict === undefined || typeof strict === "boolean") &&
+    isHeldOut(validation)
   ) return found as unknown as DatasetConfig;
   throw new GapcamError("bad-data", "its data set is damaged");
+}
+
+function isHeldOut(value: unknown): boolean {
+  if (value === undefined || value === "split") return true;
+  if (typeof value !== "object" || value === null) return false;
+  const { fraction, seed } = value as Record<string, unknown>;
+  return typeof fraction === "number" && fraction > 0 && fraction < 1 &&
+    Number.isSafeInteger(seed);
 }
 
 function parseProgress(found: Record<string, unknown>): TrainingProgress {
   const numbers = [found.epoch, found.batch, found.step];
   const totals = [found.epochTotals, found.intervalTotals];
+  const { validation } = found;
   if (
+    (validation === undefined || isValidationProgress(validation)) &&
     numbers.every((value) =>
       Number.isSafeInteger(value) && (value as number) >= 0
     ) &&

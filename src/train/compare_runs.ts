@@ -34,6 +34,8 @@ export function compareRuns(
   const rows: (ComparedNumber | undefined)[] = [
     row("test accuracy", runs, "share", (run) => run.evaluation?.accuracy),
     row("test loss", runs, "number", (run) => run.evaluation?.loss),
+    row("best validation", runs, "share", (run) => run.validation?.accuracy),
+    row("its loss", runs, "number", (run) => run.validation?.loss),
     row("training accuracy", runs, "share", (run) => run.training?.accuracy),
     row("training loss", runs, "number", (run) => run.training?.loss),
     row("time of an epoch", runs, "seconds", (run) => run.secondsPerEpoch),

@@ -4,6 +4,7 @@ import { BatchLoader } from "../data/batch_loader.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
+import { Calibration } from "./_calibration.ts";
 import { type Evaluation, evaluationOf } from "./evaluation.ts";
 import { indexOfGreatest } from "../_index_of_greatest.ts";
 
@@ -44,57 +45,122 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  checkDataset(dataset);
-  const batchSize = Math.min(options.batchSize ?? 64, dataset.length);
-  const { inputSize, mean, deviation } = options;
-  using program = await InferenceProgram.compile(network, {
-    batchSize,
-    image: dataset,
-    ...(inputSize ? { inputSize } : {}),
-    ...(mean ? { mean } : {}),
-    ...(deviation ? { deviation } : {}),
-  });
-  const classes = program.classes;
-  if (classes !== dataset.classes.length) {
-    throw new GapcamError(
-      "shape-mismatch",
-      `Cannot evaluate on ${dataset.name}: it has ` +
-        `${dataset.classes.length} classes, the model ${classes}`,
-    );
-  }
-  const confusion = Array.from(
-    { length: classes },
-    () => new Array<number>(classes).fill(0),
-  );
-  let lossSum = 0;
-  let done = 0;
-  let known = 0;
-  for await (const batch of new BatchLoader(dataset, { batchSize }).epoch(0)) {
-    options.signal?.throwIfAborted();
-    const logits = await program.run(batch.images);
-    for (let i = 0; i < batch.count; i++) {
-      const row = logits.subarray(i * classes, (i + 1) * classes);
-      const label = batch.labels[i]!;
-      // An image that could not be read.
-      if (label < 0) continue;
-      known++;
-      confusion[label]![indexOfGreatest(row)]!++;
-      lossSum += crossEntropyOf(row, label);
-    }
-    done += batch.count;
-    await options.onProgress?.(done);
-  }
-  return evaluationOf(confusion, {
-    classes: dataset.classes,
-    dataset: dataset.name,
-    split: dataset.split,
-    loss: lossSum / Math.max(1, known),
-  });
+  using evaluator = await Evaluator.create(network, dataset, options);
+  return await evaluator.run(options);
 }
 
-function crossEntropyOf(logits: Float32Array, label: number): number {
+/** A network compiled to be evaluated on a split, as often as wanted. */
+export class Evaluator implements Disposable {
+  readonly #program: InferenceProgram;
+  readonly #dataset: Dataset;
+
+  private constructor(program: InferenceProgram, dataset: Dataset) {
+    this.#program = program;
+    this.#dataset = dataset;
+  }
+
+  /**
+   * Compiles; see {@linkcode evaluate}.
+   *
+   * @throws {GapcamError} If the network and the data do not fit each other.
+   */
+  static async create(
+    network: Network,
+    dataset: Dataset,
+    options: Omit<EvaluateOptions, "signal" | "onProgress"> = {},
+  ): Promise<Evaluator> {
+    checkDataset(dataset);
+    const batchSize = Math.min(options.batchSize ?? 64, dataset.length);
+    const { inputSize, mean, deviation } = options;
+    using stack = new DisposableStack();
+    const program = stack.use(
+      await InferenceProgram.compile(network, {
+        batchSize,
+        image: dataset,
+        ...(inputSize ? { inputSize } : {}),
+        ...(mean ? { mean } : {}),
+        ...(deviation ? { deviation } : {}),
+      }),
+    );
+    if (program.classes !== dataset.classes.length) {
+      throw new GapcamError(
+        "shape-mismatch",
+        `Cannot evaluate on ${dataset.name}: it has ` +
+          `${dataset.classes.length} classes, the model ${program.classes}`,
+      );
+    }
+    stack.move();
+    return new Evaluator(program, dataset);
+  }
+
+  /** Runs over every image, with the parameters that the network has now. */
+  async run(
+    options: Pick<EvaluateOptions, "signal" | "onProgress"> = {},
+  ): Promise<Evaluation> {
+    const program = this.#program, dataset = this.#dataset;
+    const { classes, batchSize } = program;
+    const confusion = Array.from(
+      { length: classes },
+      () => new Array<number>(classes).fill(0),
+    );
+    const calibration = new Calibration();
+    let lossSum = 0;
+    let done = 0;
+    let known = 0;
+    let inTop5 = 0;
+    const loader = new BatchLoader(dataset, { batchSize });
+    for await (const batch of loader.epoch(0)) {
+      options.signal?.throwIfAborted();
+      const logits = await program.run(batch.images);
+      for (let i = 0; i < batch.count; i++) {
+        const row = logits.subarray(i * classes, (i + 1) * classes);
+        const label = batch.labels[i]!;
+        // An image that could not be read.
+        if (label < 0) continue;
+        known++;
+        const predicted = indexOfGreatest(row);
+        const normaliser = logSumExp(row);
+        confusion[label]![predicted]!++;
+        lossSum += normaliser - row[label]!;
+        if (rankOf(row, label) < 5) inTop5++;
+        calibration.count(
+          Math.exp(row[predicted]! - normaliser),
+          predicted === label,
+        );
+      }
+      done += batch.count;
+      await options.onProgress?.(done);
+    }
+    return evaluationOf(confusion, {
+      classes: dataset.classes,
+      dataset: dataset.name,
+      split: dataset.split,
+      loss: lossSum / Math.max(1, known),
+      top5: inTop5 / Math.max(1, known),
+      calibrationError: calibration.error(),
+    });
+  }
+
+  /** Frees the program; the network stays. */
+  [Symbol.dispose](): void {
+    this.#program[Symbol.dispose]();
+  }
+}
+
+/** How many logits come before a class's own; those of one size by number. */
+function rankOf(logits: Float32Array, label: number): number {
+  const own = logits[label]!;
+  let rank = 0;
+  for (let i = 0; i < logits.length; i++) {
+    // What is not a number comes before all that is.
+    if (!(logits[i]! <= own) || (logits[i] === own && i < label)) rank++;
+  }
+  return rank;
+}
+
+function logSumExp(logits: Float32Array): number {
   const greatest = logits[indexOfGreatest(logits)]!;
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - greatest);
-  return Math.log(sum) + greatest - logits[label]!;
+  return Math.log(sum) + greatest;
 }

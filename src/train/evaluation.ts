@@ -1,5 +1,8 @@
-import { printable } from "../_printable.ts";
+import type { SplitName } from "../data/dataset.ts";
 import { GapcamError } from "../error.ts";
+
+/** Mistakes that an evaluation names. */
+const MOST_CONFUSED = 10;
 
 /** How well one class is told from the others; see {@linkcode Evaluation}. */
 export interface ClassResult {
@@ -9,8 +12,22 @@ export interface ClassResult {
   images: number;
   /** How many of them were given this class. */
   correct: number;
-  /** `correct / images`; 0 for a class without images. */
+  /** `correct / images`, also called recall; 0 for a class without images. */
   accuracy: number;
+  /** Share of the images given this class that are of it; 0 if none was. */
+  precision: number;
+  /** Harmonic mean of `accuracy` and `precision`; 0 if one is. */
+  f1: number;
+}
+
+/** Images of one class that were taken for another. */
+export interface Confusion {
+  /** What they are: a class index. */
+  label: number;
+  /** What they were taken for. */
+  predicted: number;
+  /** How many. */
+  images: number;
 }
 
 /** What a network makes of a whole split. Plain data, for JSON too. */
@@ -18,7 +35,7 @@ export interface Evaluation {
   /** The data set's name. */
   dataset: string;
   /** Which split was evaluated. */
-  split: "train" | "test";
+  split: SplitName;
   /** Images in all. */
   images: number;
   /** Images whose greatest logit was the label's. */
@@ -27,10 +44,20 @@ export interface Evaluation {
   accuracy: number;
   /** Mean cross-entropy. */
   loss: number;
+  /** Share of images whose label is among the five greatest logits; undefined where logs of old do not say. */
+  top5: number | undefined;
+  /**
+   * Expected calibration error (Guo et al. 2017) over 15 bins: how far the
+   * probability of the answer is from the share of right answers, on average;
+   * undefined as for `top5`.
+   */
+  calibrationError: number | undefined;
   /** Each class, in the order of labels. */
   classes: ClassResult[];
   /** `confusion[label][predicted]` counts images. */
   confusion: number[][];
+  /** The most frequent mistakes, at most ten, most images first. */
+  confused: Confusion[];
 }
 
 /**
@@ -38,7 +65,7 @@ export interface Evaluation {
  *
  * @param confusion `confusion[label][predicted]`, a square of counts.
  * @param options Class names in the order of labels, what was evaluated, and
- * the mean cross-entropy.
+ * the mean cross-entropy; where they are known, `top5` and `calibrationError`.
  * @throws {GapcamError} If the matrix does not fit the class names.
  *
  * @example Two classes, four images
@@ -57,8 +84,10 @@ export function evaluationOf(
   options: {
     classes: readonly string[];
     dataset: string;
-    split: "train" | "test";
+    split: SplitName;
     loss: number;
+    top5?: number | undefined;
+    calibrationError?: number | undefined;
   },
 ): Evaluation {
   const { classes } = options;
@@ -75,7 +104,16 @@ export function evaluationOf(
   const results = classes.map((name, label): ClassResult => {
     const images = sum(confusion[label]!);
     const correct = confusion[label]![label]!;
-    return { name, images, correct, accuracy: share(correct, images) };
+    const given = sum(confusion.map((row) => row[label]!));
+    return {
+      name,
+      images,
+      correct,
+      accuracy: share(correct, images),
+      precision: share(correct, given),
+      // 2PR / (P + R), without dividing by nothing.
+      f1: share(2 * correct, images + given),
+    };
   });
   const images = sum(results.map((result) => result.images));
   const correct = sum(results.map((result) => result.correct));
@@ -86,70 +124,22 @@ export function evaluationOf(
     correct,
     accuracy: share(correct, images),
     loss: options.loss,
+    top5: options.top5,
+    calibrationError: options.calibrationError,
     classes: results,
     confusion: confusion.map((row) => [...row]),
+    confused: confusedOf(confusion),
   };
 }
 
-/**
- * Writes an evaluation as text: accuracy of each class, the whole, and the
- * confusion matrix (left out above 20 classes, where it would not fit a screen).
- *
- * @example
- * ```ts
- * import { evaluationOf } from "./evaluation.ts";
- * import { formatEvaluation } from "./evaluation.ts";
- *
- * const text = formatEvaluation(evaluationOf([[2, 0], [1, 1]], {
- *   classes: ["cat", "dog"], dataset: "pets", split: "test", loss: 0.4,
- * }));
- * if (!text.includes("75.00 %  of all 4 images")) throw new Error(text);
- * ```
- */
-export function formatEvaluation(evaluation: Evaluation): string {
-  const { confusion } = evaluation;
-  // Classes are named by folders and files, which may hold anything.
-  const classes = evaluation.classes.map((one) => ({
-    ...one,
-    name: printable(one.name, 60),
-  }));
-  const nameWidth = Math.max(...classes.map(({ name }) => name.length));
-  const countWidth = String(evaluation.images).length;
-  const lines = [
-    `Accuracy on ${printable(evaluation.dataset)}, ${evaluation.split} split`,
-    "",
-    ...classes.map(({ name, correct, images, accuracy }) =>
-      `  ${name.padEnd(nameWidth)}  ${percent(accuracy)}  ` +
-      `${String(correct).padStart(countWidth)} of ${
-        String(images).padStart(countWidth)
-      }`
-    ),
-    "",
-    `${percent(evaluation.accuracy).trimStart()}  of all ` +
-    `${evaluation.images} images (${evaluation.correct} correct), ` +
-    `loss ${evaluation.loss.toFixed(4)}`,
-  ];
-  if (classes.length > 20) return lines.join("\n");
-  const width = Math.max(
-    String(classes.length - 1).length,
-    ...confusion.flat().map((count) => String(count).length),
-  ) + 2;
-  return [
-    ...lines,
-    "",
-    "Confusion matrix: a row is what an image is, a column what it was taken for",
-    "",
-    "  " + "".padEnd(nameWidth + 4) +
-    classes.map((_, i) => String(i).padStart(width)).join(""),
-    ...classes.map(({ name }, label) =>
-      `  ${name.padEnd(nameWidth)}  ${String(label).padStart(2)}` +
-      confusion[label]!.map((count) => String(count).padStart(width)).join("")
-    ),
-  ].join("\n");
-}
-
-function percent(value: number): string {
-  return `${(100 * value).toFixed(2).padStart(6)} %`;
+function confusedOf(confusion: readonly (readonly number[])[]): Confusion[] {
+  return confusion
+    .flatMap((row, label) =>
+      row.map((images, predicted) => ({ label, predicted, images }))
+    )
+    .filter(({ label, predicted, images }) => label !== predicted && images > 0)
+    .sort((a, b) => b.images - a.images)
+    .slice(0, MOST_CONFUSED);
 }
 
 function sum(values: readonly number[]): number {

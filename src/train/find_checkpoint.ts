@@ -1,6 +1,6 @@
 import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
-import { CHECKPOINT_NAME } from "./run_folder.ts";
+import { BEST_NAME, CHECKPOINT_NAME } from "./run_folder.ts";
 import { namedRun } from "./run_name.ts";
 
 /**
@@ -45,11 +45,17 @@ export function newestCheckpoint(folder: string): string {
  * @param path A checkpoint, the folder of a run, its name below `runs`, or the
  * name that a user gave the run.
  * @param runs The folder of runs.
+ * @param options `last`: whether to take a run's last checkpoint, not the best
+ * by validation where there is one. Default: false.
  * @returns The checkpoint's path.
  * @throws {GapcamError} If there is none, or it is no file: reading a device or
  * a pipe might never end.
  */
-export function findCheckpoint(path: string, runs: string): string {
+export function findCheckpoint(
+  path: string,
+  runs: string,
+  options: { last?: boolean } = {},
+): string {
   for (const candidate of candidates(path, runs)) {
     const stat = lookAt(candidate);
     if (!stat) continue;
@@ -57,7 +63,7 @@ export function findCheckpoint(path: string, runs: string): string {
     if (!stat.isDirectory) throw noFile(candidate);
     const inside = `${candidate}/${CHECKPOINT_NAME}`;
     const found = lookAt(inside);
-    if (found?.isFile) return inside;
+    if (found?.isFile) return options.last ? inside : bestBeside(inside);
     if (found) throw noFile(inside);
     throw new GapcamError(
       "not-found",
@@ -69,6 +75,16 @@ export function findCheckpoint(path: string, runs: string): string {
     "not-found",
     `Cannot find checkpoint ${path}: there is no such file and no such folder`,
   );
+}
+
+/**
+ * The best network's checkpoint in the folder of a run.
+ *
+ * @param checkpoint Path of its last one, which is taken where there is no best.
+ */
+export function bestBeside(checkpoint: string): string {
+  const best = checkpoint.slice(0, checkpoint.lastIndexOf("/") + 1) + BEST_NAME;
+  return statOf(best)?.isFile ? best : checkpoint;
 }
 
 /** Where it may be; the names of runs are read only where nothing else is there. */

@@ -1,7 +1,12 @@
 import { exists, osReason } from "../_files.ts";
 import { removeStrayFiles } from "../_write_atomically.ts";
 import { GapcamError } from "../error.ts";
-import { CHECKPOINT_NAME, LOG_NAME, openRunFolder } from "./run_folder.ts";
+import {
+  BEST_NAME,
+  CHECKPOINT_NAME,
+  LOG_NAME,
+  openRunFolder,
+} from "./run_folder.ts";
 import { NAME_FILE } from "./run_name.ts";
 
 /**
@@ -19,7 +24,7 @@ export function removeRun(folder: string): string[] {
       // Held, so that nobody goes on with what is being removed.
       using run = openRunFolder(folder, { resume: true });
       removeStrayFiles(run.path);
-      for (const name of [CHECKPOINT_NAME, NAME_FILE, LOG_NAME]) {
+      for (const name of [CHECKPOINT_NAME, BEST_NAME, NAME_FILE, LOG_NAME]) {
         const path = `${run.path}/${name}`;
         if (exists(path)) Deno.removeSync(path);
       }

@@ -1,7 +1,8 @@
+import type { SplitName } from "../data/dataset.ts";
 import { GapcamError } from "../error.ts";
 import type { DatasetConfig } from "./checkpoint.ts";
 import type { StepReport } from "./epoch_options.ts";
-import type { Evaluation } from "./evaluation.ts";
+import { type Evaluation, evaluationOf } from "./evaluation.ts";
 import type { TrainingConfig } from "./training_config.ts";
 
 /**
@@ -56,6 +57,28 @@ export interface EpochEvent extends TimedEvent, StepReport {
   seconds: number;
 }
 
+/** The network was judged by the images held out for it, after an epoch. */
+export interface ValidationEvent extends TimedEvent {
+  /** Tells events apart. */
+  event: "validation";
+  /** Epochs that are done. */
+  epoch: number;
+  /** Steps in all. */
+  step: number;
+  /** Images that it was judged by. */
+  images: number;
+  /** Mean cross-entropy. */
+  loss: number;
+  /** Share of right answers. */
+  accuracy: number;
+  /** Share of images whose class is among the first five answers. */
+  top5: number;
+  /** Whether this is the best so far, which is kept. */
+  best: boolean;
+  /** How long it took. */
+  seconds: number;
+}
+
 /** A checkpoint was written. */
 export interface CheckpointEvent extends TimedEvent {
   /** Tells events apart. */
@@ -74,8 +97,11 @@ export interface CheckpointEvent extends TimedEvent {
 export interface StopEvent extends TimedEvent {
   /** Tells events apart. */
   event: "stop";
-  /** `finished`: all epochs are done; `interrupted`: it can be resumed. */
-  reason: "finished" | "interrupted";
+  /**
+   * `finished`: all epochs are done; `patience`: validation had not become
+   * better for so many epochs; `interrupted`: it can be resumed.
+   */
+  reason: "finished" | "patience" | "interrupted";
   /** Epochs that are done. */
   epoch: number;
   /** Steps in all. */
@@ -101,6 +127,7 @@ export type RunEvent =
   | StartEvent
   | IntervalEvent
   | EpochEvent
+  | ValidationEvent
   | CheckpointEvent
   | StopEvent
   | DivergenceEvent
@@ -117,7 +144,7 @@ export function runEvent(content: RunEventContent): RunEvent {
   return { event, time: new Date().toISOString(), ...rest } as RunEvent;
 }
 
-type FieldKind = "number" | "string" | "object";
+type FieldKind = "number" | "string" | "object" | "boolean";
 
 const STEP_REPORT: Readonly<Record<string, FieldKind>> = {
   epoch: "number",
@@ -147,6 +174,16 @@ const FIELDS: Readonly<
   resume: START,
   interval: { ...STEP_REPORT, imagesPerSecond: "number" },
   epoch: { ...STEP_REPORT, seconds: "number" },
+  validation: {
+    epoch: "number",
+    step: "number",
+    images: "number",
+    loss: "number",
+    accuracy: "number",
+    top5: "number",
+    best: "boolean",
+    seconds: "number",
+  },
   checkpoint: {
     file: "string",
     epoch: "number",
@@ -196,8 +233,8 @@ export function parseRunEvent(
     if (kind === "number" && event[name] === null) event[name] = NaN;
     if (typeof event[name] !== kind || event[name] === null) return undefined;
   }
-  if (event.event === "evaluation" && !hasClasses(event)) return undefined;
   event.time = typeof event.time === "string" ? event.time : "";
+  if (event.event === "evaluation") return evaluationEvent(event);
   if (event.event === "start" || event.event === "resume") {
     event.version ??= 1;
     if (event.version !== 1 && event.version !== RUN_LOG_VERSION) {
@@ -211,7 +248,35 @@ export function parseRunEvent(
   return event as unknown as RunEvent;
 }
 
-function hasClasses({ classes, confusion }: Record<string, unknown>): boolean {
-  return Array.isArray(confusion) && Array.isArray(classes) &&
-    classes.every((one) => typeof one?.name === "string");
+/** Version 1 said less of an evaluation, but all that the rest follows from. */
+function evaluationEvent(
+  found: Record<string, unknown>,
+): EvaluationEvent | undefined {
+  const { classes, confusion, top5, calibrationError } = found;
+  if (
+    !Array.isArray(classes) || !Array.isArray(confusion) ||
+    !classes.every((one) => typeof one?.name === "string") ||
+    !confusion.every((row) =>
+      Array.isArray(row) && row.every((count) => typeof count === "number")
+    )
+  ) return undefined;
+  const given = (value: unknown) =>
+    typeof value === "number" ? value : undefined;
+  try {
+    return {
+      event: "evaluation",
+      time: found.time as string,
+      ...evaluationOf(confusion, {
+        classes: classes.map(({ name }) => name),
+        dataset: found.dataset as string,
+        split: found.split as SplitName,
+        loss: found.loss as number,
+        top5: given(top5),
+        calibrationError: given(calibrationError),
+      }),
+    };
+  } catch {
+    // The matrix is of other classes.
+    return undefined;
+  }
 }

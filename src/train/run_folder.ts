@@ -6,6 +6,9 @@ import { readLines } from "./run_log.ts";
 /** Name of the checkpoint in a run's folder. */
 export const CHECKPOINT_NAME = "checkpoint.safetensors";
 
+/** Name of the best network's checkpoint there, in a run that is validated. */
+export const BEST_NAME = "best.safetensors";
+
 /** Name of the log in a run's folder. */
 export const LOG_NAME = "log.jsonl";
 
@@ -177,6 +180,8 @@ export function isHeld(folder: string): boolean {
 function assertFree(path: string): void {
   const other = exists(`${path}/${CHECKPOINT_NAME}`)
     ? CHECKPOINT_NAME
+    : exists(`${path}/${BEST_NAME}`)
+    ? BEST_NAME
     // Events that nobody knows count as well.
     : readLines(`${path}/${LOG_NAME}`).some((line) => !isStart(line))
     ? LOG_NAME

@@ -5,6 +5,7 @@ import type {
   EvaluationEvent,
   RunEvent,
   StartEvent,
+  ValidationEvent,
 } from "./run_event.ts";
 import { readRunLog } from "./run_log.ts";
 import { readRunName } from "./run_name.ts";
@@ -13,6 +14,7 @@ import { readRunName } from "./run_name.ts";
 export type RunState =
   | "running"
   | "finished"
+  | "patience"
   | "interrupted"
   | "diverged"
   | "cut"
@@ -27,7 +29,7 @@ export interface RunSummary {
   /** The name that a user gave it. */
   name: string | undefined;
   /**
-   * `running`: a process trains there; `cut`: the last one ended without a
+   * `running`: a process trains there; `patience`: validation ended it; `cut`: the last one ended without a
    * word, as by `kill -9`; `interrupted` and `cut` runs can be resumed;
    * `unlogged`: there is a checkpoint, but no log.
    */
@@ -46,6 +48,8 @@ export interface RunSummary {
   secondsPerEpoch: number | undefined;
   /** Means over the last epoch, on the training images. */
   training: { loss: number; accuracy: number } | undefined;
+  /** The best validation, as the run has it. */
+  validation: ValidationEvent | undefined;
   /** The last evaluation. */
   evaluation: EvaluationEvent | undefined;
 }
@@ -81,6 +85,7 @@ export function summariseRun(folder: string): RunSummary {
       ? undefined
       : whole.reduce((sum, { seconds }) => sum + seconds, 0) / whole.length,
     training: last && { loss: last.loss, accuracy: last.accuracy },
+    validation: of("validation").findLast(({ best }) => best),
     evaluation: of("evaluation").at(-1),
   };
 }
@@ -104,6 +109,7 @@ function stepsOf(event: RunEvent): number {
       return event.totalSteps;
     case "start":
     case "resume":
+    case "validation":
     case "checkpoint":
     case "stop":
       return event.step;

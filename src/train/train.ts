@@ -3,20 +3,11 @@ import { GapcamError } from "../error.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Network } from "../nn/network.ts";
 import { Clock } from "./_clock.ts";
-import type { Checkpoint, TrainingProgress } from "./checkpoint.ts";
-import { writeCheckpoint } from "./checkpoint_file.ts";
-import {
-  CHECKPOINT_NAME,
-  LOG_NAME,
-  openRunFolder,
-  type RunFolder,
-} from "./run_folder.ts";
-import {
-  RUN_LOG_VERSION,
-  runEvent,
-  type RunEventContent,
-} from "./run_event.ts";
-import { RunLog } from "./run_log.ts";
+import { RunRecord } from "./_run_record.ts";
+import { assertPatience, Validation } from "./_validation.ts";
+import type { TrainingProgress } from "./checkpoint.ts";
+import { RUN_LOG_VERSION } from "./run_event.ts";
+import { openRunFolder, type RunFolder } from "./run_folder.ts";
 import type { StepReport } from "./epoch_options.ts";
 import type { TrainOptions, TrainResult } from "./train_options.ts";
 import { Trainer } from "./trainer.ts";
@@ -55,6 +46,7 @@ export async function train(
 ): Promise<TrainResult> {
   const { config, checkpoint, saveEvery } = options;
   assertSaveEvery(saveEvery);
+  assertPatience(config, options.validation);
   if (checkpoint) network.load(checkpoint.parameters);
   using own = typeof options.folder === "string"
     ? openRunFolder(options.folder, { resume: checkpoint !== undefined })
@@ -69,40 +61,17 @@ export async function train(
       }
       : {}),
   });
-  const path = folder && `${folder}/${CHECKPOINT_NAME}`;
-  using log = folder ? new RunLog(`${folder}/${LOG_NAME}`) : undefined;
-  // A log that cannot be written ends the training as an abort does: saved.
-  const full = new AbortController();
-  const emit = async (content: RunEventContent) => {
-    const event = runEvent(content);
-    try {
-      log?.write(event);
-    } catch (error) {
-      full.abort(error);
-    }
-    await options.onEvent?.(event);
-  };
-  let saved = checkpoint?.progress;
-  const save = async () => {
-    if (!path) return;
-    // After a power cut the log is to tell all that the checkpoint knows.
-    log?.sync();
-    const state = checkpointOf(trainer, dataset, options);
-    await writeCheckpoint(path, state);
-    saved = state.progress;
-  };
-  const saveAndTell = async () => {
-    await save();
-    if (path) await emit(checkpointEvent(trainer.progress));
-  };
+  using record = new RunRecord(trainer, dataset, { ...options, at: folder });
+  using validation = options.validation &&
+    await openValidation(trainer, options.validation, record);
   // Before the log begins, so that a run that is logged has a checkpoint to go
   // on from; and so that a folder without room shows before an epoch.
-  const fresh = path !== undefined && (!checkpoint || !exists(path));
-  if (fresh) await save();
+  const { fresh } = record;
+  if (fresh) await record.save();
   const signal = options.signal
-    ? AbortSignal.any([options.signal, full.signal])
-    : full.signal;
-  await emit({
+    ? AbortSignal.any([options.signal, record.full])
+    : record.full;
+  await record.emit({
     event: checkpoint ? "resume" : "start",
     version: RUN_LOG_VERSION,
     model: options.modelName ?? "custom",
@@ -114,64 +83,149 @@ export async function train(
     stepsPerEpoch: trainer.stepsPerEpoch,
     step: trainer.progress.step,
   });
-  if (fresh) await emit(checkpointEvent(trainer.progress));
+  if (fresh) await record.tellSaved();
   let lastEpoch: StepReport | undefined;
+  let ended: "finished" | "patience" | "interrupted" = "interrupted";
   try {
-    while (trainer.progress.epoch < config.epochs && !signal.aborted) {
-      const start = performance.now();
-      const clock = new Clock(config.batchSize, trainer.progress.step);
-      const report = await trainer.runEpoch({
-        signal,
-        ...(options.onStep ? { onStep: options.onStep } : {}),
-        onInterval: (interval) =>
-          emit({
-            event: "interval",
-            ...interval,
-            imagesPerSecond: clock.rate(interval.totalSteps),
-          }),
-        ...(saveEvery ? { saveEvery, onSave: saveAndTell } : {}),
-      });
+    while (!signal.aborted) {
+      const { epoch, batch } = trainer.progress;
+      // Here, so that a run that was cut while it was judged is judged first.
+      if (validation && batch === 0 && epoch > validation.progress.epochs) {
+        if (!await judge(validation, trainer, { record, signal, options })) {
+          break;
+        }
+        await record.save();
+        await record.tellSaved();
+      }
+      if (epoch >= config.epochs) ended = "finished";
+      else if (validation?.exhausted && batch === 0) ended = "patience";
+      if (ended !== "interrupted") break;
+      const report = await trainEpoch(trainer, { record, signal, options });
       if (!report) break;
       lastEpoch = report;
-      const seconds = (performance.now() - start) / 1000;
-      await emit({ event: "epoch", ...report, seconds });
-      await saveAndTell();
+      if (validation) continue;
+      await record.save();
+      await record.tellSaved();
     }
   } catch (error) {
     if (error instanceof GapcamError && error.code === "diverged") {
-      await emit({ event: "divergence", message: error.message });
-      if (!path) throw error;
+      await record.emit({ event: "divergence", message: error.message });
+      if (!record.path) throw error;
       throw new GapcamError(
         "diverged",
-        `${error.message}; the checkpoint of ${savedText(saved)} is kept in ` +
-          path,
+        `${error.message}; the checkpoint of ${savedText(record.saved)} is ` +
+          `kept in ${record.path}`,
         { cause: error },
       );
     }
     throw error;
   }
-  const progress = trainer.progress;
-  const finished = progress.epoch >= config.epochs;
-  if (!finished && saved?.step !== progress.step) await saveAndTell();
-  await emit({
-    event: "stop",
-    reason: finished ? "finished" : "interrupted",
-    epoch: progress.epoch,
-    step: progress.step,
-  });
-  if (full.signal.aborted) throw logError(full.signal.reason, progress.step);
+  const { epoch, step } = trainer.progress;
+  // Without anything to judge by, an abort after the last epoch ends nothing.
+  if (!validation && epoch >= config.epochs) ended = "finished";
+  if (ended === "interrupted" && record.saved?.step !== step) {
+    await record.save();
+    await record.tellSaved();
+  }
+  await record.emit({ event: "stop", reason: ended, epoch, step });
+  if (record.full.aborted) throw logError(record.full.reason, step);
+  const best = validation?.progress.best;
   return {
-    finished,
-    epochs: progress.epoch,
-    steps: progress.step,
+    finished: ended !== "interrupted",
+    epochs: epoch,
+    steps: step,
     lastEpoch,
-    checkpoint: path,
+    best,
+    checkpoint: record.path,
+    bestCheckpoint: best && record.bestPath,
   };
 }
 
-function checkpointEvent(progress: TrainingProgress): RunEventContent {
-  const { epoch, batch, step } = progress;
-  return { event: "checkpoint", file: CHECKPOINT_NAME, epoch, batch, step };
+/** What the parts of a run share. */
+interface Parts {
+  record: RunRecord;
+  signal: AbortSignal;
+  options: TrainOptions;
+}
+
+/** Compiles what judges a run, to go on where its checkpoint says. */
+async function openValidation(
+  trainer: Trainer,
+  dataset: Dataset,
+  record: RunRecord,
+): Promise<Validation> {
+  const { network, config } = trainer;
+  const { validation: progress, bestPath } = record;
+  // Where its best is gone the next one is the best.
+  const lost = bestPath !== undefined && !exists(bestPath);
+  const validation = await Validation.create(network, dataset, {
+    config,
+    ...(progress && !lost ? { progress } : {}),
+  });
+  record.validation = validation.progress;
+  return validation;
+}
+
+/** Whether the network was judged to the end; else the signal stopped it. */
+async function judge(
+  validation: Validation,
+  trainer: Trainer,
+  parts: Parts,
+): Promise<boolean> {
+  const { record, signal, options } = parts;
+  const { epoch, step } = trainer.progress;
+  const { onValidationProgress } = options;
+  const images = options.validation!.length;
+  try {
+    const event = await validation.run(epoch, step, {
+      signal,
+      ...(onValidationProgress
+        ? { onProgress: (done) => onValidationProgress(done, images) }
+        : {}),
+    });
+    record.validation = validation.progress;
+    // Before the checkpoint: a run that is cut between them judges once more.
+    if (event.best) await record.saveBest();
+    await record.emit(event);
+    return true;
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return false;
+    throw error;
+  }
+}
+
+/** Trains to the end of the epoch; undefined if the signal stopped it before. */
+async function trainEpoch(
+  trainer: Trainer,
+  parts: Parts,
+): Promise<StepReport | undefined> {
+  const { record, signal, options } = parts;
+  const { saveEvery } = options;
+  const start = performance.now();
+  const clock = new Clock(trainer.config.batchSize, trainer.progress.step);
+  const report = await trainer.runEpoch({
+    signal,
+    ...(options.onStep ? { onStep: options.onStep } : {}),
+    onInterval: (interval) =>
+      record.emit({
+        event: "interval",
+        ...interval,
+        imagesPerSecond: clock.rate(interval.totalSteps),
+      }),
+    ...(saveEvery
+      ? {
+        saveEvery,
+        onSave: async () => {
+          await record.save();
+          await record.tellSaved();
+        },
+      }
+      : {}),
+  });
+  if (!report) return undefined;
+  const seconds = (performance.now() - start) / 1000;
+  await record.emit({ event: "epoch", ...report, seconds });
+  return report;
 }
 
 function assertSaveEvery(saveEvery: number | undefined): void {
@@ -191,23 +245,6 @@ function logError(error: GapcamError, step: number): GapcamError {
     `${error.message}; the run is saved after step ${step} and can be resumed`,
     { cause: error },
   );
-}
-
-function checkpointOf(
-  trainer: Trainer,
-  dataset: Dataset,
-  options: TrainOptions,
-): Checkpoint {
-  return {
-    modelName: options.modelName ?? "custom",
-    model: trainer.network.model,
-    classes: [...dataset.classes],
-    dataset: options.dataset ?? { name: dataset.name },
-    training: trainer.config,
-    progress: trainer.progress,
-    parameters: trainer.network.state(),
-    optimiserState: trainer.optimiserState(),
-  };
 }
 
 function savedText(saved: TrainingProgress | undefined): string {

@@ -1,8 +1,10 @@
+import type { Dataset } from "../data/dataset.ts";
 import type { Checkpoint, DatasetConfig } from "./checkpoint.ts";
 import type { StepReport } from "./epoch_options.ts";
 import type { RunEvent } from "./run_event.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { TrainingConfig } from "./training_config.ts";
+import type { BestEpoch } from "./validation_progress.ts";
 
 /** Options of {@linkcode train}. */
 export interface TrainOptions {
@@ -12,6 +14,11 @@ export interface TrainOptions {
   modelName?: string;
   /** What to say of the data in the checkpoint. Default: the data set's name. */
   dataset?: DatasetConfig;
+  /**
+   * Images to judge the network by after each epoch, which it does not train
+   * on; the best is kept in `best.safetensors`. Default: it is not judged.
+   */
+  validation?: Dataset;
   /**
    * The run's folder, for its log and its checkpoint, by its path or opened
    * already; nothing is written if it is left out.
@@ -36,11 +43,13 @@ export interface TrainOptions {
    * end; waited for.
    */
   onStep?: (report: StepReport & { images: number }) => unknown;
+  /** Called with how many images validation has done; waited for. */
+  onValidationProgress?: (done: number, images: number) => unknown;
 }
 
 /** What {@linkcode train} came to. */
 export interface TrainResult {
-  /** Whether all epochs are done; false after an abort. */
+  /** Whether all epochs are done, or patience ended the run; false after an abort. */
   finished: boolean;
   /** Epochs done. */
   epochs: number;
@@ -48,6 +57,10 @@ export interface TrainResult {
   steps: number;
   /** Mean of the last whole epoch of this call; undefined if there was none. */
   lastEpoch: StepReport | undefined;
+  /** The best epoch by validation; undefined without one. */
+  best: BestEpoch | undefined;
   /** The checkpoint's path; undefined without a folder. */
   checkpoint: string | undefined;
+  /** The best network's checkpoint; undefined without a folder or validation. */
+  bestCheckpoint: string | undefined;
 }

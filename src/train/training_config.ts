@@ -53,6 +53,13 @@ export interface TrainingConfig {
   crop: number;
   /** Parameters whose name starts with one of these are not trained. Default: none. */
   freeze: string[];
+  /** Which epoch is the best, if the run is validated. Default: `accuracy`. */
+  bestBy: "accuracy" | "loss";
+  /**
+   * Epochs without a better one after which a run that is validated ends; 0:
+   * it does not. Default: 0.
+   */
+  patience: number;
   /** Drives initialisation, order and augmentation. Default: 0. */
   seed: number;
   /** Steps from one reported loss to the next. Default: 50. */
@@ -94,6 +101,8 @@ export function trainingConfig(
     flip: false,
     crop: 0,
     freeze: [],
+    bestBy: "accuracy",
+    patience: 0,
     seed: 0,
     logEvery: 50,
     ...given,
@@ -117,6 +126,7 @@ function assertConfig(config: TrainingConfig): void {
       ["batchSize", 1, 65536],
       ["epochs", 0, 1e6],
       ["crop", 0, 4096],
+      ["patience", 0, 1e6],
       ["seed", 0, Number.MAX_SAFE_INTEGER],
       ["logEvery", 1, Number.MAX_SAFE_INTEGER],
     ] as const
@@ -146,6 +156,9 @@ function assertConfig(config: TrainingConfig): void {
   if (
     !Array.isArray(freeze) || !freeze.every((one) => typeof one === "string")
   ) refuse("freeze", "a list of names");
+  if (!["accuracy", "loss"].includes(config.bestBy)) {
+    refuse("bestBy", "accuracy or loss");
+  }
   if (!SCHEDULES.includes(config.schedule)) {
     refuse("schedule", `one of ${SCHEDULES.join(", ")}`);
   }

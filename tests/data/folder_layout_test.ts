@@ -93,7 +93,7 @@ Deno.test("openFolder() tests on a validation split where there is no other", ()
   }
 });
 
-Deno.test("openFolder() leaves a validation split out where there is a test split, and says so", () => {
+Deno.test("openFolder() validates on a validation split where there is a test split, and says so", () => {
   using folder = temporaryFolder();
   touch(folder.path, [
     ...CLASSES("train"),
@@ -103,7 +103,46 @@ Deno.test("openFolder() leaves a validation split out where there is a test spli
   const found = opened(folder.path);
   assertEquals(found.test.length, 4);
   assert(found.test.every((path) => path.startsWith("test/")));
-  assertEquals(found.notes, ["in/val is not used: test is tested on"]);
+  assertEquals(found.notes, ["in/val is validated on"]);
+  using validation = openFolder("validation", folder.path);
+  assertEquals([...validation.labels], [0, 1]);
+  assertEquals(validation.split, "validation");
+  touch(folder.path, CLASSES("dev", 1));
+  assertEquals(
+    opened(folder.path).notes,
+    [
+      "in/val is not used: dev is validated on",
+      "in/dev is validated on",
+    ].sort(),
+  );
+});
+
+Deno.test("openFolder() validates on CLASS/val beside CLASS/train and CLASS/test", () => {
+  using folder = temporaryFolder();
+  for (const name of ["a", "b"]) {
+    touch(folder.path, [
+      ...files(`${name}/train`, 3),
+      ...files(`${name}/val`, 2),
+      ...files(`${name}/test`, 1),
+    ]);
+  }
+  using validation = openFolder("validation", folder.path);
+  assertEquals(validation.paths.map((path) => path.split("/").at(-2)), [
+    "val",
+    "val",
+    "val",
+    "val",
+  ]);
+});
+
+Deno.test("openFolder() has no validation split where it is tested on, or where there is none", () => {
+  using folder = temporaryFolder();
+  touch(folder.path, [...CLASSES("train"), ...CLASSES("val", 1)]);
+  assertThrows(
+    () => openFolder("validation", folder.path),
+    GapcamError,
+    "found no split for validation, expected val beside train and test",
+  );
 });
 
 Deno.test("openFolder() does not test on images without labels", () => {

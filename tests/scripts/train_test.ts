@@ -31,7 +31,10 @@ Deno.test("train prints losses, the accuracy of each class and a confusion matri
       /\n\[1, 2\] loss: \d\.\d{3}\n\[1, 4\] loss: \d\.\d{3}\n/,
     );
     assertMatch(stdout, /\nepoch 2: loss \d\.\d{3}, accuracy /);
-    assertMatch(stdout, /\n {2}crescent +\d+\.\d\d % +\d of {2}2\n/);
+    assertMatch(
+      stdout,
+      /\n {2}crescent +\d+\.\d\d % +\d of {2}2 {3}precision +\d+\.\d\d % {3}F1 +\d+\.\d\d %\n/,
+    );
     assertMatch(stdout, /\n\d+\.\d\d % {2}of all 20 images/);
     assertStringIncludes(stdout, "Confusion matrix");
     assertStringIncludes(stdout, "Saved in first.");

@@ -1,4 +1,6 @@
 import {
+  assert,
+  assertAlmostEquals,
   assertEquals,
   assertRejects,
   assertStringIncludes,
@@ -7,13 +9,15 @@ import {
 import {
   evaluate,
   GapcamError,
+  InferenceProgram,
   Network,
   openDevice,
   shapesDataset,
   vgg,
 } from "../../mod.ts";
+import { Calibration } from "../../src/train/_calibration.ts";
+import { formatEvaluation } from "../../src/train/format_evaluation.ts";
 import { evaluationOf } from "../../src/train/evaluation.ts";
-import { formatEvaluation } from "../../src/train/evaluation.ts";
 
 const OPTIONS = {
   classes: ["cat", "dog", "eel"],
@@ -28,9 +32,28 @@ Deno.test("evaluationOf() counts classes and the whole", () => {
   assertEquals(evaluation.correct, 5);
   assertEquals(evaluation.accuracy, 0.625);
   assertEquals(evaluation.classes, [
-    { name: "cat", images: 4, correct: 3, accuracy: 0.75 },
-    { name: "dog", images: 4, correct: 2, accuracy: 0.5 },
-    { name: "eel", images: 0, correct: 0, accuracy: 0 },
+    // F1 of 3/4 and 3/3, of 2/4 and 2/3.
+    {
+      name: "cat",
+      images: 4,
+      correct: 3,
+      accuracy: 0.75,
+      precision: 1,
+      f1: 6 / 7,
+    },
+    {
+      name: "dog",
+      images: 4,
+      correct: 2,
+      accuracy: 0.5,
+      precision: 2 / 3,
+      f1: 4 / 7,
+    },
+    { name: "eel", images: 0, correct: 0, accuracy: 0, precision: 0, f1: 0 },
+  ]);
+  assertEquals(evaluation.confused, [
+    { label: 1, predicted: 2, images: 2 },
+    { label: 0, predicted: 1, images: 1 },
   ]);
 });
 
@@ -44,17 +67,23 @@ Deno.test("evaluationOf() rejects a matrix that does not fit the classes", () =>
 
 Deno.test("formatEvaluation() aligns classes and the confusion matrix", () => {
   const text = formatEvaluation(
-    evaluationOf([[3, 1, 0], [0, 2, 2], [0, 0, 12]], OPTIONS),
+    evaluationOf([[3, 1, 0], [0, 2, 2], [0, 0, 12]], {
+      ...OPTIONS,
+      top5: 1,
+      calibrationError: 0.04,
+    }),
   );
   assertEquals(
     text,
     `Accuracy on pets, test split
 
-  cat   75.00 %   3 of  4
-  dog   50.00 %   2 of  4
-  eel  100.00 %  12 of 12
+  cat   75.00 %   3 of  4   precision 100.00 %   F1  85.71 %
+  dog   50.00 %   2 of  4   precision  66.67 %   F1  57.14 %
+  eel  100.00 %  12 of 12   precision  85.71 %   F1  92.31 %
 
 85.00 %  of all 20 images (17 correct), loss 1.2500
+4.00 %  calibration error: how far confidence is from accuracy
+Most often taken: dog for eel (2), cat for dog (1)
 
 Confusion matrix: a row is what an image is, a column what it was taken for
 
@@ -71,8 +100,9 @@ Deno.test("formatEvaluation() leaves out a confusion matrix of 21 classes", () =
     classes.map((_, j) => i === j ? 1 : 0)
   );
   const text = formatEvaluation(
-    evaluationOf(confusion, { ...OPTIONS, classes }),
+    evaluationOf(confusion, { ...OPTIONS, classes, top5: 0.5 }),
   );
+  assertStringIncludes(text, "50.00 %  among the first five answers");
   assertStringIncludes(text, "100.00 %  of all 21 images");
   assertEquals(text.includes("Confusion"), false);
 });
@@ -91,6 +121,37 @@ Deno.test("evaluate() counts every image once, a short last batch too", async ()
     whole.classes[2]!.images,
   );
   assertEquals(Math.abs(parts.loss - whole.loss) < 1e-5, true);
+});
+
+Deno.test("evaluate() counts labels among the five greatest logits", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
+  const shapes = shapesDataset("test", { size: 16, length: 40 });
+  using program = await InferenceProgram.compile(network, {
+    batchSize: 40,
+    image: shapes,
+  });
+  const images = new Uint8Array(40 * 16 * 16 * 3);
+  await shapes.read(Array.from({ length: 40 }, (_, i) => i), images);
+  const logits = await program.run(images);
+  const among = Array.from(shapes.labels).filter((label, i) => {
+    const row = [...logits.subarray(10 * i, 10 * i + 10)];
+    const order = row.map((_, j) => j).sort((a, b) => row[b]! - row[a]!);
+    return order.slice(0, 5).includes(label);
+  });
+  assert(among.length > 0 && among.length < 40);
+  assertEquals((await evaluate(network, shapes)).top5, among.length / 40);
+});
+
+Deno.test("Calibration says how far confidence is from accuracy, bin by bin", () => {
+  const calibration = new Calibration();
+  assertEquals(calibration.error(), 0);
+  // One bin: right once in two, at 0.95 and 0.99; another: wrong at 0.4.
+  calibration.count(0.95, true);
+  calibration.count(0.99, false);
+  calibration.count(0.4, false);
+  const expected = (2 * Math.abs(0.5 - 0.97) + 0.4) / 3;
+  assertAlmostEquals(calibration.error(), expected, 1e-12);
 });
 
 Deno.test("evaluate() stops when its signal is aborted", async () => {

@@ -1,0 +1,136 @@
+import { GapcamError } from "../error.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Network } from "../nn/network.ts";
+import { Evaluator } from "./evaluate.ts";
+import type { RunEventContent } from "./run_event.ts";
+import type { TrainingConfig } from "./training_config.ts";
+import type { BestEpoch, ValidationProgress } from "./validation_progress.ts";
+
+/** Judges a network after each epoch, and knows which was the best. */
+export class Validation implements Disposable {
+  readonly #evaluator: Evaluator;
+  readonly #config: TrainingConfig;
+  #progress: ValidationProgress;
+
+  private constructor(
+    evaluator: Evaluator,
+    config: TrainingConfig,
+    progress: ValidationProgress,
+  ) {
+    this.#evaluator = evaluator;
+    this.#config = config;
+    this.#progress = progress;
+  }
+
+  /**
+   * Compiles the network for the images.
+   *
+   * @param network What is judged.
+   * @param dataset By what.
+   * @param options The run's configuration, with a mean for each channel, and
+   * how far validation has come.
+   */
+  static async create(
+    network: Network,
+    dataset: Dataset,
+    options: { config: TrainingConfig; progress?: ValidationProgress },
+  ): Promise<Validation> {
+    const { config, progress } = options;
+    const { batchSize, imageSize, mean, deviation } = config;
+    const evaluator = await Evaluator.create(network, dataset, {
+      batchSize,
+      inputSize: { height: imageSize, width: imageSize },
+      mean,
+      deviation,
+    });
+    return new Validation(
+      evaluator,
+      config,
+      structuredClone(progress) ?? { epochs: 0 },
+    );
+  }
+
+  /** How far it has come. */
+  get progress(): ValidationProgress {
+    return structuredClone(this.#progress);
+  }
+
+  /** Whether nothing has become better for longer than patience lasts. */
+  get exhausted(): boolean {
+    const { patience } = this.#config;
+    const { epochs, best } = this.#progress;
+    return patience > 0 && best !== undefined &&
+      epochs - best.epoch >= patience;
+  }
+
+  /**
+   * Judges the network as it is.
+   *
+   * @param epoch Epochs that are done.
+   * @param step Steps that are done.
+   * @param options When to stop, by throwing the signal's reason, and what is
+   * told of the images done.
+   */
+  async run(
+    epoch: number,
+    step: number,
+    options: {
+      signal: AbortSignal;
+      onProgress?: (done: number) => unknown;
+    },
+  ): Promise<Extract<RunEventContent, { event: "validation" }>> {
+    const start = performance.now();
+    const { images, loss, accuracy, top5 = 0 } = await this.#evaluator.run(
+      options,
+    );
+    const found: BestEpoch = {
+      epoch,
+      step,
+      // A checkpoint keeps it as JSON, which knows no other numbers.
+      loss: Math.min(Number.isNaN(loss) ? Infinity : loss, Number.MAX_VALUE),
+      accuracy,
+      top5,
+    };
+    const best = this.#isBetter(found);
+    this.#progress = {
+      epochs: epoch,
+      ...(best
+        ? { best: found }
+        : this.#progress.best
+        ? { best: this.#progress.best }
+        : {}),
+    };
+    return {
+      event: "validation",
+      ...{ epoch, step, images, loss, accuracy, top5, best },
+      seconds: (performance.now() - start) / 1000,
+    };
+  }
+
+  /** Frees the program; the network stays. */
+  [Symbol.dispose](): void {
+    this.#evaluator[Symbol.dispose]();
+  }
+
+  /** The earlier of two that are as good stays: it was trained for less long. */
+  #isBetter(found: BestEpoch): boolean {
+    const { best } = this.#progress;
+    if (!best) return true;
+    return this.#config.bestBy === "loss"
+      ? found.loss < best.loss
+      : found.accuracy > best.accuracy;
+  }
+}
+
+/** Refuses patience without anything to be patient with. */
+export function assertPatience(
+  config: TrainingConfig,
+  validation: Dataset | undefined,
+): void {
+  if (config.patience === 0 || validation) return;
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot train with a patience of ${config.patience} epochs: found no ` +
+      "images to validate on, expected some that are held out",
+  );
+}
