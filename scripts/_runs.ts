@@ -15,7 +15,11 @@ import {
   findCheckpoint,
   newestCheckpoint,
 } from "../src/train/find_checkpoint.ts";
-import { BEST_NAME, CHECKPOINT_NAME, LOG_NAME } from "../src/train/run_folder.ts";
+import {
+  BEST_NAME,
+  CHECKPOINT_NAME,
+  LOG_NAME,
+} from "../src/train/run_folder.ts";
 import { readRunLog } from "../src/train/run_log.ts";
 import { readWeights } from "../src/weights/read_weights.ts";
 import { userPath } from "./_command.ts";

@@ -10,7 +10,13 @@ import type { Device } from "../src/device/device.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
 import type { StepReport } from "../src/train/epoch_options.ts";
-import type { EpochEvent, RunEvent, StartEvent, StopEvent, ValidationEvent } from "../src/train/run_event.ts";
+import type {
+  EpochEvent,
+  RunEvent,
+  StartEvent,
+  StopEvent,
+  ValidationEvent,
+} from "../src/train/run_event.ts";
 import type { Output } from "./_output.ts";
 import { formatSeconds, ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
@@ -46,7 +52,9 @@ export function describeJob(
   const classes = trainSet.classes.length;
   print(
     `Data: ${printable(trainSet.name)}, ${count(trainSet.length, "image")} ` +
-      `to train${validationSet ? `, ${validationSet.length} to validate` : ""}` +
+      `to train${
+        validationSet ? `, ${validationSet.length} to validate` : ""
+      }` +
       ` and ${testSet.length} to test, ${count(classes, "class")}`,
   );
   const imbalance = describeImbalance(trainSet);

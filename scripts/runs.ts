@@ -81,7 +81,17 @@ function list(json: boolean): void {
     return console.log(`No runs in ${shownPath(runsFolder())}`);
   }
   console.log(formatTable(
-    ["run", "name", "state", "data", "model", "epochs", "train", "best", "test"],
+    [
+      "run",
+      "name",
+      "state",
+      "data",
+      "model",
+      "epochs",
+      "train",
+      "best",
+      "test",
+    ],
     runs.map((run) => [
       printable(run.id),
       printable(run.name ?? ""),

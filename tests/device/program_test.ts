@@ -1,4 +1,5 @@
 import {
+  assert,
   assertAlmostEquals,
   assertEquals,
   assertGreater,
@@ -218,7 +219,7 @@ Deno.test("a program is used in the right order or says what is wrong", async ()
     "a tensor that a program makes",
   );
   assertEquals([...shown.read()], [1, 2]);
-  assertEquals(program.describe().steps.length > 0, true);
+  assert(program.describe().steps.length > 0);
 });
 
 Deno.test("a program's tensors say that it was disposed of", async () => {

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { GapcamError, parametersOf, shapesOf, vgg } from "../../mod.ts";
 import { MODEL_NAMES, parseModel } from "../../src/models/model_config.ts";
 import { PRESETS } from "../../src/train/presets.ts";
@@ -7,7 +7,7 @@ Deno.test("parseModel() knows names and lists", () => {
   assertEquals(parseModel("vgg11").filter((step) => step === "M").length, 5);
   assertEquals(parseModel("8, M,16"), [8, "M", 16]);
   for (const name of MODEL_NAMES) {
-    assertEquals(parseModel(name).length > 1, true);
+    assert(parseModel(name).length > 1);
   }
 });
 

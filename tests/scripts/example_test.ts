@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { withFolder } from "./_run_command.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -53,5 +53,5 @@ Deno.test("every task that README names exists", async () => {
   const named = [...readme.matchAll(/^\| `deno task (\w+)/gm)]
     .map(([, name]) => name!);
   assertEquals(named.filter((name) => !(name in tasks)), []);
-  assertEquals(named.length > 5, true);
+  assert(named.length > 5);
 });

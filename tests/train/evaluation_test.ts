@@ -120,7 +120,7 @@ Deno.test("evaluate() counts every image once, a short last batch too", async ()
     Array.from(shapes.labels).filter((label) => label === 2).length,
     whole.classes[2]!.images,
   );
-  assertEquals(Math.abs(parts.loss - whole.loss) < 1e-5, true);
+  assert(Math.abs(parts.loss - whole.loss) < 1e-5);
 });
 
 Deno.test("evaluate() counts labels among the five greatest logits", async () => {

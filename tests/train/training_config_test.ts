@@ -1,4 +1,9 @@
-import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   GapcamError,
   initialise,
@@ -83,7 +88,7 @@ Deno.test("learningRateAt() follows each schedule", () => {
   const cycle = rates("one-cycle");
   assertAlmostEquals(cycle[0]!, 1 / 25, 1e-12);
   assertAlmostEquals(cycle[3]!, 1 / 25e4, 1e-9);
-  assertEquals(cycle[1]! > 0.9 && cycle[2]! > 0.9, true);
+  assert(cycle[1]! > 0.9 && cycle[2]! > 0.9);
 });
 
 Deno.test("learningRateAt() refuses an unknown schedule", () => {
