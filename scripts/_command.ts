@@ -69,7 +69,7 @@ export async function runCommand<const Flags extends Record<string, Flag>>(
 /** Resolves a path that the user typed against the folder they typed it in. */
 export function userPath(path: string): string {
   // `deno task` runs in the folder of deno.json and keeps the user's in INIT_CWD.
-  const base = Deno.env.get("INIT_CWD") ?? Deno.cwd();
+  const base = Deno.env.get("INIT_CWD") || Deno.cwd();
   return path.startsWith("/") ? path : `${base}/${path}`;
 }
 

@@ -96,7 +96,7 @@ function isIgnored(signal: number): boolean {
     return looksIgnored(signal);
   }
   // `deno task` listens itself, and starts its command with nothing ignored.
-  return Deno.env.has("INIT_CWD") && looksIgnored(signal);
+  return Boolean(Deno.env.get("INIT_CWD")) && looksIgnored(signal);
 }
 
 /** `nohup` turns the terminals that it finds into files; elsewhere not stdin. */

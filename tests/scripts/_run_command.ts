@@ -49,7 +49,8 @@ export function commandOf(
     cwd: options.workingFolder ?? ROOT,
     env: {
       NO_COLOR: "1",
-      ...(options.folder ? { INIT_CWD: options.folder } : {}),
+      // Not that of the `deno task` that runs the tests: it is not this one's.
+      ...(options.task ? {} : { INIT_CWD: options.folder ?? "" }),
       ...options.env,
     },
     stdin: "null",
