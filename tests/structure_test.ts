@@ -1,6 +1,7 @@
 /**
- * The shape of the sources: `src` imports downwards only and without circles,
- * native/core includes no backend, and files are short enough to be read.
+ * The shape of the sources: `src` imports downwards only, without circles, and
+ * knows no flags; native/core includes no backend; files are short enough to be
+ * read.
  *
  * @module
  */
@@ -119,6 +120,20 @@ Deno.test("native/core includes nothing of a backend", async () => {
     for (const [, header] of text.matchAll(/#include "([^"]+)"/g)) {
       if (/\b(cpu|cuda)\//.test(header!)) {
         wrong.push(`${path} includes ${header}`);
+      }
+    }
+  }
+  assertEquals(wrong, []);
+});
+
+Deno.test("no text in src speaks of flags, which only commands have", async () => {
+  const wrong: string[] = [];
+  for await (const path of filesOf("src", /\.ts$/)) {
+    const text = await Deno.readTextFile(new URL(path, ROOT));
+    for (const line of text.split("\n")) {
+      if (/^\s*(\*|\/[/*])/.test(line)) continue;
+      if (/[\s"'`(]--[a-z][a-z-]*(?![\w.])/.test(line)) {
+        wrong.push(`${path}: ${line.trim()}`);
       }
     }
   }
