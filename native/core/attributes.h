@@ -2,6 +2,7 @@
 // handles operations handles every type in the list, or does not compile.
 #pragma once
 
+#include <cstdint>
 #include <variant>
 #include <vector>
 
@@ -92,6 +93,13 @@ struct Binary {
   gapcam_binary kind = GAPCAM_ADD;
 };
 
+// maps of one size -> map, one after the other along channels
+struct Concatenate {};
+// map -> its channels from `first` on, as many as the output has
+struct Slice {
+  int64_t first = 0;
+};
+
 // map -> map, [positions of maxima within their windows]
 struct MaxPool2d {
   Window2d window;
@@ -149,8 +157,9 @@ struct Update {
 
 using Attributes =
     std::variant<PrepareImages, Conv2d, Conv2dBackwardData, Conv2dBackwardFilter, Unary,
-                 UnaryBackward, Binary, MaxPool2d, MaxPool2dBackward, GlobalAveragePool,
-                 GlobalAveragePoolBackward, SpatialSum, BatchNorm2d, BatchNorm2dBackward, Linear,
-                 LinearBackward, CrossEntropy, CrossEntropyBackward, OutputGradient, Update>;
+                 UnaryBackward, Binary, Concatenate, Slice, MaxPool2d, MaxPool2dBackward,
+                 GlobalAveragePool, GlobalAveragePoolBackward, SpatialSum, BatchNorm2d,
+                 BatchNorm2dBackward, Linear, LinearBackward, CrossEntropy, CrossEntropyBackward,
+                 OutputGradient, Update>;
 
 }  // namespace gapcam

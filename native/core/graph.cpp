@@ -35,6 +35,8 @@ struct Namer {
     return name_of_activation(u.activation.kind) + std::string(" backward");
   }
   std::string operator()(const Binary &) const { return "add"; }
+  std::string operator()(const Concatenate &) const { return "concatenate"; }
+  std::string operator()(const Slice &) const { return "slice"; }
   std::string operator()(const MaxPool2d &) const { return "max_pool2d"; }
   std::string operator()(const MaxPool2dBackward &) const { return "max_pool2d backward"; }
   std::string operator()(const GlobalAveragePool &) const { return "global_average_pool"; }

@@ -4,6 +4,7 @@
 #include "elementwise.h"
 #include "kernels/activation.h"
 #include "kernels/blocks.h"
+#include "kernels/copy_channels.h"
 #include "kernels/images.h"
 #include "kernels/linear.h"
 #include "kernels/norm.h"

@@ -68,6 +68,7 @@ constexpr int64_t update_chunk = 16384;
 //   batch_norm           saved receives mean and 1 / deviation; scratch: norm_scratch(map) elements
 //   batch_norm_backward  d_x may be d_y, and null where it is not wanted
 //   linear_backward_filter  d_weight and d_bias may be null
+//   copy_channels        `count` channels from one map to another, and 0 to what fills up its last
 //   reorder              from the layout of `from` to blocks of `block`, writing the padding
 //   prepare_images       u8 NHWC to a map; scratch: prepare_scratch() bytes
 #define GAPCAM_CPU_KERNELS(K)                                                                      \
@@ -92,6 +93,8 @@ constexpr int64_t update_chunk = 16384;
                            const float *weight, float *d_x))                                       \
   K(linear_backward_filter, (int64_t batch, int64_t inputs, int64_t outputs, const float *x,       \
                              const float *d_y, float *d_weight, float *d_bias))                    \
+  K(copy_channels, (const MapShape &from, int64_t first_from, const MapShape &to,                  \
+                    int64_t first_to, int64_t count, const float *x, float *y))                    \
   K(reorder, (const MapShape &from, int64_t block, const float *x, float *y))                      \
   K(prepare_images,                                                                                \
     (const PrepareShape &shape, const uint8_t *images, float *y, uint8_t *scratch))                \

@@ -1,5 +1,6 @@
 #include "lowering.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace gapcam::cpu {
@@ -32,7 +33,12 @@ std::vector<Layout> layouts_of(const FusedGraph &fused) {
         layout = layouts[at(graph.value(made).like)];
       } else if (shape.size() == 4) {
         const bool fills = o.as<Conv2d>() || (o.as<PrepareImages>() && shape[1] > few_channels);
-        layout = fills ? preferred : layouts[at(o.inputs[0].value)];
+        if (fills) layout = preferred;
+        // Of several maps, in blocks if one is: a convolution follows that takes blocks.
+        for (const Operand &input : o.inputs) {
+          if (fills || !input || input.role != Role::map) continue;
+          layout.block = std::max(layout.block, layouts[at(input.value)].block);
+        }
       }
     }
   }

@@ -43,7 +43,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 4
+#define GAPCAM_ABI_VERSION 5
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -241,6 +241,10 @@ GAPCAM_API int32_t gapcam_program_unary(gapcam_handle program, gapcam_handle inp
 GAPCAM_API int32_t gapcam_program_binary(gapcam_handle program, int32_t kind, gapcam_handle first,
                                          gapcam_handle second, gapcam_handle *output,
                                          char *message);
+
+/* `count` maps of one size, one after the other along channels. */
+GAPCAM_API int32_t gapcam_program_concatenate(gapcam_handle program, const gapcam_handle *inputs,
+                                              int32_t count, gapcam_handle *output, char *message);
 
 /*
  * Batch normalisation over N, H, W, then an activation. weight, bias,

@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 4;
+export const ABI_VERSION = 5;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -91,6 +91,10 @@ export const SYMBOLS = {
   },
   gapcam_program_binary: {
     parameters: [HANDLE, "i32", HANDLE, HANDLE, BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_concatenate: {
+    parameters: [HANDLE, BUFFER, "i32", BUFFER, BUFFER],
     result: "i32",
   },
   gapcam_program_batch_norm2d: {

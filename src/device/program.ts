@@ -253,6 +253,19 @@ export class Program implements Disposable {
     );
   }
 
+  /** Puts maps of one size one after the other along channels. */
+  concatenate(inputs: readonly Tensor[]): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_concatenate(
+        program,
+        handles(inputs),
+        inputs.length,
+        output,
+        message,
+      )
+    );
+  }
+
   /** Normalises each channel over N, H and W, then applies leaky ReLU. All four tensors are [C]. */
   batchNorm2d(
     input: Tensor,

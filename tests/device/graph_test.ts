@@ -227,6 +227,21 @@ deviceTest(
     }),
 );
 
+deviceTest(
+  "maps of 24, 13 and 3 channels side by side, into a convolution, equal PyTorch's",
+  (device) =>
+    checkGraph(device, "concatenation", ({ program, input }) => {
+      const left = program.conv2d(input("x"), input("w1"), {
+        padding: 1,
+        negativeSlope: 0.2,
+      });
+      const right = program.conv2d(input("x"), input("w2"));
+      const both = program.concatenate([left, right, input("x")]);
+      const output = program.conv2d(both, input("w3"), { padding: 1 });
+      return { output, maps: { left, both } };
+    }),
+);
+
 deviceTest("a gradient can be asked of the output itself", async (device) => {
   using input = device.tensor([1, 2, 3, 3], { data: uniform([1, 2, 3, 3], 1) });
   using program = device.program();
@@ -355,6 +370,16 @@ deviceTest("what a backward pass makes is no operand of forward", (device) => {
     assertGreater(error.message.length, 20);
   }
   const map = device.tensor([1, 4, 3, 3]);
+  assertThrows(
+    () => program.concatenate([]),
+    GapcamError,
+    "at least one input",
+  );
+  assertThrows(
+    () => program.concatenate([map, device.tensor([1, 4, 3, 2])]),
+    GapcamError,
+    "must agree in all but channels",
+  );
   const weight = device.tensor([4, 2, 3, 3]);
   const error = assertThrows(
     () => program.conv2d(map, weight, { groups: 2 }),

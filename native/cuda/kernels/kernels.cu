@@ -241,6 +241,32 @@ GAPCAM_DEVICE void copy_map(const From *x, To *y, const MapCopy &s) {
   }
   from_float(value, y + n * s.target_batch + p * s.target_pixel + c * s.target_channel);
 }
+// y[p, first_to + c] = x[p, first_from + c] for c < count, 0 for c < filled.
+template <class T>
+GAPCAM_DEVICE void copy_channels_map(const T *x, T *y, int64_t positions, int from_stored,
+                                     int first_from, int to_stored, int first_to, int count,
+                                     int filled) {
+  const int64_t i = thread_index();
+  if (i >= positions * filled) return;
+  const int c = (int)(i % filled);
+  const int64_t p = i / filled;
+  if (c < count) {
+    y[p * to_stored + first_to + c] = x[p * from_stored + first_from + c];
+  } else {
+    from_float(0.0f, y + p * to_stored + first_to + c);
+  }
+}
+GAPCAM_KERNEL copy_channels_f32(const float *x, float *y, int64_t positions, int from_stored,
+                                int first_from, int to_stored, int first_to, int count,
+                                int filled) {
+  copy_channels_map(x, y, positions, from_stored, first_from, to_stored, first_to, count, filled);
+}
+GAPCAM_KERNEL copy_channels_bf16(const Bf16 *x, Bf16 *y, int64_t positions, int from_stored,
+                                 int first_from, int to_stored, int first_to, int count,
+                                 int filled) {
+  copy_channels_map(x, y, positions, from_stored, first_from, to_stored, first_to, count, filled);
+}
+
 GAPCAM_KERNEL copy_f32_to_f32(const float *x, float *y, MapCopy s) { copy_map(x, y, s); }
 GAPCAM_KERNEL copy_f32_to_bf16(const float *x, Bf16 *y, MapCopy s) { copy_map(x, y, s); }
 GAPCAM_KERNEL copy_bf16_to_f32(const Bf16 *x, float *y, MapCopy s) { copy_map(x, y, s); }
