@@ -1,5 +1,5 @@
 // What an operation is beside its operands: one type for each kind, and the list of them all. Who
-// handles operations handles every type in the list, or does not compile.
+// handles operations handles every type in the list, or does not compile. `name` is for messages.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,7 @@ struct Activation {
 
 // images -> map
 struct PrepareImages {
+  static constexpr const char *name = "prepare_images";
   std::vector<float> mean, deviation;
 };
 
@@ -48,6 +49,7 @@ enum class PoolAfter { none, halving /* 2x2, stride 2, no padding */, other };
 //               bias, mean, variance
 //   pools       -> nothing, pooled map, [positions]
 struct Conv2d {
+  static constexpr const char *name = "conv2d";
   Window2d window;
   int groups = 1;
   Activation activation;
@@ -73,11 +75,14 @@ struct Conv2dGradient {
 // made is the gradient before `input_activation`, which made the input: an operand of its own,
 // last.
 struct Conv2dBackwardData : Conv2dGradient {
+  static constexpr const char *name = "conv2d backward data";
   Activation input_activation;
 };
 
 // d_output, input, [map after the activation], [positions] -> [d_weight], [d_bias]
-struct Conv2dBackwardFilter : Conv2dGradient {};
+struct Conv2dBackwardFilter : Conv2dGradient {
+  static constexpr const char *name = "conv2d backward filter";
+};
 
 // map -> map
 struct Unary {
@@ -90,63 +95,86 @@ struct UnaryBackward {
 
 // map, map -> map
 struct Binary {
+  static constexpr const char *name = "add";
   gapcam_binary kind = GAPCAM_ADD;
 };
 
 // maps of one size -> map, one after the other along channels
-struct Concatenate {};
+struct Concatenate {
+  static constexpr const char *name = "concatenate";
+};
 // map -> its channels from `first` on, as many as the output has
 struct Slice {
+  static constexpr const char *name = "slice";
   int64_t first = 0;
 };
 
 // map -> map, [positions of maxima within their windows]
 struct MaxPool2d {
+  static constexpr const char *name = "max_pool2d";
   Window2d window;
 };
 // d_output, positions, [pooled map] -> d_input. Fusion may add that what is made is the gradient
 // before `input_activation`, which made what was pooled.
 struct MaxPool2dBackward {
+  static constexpr const char *name = "max_pool2d backward";
   Window2d window;
   ValueId output = no_value;  // for its shape
   Activation input_activation;
 };
 
 // map [N, C, H, W] -> [N, C]
-struct GlobalAveragePool {};
+struct GlobalAveragePool {
+  static constexpr const char *name = "global_average_pool";
+};
 // d_output, [input] -> d_input. Fusion may add input_activation, as above.
 struct GlobalAveragePoolBackward {
+  static constexpr const char *name = "global_average_pool backward";
   Activation input_activation;
 };
 
 // map [N, C, H, W], weights [H, W] -> [N, C]
-struct SpatialSum {};
+struct SpatialSum {
+  static constexpr const char *name = "spatial_sum";
+};
 
 struct Norm {
   float epsilon = 0.0f, momentum = 0.0f;
   Activation activation;  // after it, by fusion
 };
 // map, weight, bias, running mean, running variance -> map, [mean and 1 / deviation]
-struct BatchNorm2d : Norm {};
+struct BatchNorm2d : Norm {
+  static constexpr const char *name = "batch_norm2d";
+};
 // d_output, input, weight, bias, mean and 1 / deviation -> [d_input], [d_weight], [d_bias]
-struct BatchNorm2dBackward : Norm {};
+struct BatchNorm2dBackward : Norm {
+  static constexpr const char *name = "batch_norm2d backward";
+};
 
 // [N, I], weight [O, I], [bias] -> [N, O]
-struct Linear {};
+struct Linear {
+  static constexpr const char *name = "linear";
+};
 // d_output, input, weight -> [d_input], [d_weight], [d_bias]
-struct LinearBackward {};
+struct LinearBackward {
+  static constexpr const char *name = "linear backward";
+};
 
 // logits, labels, [metrics] -> loss
 struct CrossEntropy {
+  static constexpr const char *name = "cross_entropy";
   float label_smoothing = 0.0f;
 };
 // d_loss, logits, labels -> d_logits
 struct CrossEntropyBackward {
+  static constexpr const char *name = "cross_entropy backward";
   float label_smoothing = 0.0f;
 };
 
 // [what the caller gives; else ones] -> the gradient that backward begins with
-struct OutputGradient {};
+struct OutputGradient {
+  static constexpr const char *name = "output_gradient";
+};
 
 // settings, then for each parameter: parameter, gradient, moment, second moment (Adam) -> nothing
 enum class Optimiser { adam, sgd };

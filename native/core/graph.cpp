@@ -24,37 +24,18 @@ const char *name_of_activation(int32_t kind) {
 
 namespace {
 
-// Overloaded on every kind, so that a new one without a name does not compile.
-struct Namer {
-  std::string operator()(const PrepareImages &) const { return "prepare_images"; }
-  std::string operator()(const Conv2d &) const { return "conv2d"; }
-  std::string operator()(const Conv2dBackwardData &) const { return "conv2d backward data"; }
-  std::string operator()(const Conv2dBackwardFilter &) const { return "conv2d backward filter"; }
-  std::string operator()(const Unary &u) const { return name_of_activation(u.activation.kind); }
-  std::string operator()(const UnaryBackward &u) const {
-    return name_of_activation(u.activation.kind) + std::string(" backward");
-  }
-  std::string operator()(const Binary &) const { return "add"; }
-  std::string operator()(const Concatenate &) const { return "concatenate"; }
-  std::string operator()(const Slice &) const { return "slice"; }
-  std::string operator()(const MaxPool2d &) const { return "max_pool2d"; }
-  std::string operator()(const MaxPool2dBackward &) const { return "max_pool2d backward"; }
-  std::string operator()(const GlobalAveragePool &) const { return "global_average_pool"; }
-  std::string operator()(const GlobalAveragePoolBackward &) const {
-    return "global_average_pool backward";
-  }
-  std::string operator()(const BatchNorm2d &) const { return "batch_norm2d"; }
-  std::string operator()(const BatchNorm2dBackward &) const { return "batch_norm2d backward"; }
-  std::string operator()(const SpatialSum &) const { return "spatial_sum"; }
-  std::string operator()(const Linear &) const { return "linear"; }
-  std::string operator()(const LinearBackward &) const { return "linear backward"; }
-  std::string operator()(const CrossEntropy &) const { return "cross_entropy"; }
-  std::string operator()(const CrossEntropyBackward &) const { return "cross_entropy backward"; }
-  std::string operator()(const OutputGradient &) const { return "output_gradient"; }
-  std::string operator()(const Update &u) const {
-    return u.kind == Optimiser::adam ? "adam" : "sgd";
-  }
-};
+// The name that every kind has, but for those that are a family.
+template <class T>
+std::string name_of_kind(const T &) {
+  return T::name;
+}
+std::string name_of_kind(const Unary &unary) { return name_of_activation(unary.activation.kind); }
+std::string name_of_kind(const UnaryBackward &unary) {
+  return name_of_activation(unary.activation.kind) + std::string(" backward");
+}
+std::string name_of_kind(const Update &update) {
+  return update.kind == Optimiser::adam ? "adam" : "sgd";
+}
 
 }  // namespace
 
@@ -74,7 +55,8 @@ std::string to_string(const Shape &shape) {
 }
 
 std::string name_of(const Operation &operation) {
-  return std::visit(Namer{}, operation.attributes);
+  return std::visit([](const auto &attributes) { return name_of_kind(attributes); },
+                    operation.attributes);
 }
 
 }  // namespace gapcam
