@@ -123,6 +123,17 @@ struct MaxPool2dBackward {
   Activation input_activation;
 };
 
+// map -> map
+struct AveragePool2d {
+  static constexpr const char *name = "average_pool2d";
+  Window2d window;
+  bool count_include_pad = true;
+};
+// d_output -> d_input
+struct AveragePool2dBackward : AveragePool2d {
+  static constexpr const char *name = "average_pool2d backward";
+};
+
 // map [N, C, H, W] -> [N, C]
 struct GlobalAveragePool {
   static constexpr const char *name = "global_average_pool";
@@ -186,8 +197,8 @@ struct Update {
 using Attributes =
     std::variant<PrepareImages, Conv2d, Conv2dBackwardData, Conv2dBackwardFilter, Unary,
                  UnaryBackward, Binary, Concatenate, Slice, MaxPool2d, MaxPool2dBackward,
-                 GlobalAveragePool, GlobalAveragePoolBackward, SpatialSum, BatchNorm2d,
-                 BatchNorm2dBackward, Linear, LinearBackward, CrossEntropy, CrossEntropyBackward,
-                 OutputGradient, Update>;
+                 AveragePool2d, AveragePool2dBackward, GlobalAveragePool, GlobalAveragePoolBackward,
+                 SpatialSum, BatchNorm2d, BatchNorm2dBackward, Linear, LinearBackward, CrossEntropy,
+                 CrossEntropyBackward, OutputGradient, Update>;
 
 }  // namespace gapcam

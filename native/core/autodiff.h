@@ -42,6 +42,7 @@ void gradient(Backward &backward, const Operation &operation, const Unary &unary
 void gradient(Backward &backward, const Operation &operation, const Binary &binary);
 void gradient(Backward &backward, const Operation &operation, const Concatenate &concatenate);
 void gradient(Backward &backward, const Operation &operation, const MaxPool2d &pool);
+void gradient(Backward &backward, const Operation &operation, const AveragePool2d &pool);
 void gradient(Backward &backward, const Operation &operation, const GlobalAveragePool &pool);
 void gradient(Backward &backward, const Operation &operation, const BatchNorm2d &norm);
 void gradient(Backward &backward, const Operation &operation, const Linear &linear);

@@ -78,6 +78,15 @@ GAPCAM_INLINE float activation_gradient(int kind, float a, float b, float known,
   }
 }
 
+// By how many pixels along one direction an average over the window that begins at `start` divides:
+// padding counts, or the pixels that there are.
+GAPCAM_INLINE int averaged_pixels(int start, int kernel, int padding, int size,
+                                  int count_include_pad) {
+  const int limit = count_include_pad ? size + padding : size;
+  const int end = start + kernel < limit ? start + kernel : limit;
+  return end - (start < 0 && !count_include_pad ? 0 : start);
+}
+
 // Where output pixel `index` samples the input when resizing `input` pixels to `output`
 // (half-pixel centres): the centre and the half width of Pillow's triangle filter.
 struct ResizeWindow {

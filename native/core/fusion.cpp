@@ -157,7 +157,11 @@ void mark_pools(Rewriter &r) {
   for (const Operation &o : operations) {
     const auto *pool = o.as<MaxPool2d>();
     if (!pool || !r.passed_on(o.inputs[0].value)) continue;
-    after[at(o.inputs[0].value)] = pool->window.is(2, 2, 0) ? PoolAfter::halving : PoolAfter::other;
+    const Shape &in = r.fused.graph.shape(o.inputs[0].value),
+                &out = r.fused.graph.shape(o.outputs[0]);
+    const bool down = out[2] == in[2] / 2 && out[3] == in[3] / 2;
+    after[at(o.inputs[0].value)] =
+        pool->window.is(2, 2, 0) && down ? PoolAfter::halving : PoolAfter::other;
   }
   for (Operation &o : operations) {
     if (auto *c = o.as<Conv2d>()) c->pool_after = after[at(o.outputs[0])];

@@ -3,6 +3,7 @@
 // it would be one that not every machine can run.
 #include "elementwise.h"
 #include "kernels/activation.h"
+#include "kernels/average_pool2d.h"
 #include "kernels/blocks.h"
 #include "kernels/copy_channels.h"
 #include "kernels/images.h"

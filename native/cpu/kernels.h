@@ -80,6 +80,9 @@ constexpr int64_t update_chunk = 16384;
   K(max_pool_backward, (const PoolShape &shape, const float *d_y, const void *argmax, float *d_x)) \
   K(average_pool, (const MapShape &shape, const float *x, float *y))                               \
   K(average_pool_backward, (const MapShape &shape, const float *d_y, float *d_x))                  \
+  K(average_pool2d, (const PoolShape &shape, bool count_include_pad, const float *x, float *y))    \
+  K(average_pool2d_backward,                                                                       \
+    (const PoolShape &shape, bool count_include_pad, const float *d_y, float *d_x))                \
   K(spatial_sum, (const MapShape &shape, const float *x, const float *weights, float *y))          \
   K(batch_norm,                                                                                    \
     (const NormShape &shape, const float *x, const float *weight, const float *bias,               \

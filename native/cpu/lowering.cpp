@@ -67,6 +67,15 @@ MapShape Lowering::map_shape(ValueId value) const {
   return {1, 1, 1, element_count(s), 1};
 }
 
+PoolShape Lowering::pool_shape(const Window2d &window, ValueId input, ValueId output) const {
+  PoolShape pool;
+  static_cast<Window2d &>(pool) = window;
+  pool.input = map_shape(input);
+  pool.output_height = shape(output)[2];
+  pool.output_width = shape(output)[3];
+  return pool;
+}
+
 View Lowering::use(const View &view) {
   if (begun_) {
     memory_.schedule.use(view);

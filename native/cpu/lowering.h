@@ -23,6 +23,7 @@ class Lowering {
   const View &view_of(ValueId value) const { return views_[static_cast<size_t>(value)]; }
   Layout layout(ValueId value) const { return layouts_[static_cast<size_t>(value)]; }
   MapShape map_shape(ValueId value) const;
+  PoolShape pool_shape(const Window2d &window, ValueId input, ValueId output) const;
 
   // For the operations. A step asks for what it reads, then begins, then asks for what it writes.
 
@@ -91,6 +92,8 @@ void lower(Lowering &l, const Operation &o, const Concatenate &concatenate);
 void lower(Lowering &l, const Operation &o, const Slice &slice);
 void lower(Lowering &l, const Operation &o, const MaxPool2d &pool);
 void lower(Lowering &l, const Operation &o, const MaxPool2dBackward &pool);
+void lower(Lowering &l, const Operation &o, const AveragePool2d &pool);
+void lower(Lowering &l, const Operation &o, const AveragePool2dBackward &pool);
 void lower(Lowering &l, const Operation &o, const GlobalAveragePool &pool);
 void lower(Lowering &l, const Operation &o, const GlobalAveragePoolBackward &pool);
 void lower(Lowering &l, const Operation &o, const SpatialSum &sum);

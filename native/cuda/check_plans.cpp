@@ -119,7 +119,8 @@ void plan_network(int device_number, int precision, const std::vector<int> &trun
   for (const int step : trunk) {
     gapcam_handle made = 0;
     if (step == 0) {
-      require(gapcam_program_pool2d(program, GAPCAM_MAX_POOL, x, 2, 2, 2, 2, 0, 0, &made, message),
+      require(gapcam_program_pool2d(program, GAPCAM_MAX_POOL, x, 2, 2, 2, 2, 0, 0, 0, 0, &made,
+                                    message),
               message);
     } else {
       const gapcam_handle weight = parameter({step, channels, 3, 3}), bias = parameter({step});

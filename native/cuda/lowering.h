@@ -156,6 +156,8 @@ void lower(Lowering &l, const Operation &o, const Concatenate &concatenate);
 void lower(Lowering &l, const Operation &o, const Slice &slice);
 void lower(Lowering &l, const Operation &o, const MaxPool2d &pool);
 void lower(Lowering &l, const Operation &o, const MaxPool2dBackward &pool);
+void lower(Lowering &l, const Operation &o, const AveragePool2d &pool);
+void lower(Lowering &l, const Operation &o, const AveragePool2dBackward &pool);
 void lower(Lowering &l, const Operation &o, const GlobalAveragePool &pool);
 void lower(Lowering &l, const Operation &o, const GlobalAveragePoolBackward &pool);
 void lower(Lowering &l, const Operation &o, const SpatialSum &sum);

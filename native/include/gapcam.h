@@ -96,7 +96,7 @@ enum gapcam_activation {
 
 enum gapcam_binary { GAPCAM_ADD = 0 };
 
-enum gapcam_pool { GAPCAM_MAX_POOL = 0 };
+enum gapcam_pool { GAPCAM_MAX_POOL = 0, GAPCAM_AVERAGE_POOL = 1 };
 
 /* Slots of the tensor that gapcam_program_cross_entropy counts in. */
 enum gapcam_metric {
@@ -262,12 +262,15 @@ GAPCAM_API int32_t gapcam_program_batch_norm2d(gapcam_handle program, gapcam_han
 /*
  * A pool (gapcam_pool) over windows; each must hold at least one pixel. Of the
  * maximum, padding counts as minus infinity, and of equal values the first in
- * row-major order receives the gradient.
+ * row-major order receives the gradient. An average divides by the pixels of
+ * the window, padding included if `count_include_pad`. `ceil_mode`: whether a
+ * last window may reach beyond the padding. Both are 0 or 1, as in PyTorch.
  */
 GAPCAM_API int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, gapcam_handle input,
                                          int32_t kernel_height, int32_t kernel_width,
                                          int32_t stride_height, int32_t stride_width,
                                          int32_t padding_height, int32_t padding_width,
+                                         int32_t ceil_mode, int32_t count_include_pad,
                                          gapcam_handle *output, char *message);
 
 /* [N, C, H, W] -> [N, C], the mean over H and W. */

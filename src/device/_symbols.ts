@@ -126,6 +126,8 @@ export const SYMBOLS = {
       "i32",
       "i32",
       "i32",
+      "i32",
+      "i32",
       BUFFER,
       BUFFER,
     ],

@@ -78,7 +78,7 @@ export const ACTIVATIONS: Record<Activation["kind"], number> = {
 export const BINARY = { add: 0 } as const;
 
 /** Pools as `gapcam_pool` numbers them. */
-export const POOLS = { max: 0 } as const;
+export const POOLS = { max: 0, average: 1 } as const;
 
 const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
   ({ symbols, handle }) => symbols.gapcam_program_destroy(handle, null),
@@ -298,12 +298,47 @@ export class Program implements Disposable {
     );
   }
 
-  /** The maximum over windows; `stride` is `kernel` if left out. */
+  /**
+   * The maximum over windows; `stride` is `kernel` if left out. With `ceilMode` a
+   * last window may reach beyond the padding.
+   */
   maxPool2d(
     input: Tensor,
     kernel: Size2d,
-    options: { stride?: Size2d; padding?: Size2d } = {},
+    options: { stride?: Size2d; padding?: Size2d; ceilMode?: boolean } = {},
   ): Tensor {
+    return this.#pool2d(POOLS.max, input, { kernel, ...options });
+  }
+
+  /**
+   * The average over windows; as {@linkcode maxPool2d}. Padding counts as zeros
+   * unless `countIncludePad` is false, as in PyTorch.
+   */
+  averagePool2d(
+    input: Tensor,
+    kernel: Size2d,
+    options: {
+      stride?: Size2d;
+      padding?: Size2d;
+      ceilMode?: boolean;
+      countIncludePad?: boolean;
+    } = {},
+  ): Tensor {
+    return this.#pool2d(POOLS.average, input, { kernel, ...options });
+  }
+
+  #pool2d(
+    kind: number,
+    input: Tensor,
+    options: {
+      kernel: Size2d;
+      stride?: Size2d;
+      padding?: Size2d;
+      ceilMode?: boolean;
+      countIncludePad?: boolean;
+    },
+  ): Tensor {
+    const { kernel, ceilMode = false, countIncludePad = true } = options;
     const [kernelHeight, kernelWidth] = pair("kernel size", kernel);
     const [strideHeight, strideWidth] = pair(
       "stride",
@@ -313,7 +348,7 @@ export class Program implements Disposable {
     return this.#record((symbols, program, output, message) =>
       symbols.gapcam_program_pool2d(
         program,
-        POOLS.max,
+        kind,
         input.handle,
         kernelHeight,
         kernelWidth,
@@ -321,6 +356,8 @@ export class Program implements Disposable {
         strideWidth,
         paddingHeight,
         paddingWidth,
+        ceilMode ? 1 : 0,
+        countIncludePad ? 1 : 0,
         output,
         message,
       )

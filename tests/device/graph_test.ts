@@ -242,6 +242,34 @@ deviceTest(
     }),
 );
 
+deviceTest(
+  "pools of every padding and ceil mode equal PyTorch's",
+  async (device) => {
+    // WINDOWS of the script.
+    const windows = [
+      [2, 2, 0, false, true],
+      [3, 2, 1, false, false],
+      [3, 2, 0, true, true],
+      [4, 3, 2, true, true],
+      [3, 3, 1, true, false],
+      [2, 2, 0, true, true],
+    ] as const;
+    for (const [i, window] of windows.entries()) {
+      const [kernel, stride, padding, ceilMode, countIncludePad] = window;
+      const options = { stride, padding, ceilMode };
+      await checkGraph(device, `average_pool${i}`, ({ program, input }) => ({
+        output: program.averagePool2d(input("x"), kernel, {
+          ...options,
+          countIncludePad,
+        }),
+      }));
+      await checkGraph(device, `max_pool${i}`, ({ program, input }) => ({
+        output: program.maxPool2d(input("x"), kernel, options),
+      }));
+    }
+  },
+);
+
 deviceTest("a gradient can be asked of the output itself", async (device) => {
   using input = device.tensor([1, 2, 3, 3], { data: uniform([1, 2, 3, 3], 1) });
   using program = device.program();

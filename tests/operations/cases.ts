@@ -6,6 +6,7 @@
  */
 
 import type { Case } from "./_case.ts";
+import { cases as averagePool2d } from "./average_pool2d.ts";
 import { cases as concatenate } from "./concatenate.ts";
 import { cases as conv2d } from "./conv2d.ts";
 import { cases as globalAveragePool } from "./global_average_pool.ts";
@@ -16,6 +17,7 @@ import { cases as spatialSum } from "./spatial_sum.ts";
 
 /** All but batch normalisation and the loss, which have tests of their own. */
 export const cases: readonly Case[] = [
+  ...averagePool2d,
   ...concatenate,
   ...conv2d,
   ...maxPool2d,

@@ -25,6 +25,13 @@ Checked check_window(Recorder &recorder, const Shape &in, const Shape &kernel,
           {in[0], channels, rows, columns}};
 }
 
+// How many windows there are if the last may reach beyond the padding, but must begin within the
+// input or the padding before it, as PyTorch counts.
+int64_t windows_rounded_up(int64_t size, int64_t kernel, int64_t stride, int64_t padding) {
+  const int64_t count = (size + 2 * padding - kernel + stride - 1) / stride + 1;
+  return (count - 1) * stride >= size + padding ? count - 1 : count;
+}
+
 }  // namespace
 
 extern "C" {
@@ -184,22 +191,33 @@ int32_t gapcam_program_batch_norm2d(gapcam_handle program, gapcam_handle input,
 int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, gapcam_handle input,
                               int32_t kernel_height, int32_t kernel_width, int32_t stride_height,
                               int32_t stride_width, int32_t padding_height, int32_t padding_width,
-                              gapcam_handle *output, char *message) {
+                              int32_t ceil_mode, int32_t count_include_pad, gapcam_handle *output,
+                              char *message) {
   return guard(message, [&] {
     not_null(output, "output");
-    Recorder recorder(program, "max_pool2d");
-    recorder.check(kind == GAPCAM_MAX_POOL, format("its kind must be 0 (maximum), found %d", kind),
+    const bool average = kind == GAPCAM_AVERAGE_POOL;
+    Recorder recorder(program, average ? AveragePool2d::name : MaxPool2d::name);
+    recorder.check(average || kind == GAPCAM_MAX_POOL,
+                   format("its kind must be 0 (maximum) or 1 (average), found %d", kind),
                    GAPCAM_INVALID_ARGUMENT);
     const ValueId x = recorder.use(input, "input");
     recorder.expect_rank(x, 4, "input");
     const Shape in = recorder.shape(x);
-    const auto [window, shape] =
-        check_window(recorder, in, {kernel_height, kernel_width}, stride_height, stride_width,
-                     padding_height, padding_width, in[1]);
-    recorder.check(2 * padding_height <= kernel_height && 2 * padding_width <= kernel_width,
+    auto [window, shape] = check_window(recorder, in, {kernel_height, kernel_width}, stride_height,
+                                        stride_width, padding_height, padding_width, in[1]);
+    recorder.check(padding_height <= kernel_height / 2 && padding_width <= kernel_width / 2,
                    format("padding must be at most half the kernel, found %d x %d and %d x %d",
                           padding_height, padding_width, kernel_height, kernel_width),
                    GAPCAM_INVALID_ARGUMENT);
+    if (ceil_mode) {
+      shape[2] = windows_rounded_up(in[2], kernel_height, stride_height, padding_height);
+      shape[3] = windows_rounded_up(in[3], kernel_width, stride_width, padding_width);
+    }
+    if (average) {
+      *output =
+          recorder.finish(AveragePool2d{window, count_include_pad != 0}, {{x, Role::map}}, shape);
+      return;
+    }
     Value positions;
     positions.type = kernel_height * kernel_width <= 256 ? DataType::u8 : DataType::i32;
     positions.shape = shape;

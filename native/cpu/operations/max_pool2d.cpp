@@ -2,21 +2,8 @@
 
 namespace gapcam::cpu {
 
-namespace {
-
-PoolShape pool_shape(const Lowering &l, const Window2d &window, ValueId input, ValueId output) {
-  PoolShape pool;
-  static_cast<Window2d &>(pool) = window;
-  pool.input = l.map_shape(input);
-  pool.output_height = l.shape(output)[2];
-  pool.output_width = l.shape(output)[3];
-  return pool;
-}
-
-}  // namespace
-
 void lower(Lowering &l, const Operation &o, const MaxPool2d &pool) {
-  const PoolShape shape = pool_shape(l, pool.window, o.inputs[0].value, o.outputs[0]);
+  const PoolShape shape = l.pool_shape(pool.window, o.inputs[0].value, o.outputs[0]);
   const View input = l.read(o.inputs[0]);
   l.begin(o);
   const View output = l.write(o.outputs[0]), positions = l.write(o.outputs[1]);
@@ -26,7 +13,7 @@ void lower(Lowering &l, const Operation &o, const MaxPool2d &pool) {
 }
 
 void lower(Lowering &l, const Operation &o, const MaxPool2dBackward &pool) {
-  const PoolShape shape = pool_shape(l, pool.window, o.outputs[0], pool.output);
+  const PoolShape shape = l.pool_shape(pool.window, o.outputs[0], pool.output);
   const View d_output = l.read(o.inputs[0], l.layout(o.outputs[0])),
              positions = l.read(o.inputs[1]);
   l.begin(o);

@@ -4,6 +4,7 @@
 // Maps are NHWC of T (float or Bf16), channels stored in multiples of 16 bytes; the channels that
 // only fill up are 0 and stay 0. A thread handles one such group of lanes. Blocks have
 // block_threads threads. Sums are taken in a fixed order: the same input gives the same bytes.
+#include "average_pool2d.h"
 #include "elementwise.h"
 #include "groups.h"
 #include "images.h"

@@ -38,6 +38,10 @@
   K(max_pool_backward_f32_i32, (P, P, P, P, PoolShape, float))            \
   K(max_pool_backward_bf16_u8, (P, P, P, P, PoolShape, float))            \
   K(max_pool_backward_bf16_i32, (P, P, P, P, PoolShape, float))           \
+  K(average_pool2d_f32, (P, P, PoolShape, int))                           \
+  K(average_pool2d_bf16, (P, P, PoolShape, int))                          \
+  K(average_pool2d_backward_f32, (P, P, PoolShape, int))                  \
+  K(average_pool2d_backward_bf16, (P, P, PoolShape, int))                 \
   K(average_pool_f32, (P, P, int, int, int, int))                         \
   K(average_pool_bf16, (P, P, int, int, int, int))                        \
   K(spatial_sum_f32, (P, P, P, int, int, int, int))                       \
