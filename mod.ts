@@ -103,6 +103,7 @@ export {
   type Parameter,
   parametersOf,
 } from "./src/nn/parameters.ts";
+export { strideOf } from "./src/nn/stride_of.ts";
 export { summary } from "./src/nn/summary.ts";
 export {
   vgg,
@@ -214,7 +215,6 @@ export {
   predict,
   type Prediction,
   type PredictOptions,
-  type Preprocessing,
   type UnreadableImage,
 } from "./src/predict/predict.ts";
 
@@ -242,8 +242,8 @@ export {
   type ImportedWeights,
   type ImportOptions,
   importWeights,
-  type WeightConventions,
 } from "./src/train/imported_weights.ts";
+export type { WeightConventions } from "./src/train/usual_conventions.ts";
 export {
   type InitialWeights,
   initialWeights,

@@ -13,7 +13,12 @@ import {
   userPath,
 } from "./_command.ts";
 import type { DatasetSource, PhotographSource } from "./_explain.ts";
-import { photographFiles } from "./_photographs.ts";
+import {
+  assertNoFit,
+  FIT_FLAGS,
+  fitChoice,
+  photographFiles,
+} from "./_photographs.ts";
 import {
   NETWORK_FLAGS,
   type NetworkChoice,
@@ -40,13 +45,7 @@ export const CAM_FLAGS = {
       "files, folders, and patterns as *.jpg",
     placeholder: "FILE",
   },
-  fit: {
-    type: "string",
-    choices: ["crop", "stretch"],
-    help: "how a photograph becomes a square",
-    default: "crop",
-    placeholder: "HOW",
-  },
+  ...FIT_FLAGS,
   "full-size": {
     type: "boolean",
     help: "the whole photograph; what was not looked at is dimmed",
@@ -146,7 +145,7 @@ export function camJob(
       ? {
         kind: "photographs",
         files: photographFiles(patterns),
-        fit: (flags.fit ?? "crop") as "crop" | "stretch",
+        ...fitChoice(flags),
         fullSize: flags["full-size"],
       }
       : {
@@ -189,6 +188,7 @@ function assertSources(
       `Cannot tell what ${JSON.stringify(given[0])} is: files follow --image`,
     );
   }
+  if (flags.image.length === 0) assertNoFit(flags);
   if (flags["full-size"] && flags.image.length === 0) {
     throw new GapcamError(
       "invalid-argument",

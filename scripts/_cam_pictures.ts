@@ -116,6 +116,17 @@ function isFullSize({ source }: PictureJob): boolean {
   return source.kind === "photographs" && source.fullSize;
 }
 
+/** How photographs are shown, where it is not as usual. */
+function fittedAs({ source }: PictureJob): string[] {
+  if (source.kind !== "photographs") return [];
+  const { fit, background } = source;
+  const hex = background.map((level) => level.toString(16).padStart(2, "0"));
+  return [
+    fit === "crop" ? "" : fit,
+    background.every((level) => level === 255) ? "" : `on${hex.join("")}`,
+  ];
+}
+
 /** All that was chosen and changes a picture, for its file's name. */
 export function suffixesOf(
   job: PictureJob,
@@ -125,12 +136,9 @@ export function suffixesOf(
   },
 ): { cam: string; plain: string; map: string } {
   const { notebook, signed, alpha, colormap } = job.look;
-  const stretch = job.source.kind === "photographs" &&
-      job.source.fit === "stretch"
-    ? "stretch"
-    : "";
+  const fitted = fittedAs(job);
   const shape = [
-    stretch,
+    ...fitted,
     isFullSize(job) ? "full-size" : "",
     job.size === undefined ? "" : `size${job.size}`,
   ];
@@ -147,7 +155,7 @@ export function suffixesOf(
   return {
     cam: join([...look, ...shape]),
     plain: join(shape),
-    map: join([explained, stretch]),
+    map: join([explained, ...fitted]),
   };
 }
 

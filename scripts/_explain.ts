@@ -4,19 +4,28 @@
  * @module
  */
 
-import { isWhole } from "../src/cam/_over_region.ts";
+import { isWhole, scaleRegion } from "../src/cam/_over_region.ts";
 import { osReason } from "../src/_files.ts";
 import { DATASET_NAMES } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
 import { Explainer, type Explanation } from "../src/explain/explainer.ts";
-import { fitImage, fitRegion, type Region } from "../src/image/fit_image.ts";
+import { fitWithin } from "../src/image/_fit_within.ts";
+import { resizeRegion } from "../src/image/_resize_window.ts";
+import { fitImage, type Region } from "../src/image/fit_image.ts";
+import {
+  fitPhotograph,
+  type FittedPhotograph,
+} from "../src/image/fit_photograph.ts";
 import type { Image } from "../src/image/image.ts";
 import { resizeBilinear } from "../src/image/resize_bilinear.ts";
 import { toGrey } from "../src/image/to_grey.ts";
 import { toRgb } from "../src/image/to_rgb.ts";
+import { KeptPrograms } from "../src/nn/_kept_programs.ts";
+import { strideOf } from "../src/nn/stride_of.ts";
 import { parseIndices } from "./_indices.ts";
 import { openImages, type OpenRun } from "./_network.ts";
 import type { NetworkChoice } from "./_network_flags.ts";
+import type { FitChoice } from "./_photographs.ts";
 import { imageOf } from "./_pictures.ts";
 
 /** What images of data sets are called. */
@@ -59,12 +68,10 @@ export interface DatasetSource {
   limit?: number;
 }
 
-/** Photographs. */
-export interface PhotographSource {
+/** Photographs, and how they are shown to the network. */
+export interface PhotographSource extends FitChoice {
   kind: "photographs";
   files: readonly string[];
-  /** How each becomes a square. */
-  fit: "crop" | "stretch";
   /** Whether the whole photograph is drawn, not only what the network saw. */
   fullSize: boolean;
 }
@@ -149,10 +156,7 @@ export async function explainDataset(
   return { count: indices.length, each: each() };
 }
 
-/**
- * Explains photographs: each becomes a square as large as the network's
- * images, by cutting out its middle or by stretching.
- */
+/** Explains photographs: each becomes what the network expects. */
 export function explainPhotographs(
   run: OpenRun,
   source: PhotographSource,
@@ -162,18 +166,24 @@ export function explainPhotographs(
   async function* each(): AsyncGenerator<Subject | Failure> {
     // Only here, because the decoders take a while to load.
     const { readImage } = await import("../src/image/read_image.ts");
-    const { imageSize, mean } = run.checkpoint.training;
-    const channels = mean.length as 1 | 3;
-    using explainer = await Explainer.create(run.network, {
-      ...run.input,
-      batchSize: 1,
-      image: { height: imageSize, width: imageSize, channels },
-    });
-    const { fit } = source;
+    const { training, model } = run.checkpoint;
+    const channels = training.mean.length as 1 | 3;
+    using explainers = new KeptPrograms((size) =>
+      Explainer.create(run.network, {
+        ...run.input,
+        inputSize: size,
+        batchSize: 1,
+        image: { ...size, channels },
+      })
+    );
+    const { fit, background } = source;
+    const how = { fit, stride: strideOf(model) };
     const names = new Set<string>();
     // The next one is decoded while the device works.
     const read = (path: string | undefined) =>
-      path === undefined ? undefined : readImage(path).catch(reasonOf);
+      path === undefined
+        ? undefined
+        : readImage(path, { background }).catch(reasonOf);
     let next = read(paths[0]);
     for (const [i, path] of paths.entries()) {
       const photograph = await next!;
@@ -182,8 +192,22 @@ export function explainPhotographs(
         yield { index: path, reason: photograph };
         continue;
       }
-      const fitted = fitImage(photograph, imageSize, imageSize, { fit });
-      const input = channels === 1 ? toGrey(fitted) : toRgb(fitted);
+      let fitted: FittedPhotograph;
+      try {
+        fitted = fitPhotograph(photograph, training, {
+          ...how,
+          source: path,
+        });
+      } catch (error) {
+        yield { index: path, reason: reasonOf(error) };
+        continue;
+      }
+      const { image, region } = fitted;
+      const input = channels === 1 ? toGrey(image) : toRgb(image);
+      const explainer = await explainers.at({
+        height: image.height,
+        width: image.width,
+      });
       const [explanation] = await explainer.explain(
         input.data,
         classOption(options),
@@ -194,7 +218,7 @@ export function explainPhotographs(
         index: path,
         label: undefined,
         explanation: explanation!,
-        ...shown(photograph, { ...source, size: options.size, imageSize }),
+        ...shown(photograph, region, { ...options, ...source }),
       };
     }
   }
@@ -204,11 +228,10 @@ export function explainPhotographs(
 /** What is drawn of a photograph, and what part of it the network saw. */
 function shown(
   photograph: Image,
-  options: PhotographSource & { size: number; imageSize: number },
+  region: Region,
+  { size, fit, fullSize }: SubjectOptions & PhotographSource,
 ): Pick<Subject, "plain" | "region" | "note"> {
-  const { fit, fullSize, size, imageSize } = options;
   const { height, width } = photograph;
-  const region = fitRegion(photograph, imageSize, imageSize, { fit });
   const whole = isWhole(region, photograph);
   const part = whole
     ? undefined
@@ -218,12 +241,23 @@ function shown(
   if (fullSize) {
     return {
       plain: photograph,
-      region: whole ? undefined : region,
+      region: whole && fit !== "pad" ? undefined : region,
       note: part && `${part}; the rest is dimmed`,
     };
   }
+  if (fit === "pad" || fit === "whole") {
+    const plain = fitWithin(photograph, size);
+    return {
+      plain,
+      region: scaleRegion(region, photograph, plain),
+      note: undefined,
+    };
+  }
+  const square = { height: size, width: size };
   return {
-    plain: fitImage(photograph, size, size, { fit }),
+    plain: fit === "stretch"
+      ? fitImage(photograph, size, size, { fit })
+      : resizeRegion(photograph, region, square),
     region: undefined,
     note: part,
   };

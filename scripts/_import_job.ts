@@ -7,7 +7,11 @@
 import { definedOf } from "../src/_defined_of.ts";
 import { DATASET_NAMES, type DatasetName } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
-import type { WeightConventions } from "../src/train/imported_weights.ts";
+import {
+  type Interpolation,
+  INTERPOLATIONS,
+} from "../src/image/preprocessing.ts";
+import type { WeightConventions } from "../src/train/usual_conventions.ts";
 import { type Flag, type FlagValues, userPath } from "./_command.ts";
 
 /** Flags of `deno task import`. */
@@ -64,6 +68,21 @@ export const IMPORT_FLAGS = {
     help: "standard deviation of each channel",
     default: "likewise",
     placeholder: "LIST",
+  },
+  interpolation: {
+    type: "string",
+    choices: INTERPOLATIONS,
+    help: "how photographs are resized",
+    default: "bilinear",
+    placeholder: "HOW",
+  },
+  "crop-share": {
+    type: "number",
+    above: 0,
+    max: 1,
+    help: "share of a photograph's shorter side that is looked at, as 0.875",
+    default: "1",
+    placeholder: "SHARE",
   },
   seed: { type: "integer", min: 0, help: "of a fresh head", default: "0" },
   out: {
@@ -124,6 +143,8 @@ export function importJob(flags: FlagValues<typeof IMPORT_FLAGS>): ImportJob {
         ? numbers("deviation", flags.deviation)
         : undefined,
       imageSize: flags["image-size"],
+      interpolation: flags.interpolation as Interpolation | undefined,
+      cropShare: flags["crop-share"],
     }),
     seed: flags.seed,
     json: flags.json,

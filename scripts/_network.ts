@@ -81,7 +81,10 @@ export async function openImages(
       : {}),
     ...folder,
   };
-  const dataset = await openSplit(config, split, limit);
+  const dataset = await openSplit(config, split, {
+    ...checkpoint.training,
+    limit,
+  });
   const { mean } = checkpoint.training;
   if (dataset.channels !== mean.length) {
     throw new GapcamError(

@@ -13,7 +13,16 @@ import {
 import { subset } from "../src/data/subset.ts";
 import { validationSplit } from "../src/data/validation_split.ts";
 import { GapcamError } from "../src/error.ts";
+import type { Preprocessing } from "../src/image/preprocessing.ts";
 import type { DatasetConfig } from "../src/train/checkpoint.ts";
+
+/** How pictures of folders are fitted. */
+export type PictureFit = Pick<Preprocessing, "interpolation" | "cropShare">;
+
+/** How many images of a split there are, and how pictures of folders are fitted. */
+export interface SplitOptions extends PictureFit {
+  limit?: number | undefined;
+}
 
 /**
  * Opens one split of what a configuration names. What is held out of the
@@ -22,13 +31,17 @@ import type { DatasetConfig } from "../src/train/checkpoint.ts";
 export function openSplit(
   dataset: DatasetConfig,
   split: SplitName,
-  limit?: number,
+  options: SplitOptions = {},
 ): Dataset {
   const { validation } = dataset;
   if (split === "test" || typeof validation !== "object") {
-    return openWhole(dataset, split, limit);
+    return openWhole(dataset, split, options);
   }
-  const whole = openWhole(dataset, "train", dataset.trainLimit);
+  const { limit } = options;
+  const whole = openWhole(dataset, "train", {
+    ...options,
+    limit: dataset.trainLimit,
+  });
   const part = validationSplit(whole, validation)[split];
   const first = Math.min(limit ?? Infinity, part.length);
   return subset(part, Array.from({ length: first }, (_, i) => i), {
@@ -45,16 +58,19 @@ export interface Splits {
 }
 
 /** Opens what a run trains on, is validated on, and is tested on. */
-export function openSplits(dataset: DatasetConfig): Splits {
+export function openSplits(dataset: DatasetConfig, fit: PictureFit): Splits {
   const { validation, trainLimit } = dataset;
-  const whole = openWhole(dataset, "train", trainLimit);
-  const testSet = openWhole(dataset, "test", dataset.testLimit);
+  const whole = openWhole(dataset, "train", { ...fit, limit: trainLimit });
+  const testSet = openWhole(dataset, "test", {
+    ...fit,
+    limit: dataset.testLimit,
+  });
   if (typeof validation === "object") {
     const parts = validationSplit(whole, validation);
     return { trainSet: parts.train, validationSet: parts.validation, testSet };
   }
   const validationSet = validation === "split"
-    ? openWhole(dataset, "validation")
+    ? openWhole(dataset, "validation", fit)
     : undefined;
   return { trainSet: whole, validationSet, testSet };
 }
@@ -76,7 +92,7 @@ export function hasValidation(dataset: DatasetConfig): boolean {
 function openWhole(
   dataset: DatasetConfig,
   split: SplitName,
-  limit?: number,
+  { limit, interpolation, cropShare }: SplitOptions = {},
 ): Dataset {
   if (!DATASET_NAMES.some((name) => name === dataset.name)) {
     throw new GapcamError(
@@ -92,5 +108,7 @@ function openWhole(
     ...(dataset.size ? { size: dataset.size } : {}),
     ...(dataset.testFraction ? { testFraction: dataset.testFraction } : {}),
     ...(dataset.strict ? { strict: true } : {}),
+    ...(interpolation ? { interpolation } : {}),
+    ...(cropShare ? { cropShare } : {}),
   });
 }

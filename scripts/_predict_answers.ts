@@ -72,12 +72,12 @@ export async function* answersOf(
     }
     return;
   }
-  const { fit, batchSize } = job;
+  const { shown, batchSize } = job;
   for await (
     const one of predict(run.network, source.files ?? source.dataset!, {
       preprocessing: training,
       top,
-      fit,
+      ...shown,
       signal,
       ...(batchSize ? { batchSize } : {}),
     })
@@ -99,7 +99,7 @@ async function* explained(run: OpenRun, source: Source, job: PredictJob) {
     ? {
       kind: "photographs",
       files: source.files,
-      fit: job.fit,
+      ...job.shown,
       fullSize: false,
     }
     : {

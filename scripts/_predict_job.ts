@@ -16,7 +16,13 @@ import {
   type NetworkChoice,
   networkChoice,
 } from "./_network_flags.ts";
-import { photographFiles } from "./_photographs.ts";
+import {
+  assertNoFit,
+  FIT_FLAGS,
+  type FitChoice,
+  fitChoice,
+  photographFiles,
+} from "./_photographs.ts";
 
 /** Flags of `deno task predict`. */
 export const PREDICT_FLAGS = {
@@ -34,13 +40,7 @@ export const PREDICT_FLAGS = {
     default: "3",
     placeholder: "K",
   },
-  fit: {
-    type: "string",
-    choices: ["crop", "stretch"],
-    help: "how a photograph becomes a square",
-    default: "crop",
-    placeholder: "HOW",
-  },
+  ...FIT_FLAGS,
   csv: {
     type: "string",
     help: "write comma-separated values too",
@@ -76,8 +76,8 @@ export interface PredictJob {
   limit: number | undefined;
   /** How many of the likeliest classes. */
   top: number;
-  /** How a photograph becomes a square. */
-  fit: "crop" | "stretch";
+  /** How photographs are shown to the network. */
+  shown: FitChoice;
   /** Where a table of comma-separated values goes. */
   csv: string | undefined;
   /** Whether maps are drawn. */
@@ -106,7 +106,7 @@ export function predictJob(
       : undefined,
     limit: flags.limit,
     top: flags.top ?? 3,
-    fit: (flags.fit ?? "crop") as "crop" | "stretch",
+    shown: fitChoice(flags),
     csv: flags.csv === undefined ? undefined : userPath(flags.csv),
     cam: flags.cam,
     out: flags.out && userPath(flags.out),
@@ -127,6 +127,7 @@ function assertTogether(flags: FlagValues<typeof PREDICT_FLAGS>): void {
         "a data set; leave out one of them",
     );
   }
+  if (flags.positional.length === 0) assertNoFit(flags);
   if (flags.out !== undefined && !flags.cam) {
     throw new GapcamError(
       "invalid-argument",

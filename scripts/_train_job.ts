@@ -87,7 +87,7 @@ export async function newJob(
     ? start?.model
     : undefined;
   const trunk = whole ? [] : parseModel(modelName);
-  const sets = openSplits(dataset);
+  const sets = openSplits(dataset, start ?? {});
   const { channels, classes, height, width } = sets.trainSet;
   if (start) refuseChannels(start, sets.trainSet);
   const model = whole ? withClasses(whole, classes.length) : vgg(trunk, {
@@ -102,6 +102,8 @@ export async function newJob(
     ...(preset?.name === "seed" ? {} : { imageSize: Math.max(height, width) }),
     mean: start?.mean ?? perChannel([0.5], channels),
     deviation: start?.deviation ?? perChannel([0.5], channels),
+    ...(start?.interpolation ? { interpolation: start.interpolation } : {}),
+    ...(start?.cropShare ? { cropShare: start.cropShare } : {}),
     ...givenValues(flags),
   });
   refuseSmall(model, { modelName, channels, imageSize: config.imageSize });
@@ -182,7 +184,7 @@ export function resumedJob(
     modelName: checkpoint.modelName,
     model: checkpoint.model,
     dataset,
-    ...openSplits(dataset),
+    ...openSplits(dataset, checkpoint.training),
     config: trainingConfig({
       ...checkpoint.training,
       epochs,

@@ -14,13 +14,16 @@ import {
   type DescribedWeights,
   describedWeights,
   type ImportAssumption,
+} from "../src/train/imported_weights.ts";
+import {
   usualConventions,
   type WeightConventions,
-} from "../src/train/imported_weights.ts";
+} from "../src/train/usual_conventions.ts";
 import { parseModel } from "../src/models/model_config.ts";
 import { vggFit } from "../src/models/map_vgg_weights.ts";
 import { readWeights, type WeightsFile } from "../src/weights/read_weights.ts";
 import { recogniseVgg } from "../src/models/recognise_vgg.ts";
+import { besideOf, type BesideWeights } from "./_beside.ts";
 import { chosenRun, shownPath } from "./_runs.ts";
 
 /** A file of weights. */
@@ -28,6 +31,8 @@ export interface NamedWeights extends WeightsFile {
   path: string;
   /** What it says of its network; undefined where gapcam did not write it. */
   described: DescribedWeights | undefined;
+  /** What a file beside it says, as export writes one; {} where there is none. */
+  beside: BesideWeights;
 }
 
 /**
@@ -51,7 +56,7 @@ export async function openNamedWeights(
       if (key.startsWith(OPTIMISER_PREFIX)) file.tensors.delete(key);
     }
   }
-  return { ...file, path, described };
+  return { ...file, path, described, beside: besideOf(path) };
 }
 
 /** What training from weights begins with. */

@@ -17,6 +17,7 @@ import {
 } from "./_explain.ts";
 import { parseClass } from "./_indices.ts";
 import { openRun } from "./_network.ts";
+import { inputJson, inputLine } from "./_preprocessing.ts";
 import { ProgressBar } from "./_progress.ts";
 import { checkpointLine, shownPath } from "./_runs.ts";
 
@@ -50,6 +51,7 @@ async function main(job: CamJob): Promise<number> {
     text: origin,
     classIndex,
   });
+  const fit = job.source.kind === "photographs" ? job.source.fit : "none";
   const results: Result[] = [];
   const failures: Failure[] = [];
   using bar = new ProgressBar(Deno.stderr);
@@ -77,6 +79,7 @@ async function main(job: CamJob): Promise<number> {
   if (job.json) {
     console.log(JSON.stringify({
       checkpoint: run.path,
+      input: inputJson(training, fit),
       sha256: hash,
       ...(sheets.files.length > 0
         ? { sheet: sheets.files[0], sheets: sheets.files }
@@ -92,6 +95,7 @@ async function main(job: CamJob): Promise<number> {
     }
     // Last, so that what the network says stays the first line.
     console.log(checkpointLine(run.path, run.checkpoint));
+    console.log(inputLine(training, fit));
   }
   report(failures, subjects.count);
   return failures.length > 0 ? 1 : 0;

@@ -18,6 +18,8 @@ import {
   userPath,
 } from "./_command.ts";
 import { CHECKPOINT_FLAG, LAST_FLAG } from "./_network_flags.ts";
+import { writeBeside } from "./_beside.ts";
+import { inputLine } from "./_preprocessing.ts";
 import { assertNoRun, chosenRun, openCheckpoint, shownPath } from "./_runs.ts";
 
 const FLAGS = {
@@ -96,10 +98,20 @@ async function main(job: Job): Promise<void> {
     }),
   });
   const { model, modelName, parameters, classes, training } = checkpoint;
-  const { imageSize, mean, deviation } = training;
+  const { imageSize, interpolation, cropShare, mean, deviation } = training;
+  const preprocessing = {
+    imageSize,
+    interpolation,
+    cropShare,
+    mean,
+    deviation,
+  };
   await assertNoRun(path, source);
   if (format === "onnx") {
-    await writeOnnx(path, model, parameters, { mean, deviation, classes });
+    await writeOnnx(path, model, parameters, {
+      preprocessing: training,
+      classes,
+    });
   } else {
     const state: StateDict = new Map(
       parametersOf(model).map(({ name }) => [
@@ -109,15 +121,22 @@ async function main(job: Job): Promise<void> {
         ),
       ]),
     );
-    if (format === "pt") await writePytorch(path, state);
-    else {
+    if (format === "pt") {
+      await writePytorch(path, state);
+      // A state dict holds tensors alone.
+      await writeBeside(path, { ...preprocessing, classes });
+    } else {
       await writeSafetensors(path, state, {
         ...(names === "notebook"
           ? { format: "pt" }
           : weightsMetadata({ modelName, model, training })),
         classes: JSON.stringify(classes),
-        mean: JSON.stringify(mean),
-        deviation: JSON.stringify(deviation),
+        ...Object.fromEntries(
+          Object.entries(preprocessing).map(([name, value]) => [
+            name,
+            JSON.stringify(value),
+          ]),
+        ),
       });
     }
   }
@@ -128,16 +147,13 @@ async function main(job: Job): Promise<void> {
       format,
       names,
       classes,
-      imageSize,
-      mean,
-      deviation,
+      ...preprocessing,
     }));
     return;
   }
   console.log(
     `Exported ${shownPath(source)} to ${shownPath(path)}.\n` +
-      `It takes images of ${imageSize} x ${imageSize} pixels as ` +
-      `(x / 255 - [${mean.join(", ")}]) / [${deviation.join(", ")}].`,
+      `${inputLine(training, "crop")}.`,
   );
 }
 

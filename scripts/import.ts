@@ -23,6 +23,7 @@ import { recogniseVgg } from "../src/models/recognise_vgg.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";
 import { runCommand } from "./_command.ts";
 import { IMPORT_FLAGS, type ImportJob, importJob } from "./_import_job.ts";
+import { inputJson, inputLine } from "./_preprocessing.ts";
 import { assertNoRun, shownPath, typedPath } from "./_runs.ts";
 import {
   assumedLine,
@@ -38,7 +39,8 @@ async function main(job: ImportJob): Promise<void> {
   const { described } = weights;
   const arch = job.model ?? described?.modelName ?? recognised(weights);
   const given = chosenClasses(job);
-  const classes = given ?? (head === "keep" ? described?.classes : undefined);
+  const classes = given ??
+    (head === "keep" ? (described ?? weights.beside).classes : undefined);
   const mapped = mapNames(weights, arch, {
     head,
     ...(classes && head === "keep" ? { classes: classes.length } : {}),
@@ -96,14 +98,17 @@ function mapNames(
 /** What was said of a network, else what the file itself says. */
 function conventions(
   job: ImportJob,
-  { described }: NamedWeights,
+  { described, beside }: NamedWeights,
 ): Partial<ImportOptions> {
+  const said = described ?? beside;
   return {
     ...definedOf({
       negativeSlope: described?.negativeSlope,
-      mean: described?.mean,
-      deviation: described?.deviation,
-      imageSize: described?.imageSize,
+      mean: said.mean,
+      deviation: said.deviation,
+      imageSize: said.imageSize,
+      interpolation: said.interpolation,
+      cropShare: said.cropShare,
     }),
     ...job.conventions,
   };
@@ -122,8 +127,7 @@ function report(
   const notes = [...weights.notes, ...mapped.notes];
   const { state, naming, inputChannels } = mapped;
   const described = describedWeights(imported.metadata)!;
-  const { model, classes, imageSize, negativeSlope, mean, deviation } =
-    described;
+  const { model, classes, negativeSlope } = described;
   if (job.json) {
     console.log(JSON.stringify({
       source: weights.path,
@@ -134,10 +138,8 @@ function report(
       tensors: state.size,
       complete: imported.complete,
       classes: classes ?? null,
-      imageSize,
       negativeSlope,
-      mean,
-      deviation,
+      ...inputJson(described, "none"),
       assumed: imported.assumed.map(({ of }) => of),
       notes,
     }));
@@ -153,6 +155,7 @@ function report(
         shownPath(path)
       }.`,
   );
+  console.log(`${inputLine(described, "crop")}.`);
   if (imported.complete && mapped.classes !== undefined) {
     console.log(
       `See where it looks with: deno task cam --checkpoint ${shown} ` +

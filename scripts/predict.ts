@@ -19,6 +19,7 @@ import {
   predictionCsv,
   PredictionTable,
 } from "./_prediction_table.ts";
+import { inputJson, inputLine } from "./_preprocessing.ts";
 import { ProgressBar } from "./_progress.ts";
 import { assertNoRun, checkpointLine, shownPath } from "./_runs.ts";
 
@@ -29,7 +30,7 @@ async function main(job: PredictJob): Promise<number> {
   const source: Source = files
     ? { files }
     : { dataset: await openImages(job.network, run.checkpoint, job.limit) };
-  const { classes } = run.checkpoint;
+  const { classes, training } = run.checkpoint;
   const top = Math.min(job.top, classes.length);
   const count = (source.files ?? source.dataset).length;
   const labelled = source.dataset !== undefined;
@@ -47,6 +48,7 @@ async function main(job: PredictJob): Promise<number> {
   );
   using bar = new ProgressBar(Deno.stderr);
   const showsBar = !job.quiet && Deno.stderr.isTerminal();
+  const fit = files ? job.shown.fit : "none";
   const answers: Answer[] = [];
   const failures: Failure[] = [];
   if (!job.json) console.log(table.head());
@@ -78,6 +80,7 @@ async function main(job: PredictJob): Promise<number> {
   if (job.json) {
     console.log(JSON.stringify({
       checkpoint: run.path,
+      input: inputJson(training, fit),
       ...(csv ? { csv } : {}),
       images: answers,
       ...(failures.length > 0 ? { failures } : {}),
@@ -91,6 +94,7 @@ async function main(job: PredictJob): Promise<number> {
       );
     }
     console.log(checkpointLine(run.path, run.checkpoint));
+    console.log(inputLine(training, fit));
   }
   report(failures, count, "read");
   return failures.length > 0 ? 1 : 0;

@@ -8,6 +8,9 @@ import { mix } from "../image/overlay.ts";
 import { toRgb } from "../image/to_rgb.ts";
 import { mapSampler } from "./_sample_map.ts";
 
+/** Sides of a part that has no line around it. */
+const SMALL = 8;
+
 /** How dark what the network did not look at gets. */
 const DIMMED = 0.4;
 
@@ -29,7 +32,8 @@ export interface RegionColours {
  * rest, and draws a thin line around the part. Row by row: a photograph's map
  * in all its pixels would take more memory than the photograph.
  *
- * @throws {GapcamError} If the region reaches beyond the image.
+ * @param options `region` may reach beyond the image, as where bars were added.
+ * @throws {GapcamError} If the region lies beside the image.
  */
 export function overRegion(
   image: Image,
@@ -65,7 +69,8 @@ export function overRegion(
       fade,
     });
   }
-  if (!whole) {
+  // A line around a part of a few pixels would hide it.
+  if (!whole && Math.min(box.width, box.height) > SMALL) {
     const line = Math.max(1, Math.round(Math.min(height, width) / 250));
     outline(canvas, box, [255, 255, 255], line);
   }
@@ -100,17 +105,15 @@ export function isWhole(
 /** The whole pixels whose centres lie in a region; one at least. */
 function boxOf(region: Region, image: Image): Rectangle {
   const { left, top, width, height } = region;
-  const slack = 1e-6;
   if (
-    !(left >= -slack && top >= -slack && width > 0 && height > 0 &&
-      left + width <= image.width + slack &&
-      top + height <= image.height + slack)
+    !(width > 0 && height > 0 && left < image.width && top < image.height &&
+      left + width > 0 && top + height > 0)
   ) {
     throw new GapcamError(
       "invalid-argument",
       `Cannot overlay map: found a region of ${height} x ${width} at row ` +
-        `${top}, column ${left}, expected one within ${image.height} x ` +
-        `${image.width} pixels`,
+        `${top}, column ${left}, expected one that lies on the image's ` +
+        `${image.height} x ${image.width} pixels`,
     );
   }
   const across = pixelsOf(left, width, image.width);
@@ -129,7 +132,8 @@ function pixelsOf(
   length: number,
 ): { first: number; count: number } {
   // A millionth is rounding, not a pixel.
-  const first = Math.min(Math.ceil(start - 0.5 - 1e-6), length - 1);
+  const wanted = Math.max(0, Math.ceil(start - 0.5 - 1e-6));
+  const first = Math.min(wanted, length - 1);
   const end = Math.ceil(start + count - 0.5 - 1e-6);
   return { first, count: Math.max(1, Math.min(end, length) - first) };
 }

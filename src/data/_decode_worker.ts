@@ -3,13 +3,13 @@ import { GapcamError, type GapcamErrorCode } from "../error.ts";
 import { readPictureBytes } from "../image/_picture_bytes.ts";
 import { NoDecoderError } from "../image/_sharp.ts";
 import { decodeImage } from "../image/decode_image.ts";
-import { fitImage } from "../image/fit_image.ts";
+import { fitImage, type FitOptions } from "../image/fit_image.ts";
 import { toRgb } from "../image/to_rgb.ts";
 
 /** How pictures of any size become squares. */
-export interface FitOfFiles {
-  /** Default: `crop`. */
-  fit?: "crop" | "stretch";
+export interface FitOfFiles extends FitOptions {
+  /** What transparent pixels are laid on. Default: white. */
+  background?: readonly [number, number, number];
 }
 
 /**
@@ -34,6 +34,8 @@ export interface DecodedJob {
   fatal?: { code: GapcamErrorCode; message: string };
 }
 
+const WHITE = [255, 255, 255] as const;
+
 // One job after the other, so that few pictures are in memory at a time.
 let last: Promise<void> = Promise.resolve();
 
@@ -49,7 +51,10 @@ async function decode(job: DecodeJob): Promise<void> {
   for (let i = 0; i < paths.length; i++) {
     try {
       const path = paths[i]!;
-      const image = await decodeImage(readPictureBytes(path), { source: path });
+      const image = await decodeImage(readPictureBytes(path), {
+        source: path,
+        background: fit.background ?? WHITE,
+      });
       pixels.set(toRgb(fitImage(image, size, size, fit)).data, i * bytes);
     } catch (error) {
       if (error instanceof NoDecoderError || notAllowed(error)) {

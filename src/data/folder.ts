@@ -1,5 +1,7 @@
 import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
+import { fitRegion } from "../image/fit_image.ts";
+import type { Interpolation } from "../image/preprocessing.ts";
 import { DecodePool } from "./_decode_pool.ts";
 import { assertIndex } from "./_memory_dataset.ts";
 import { type FolderScan, scanFolder } from "./_scan_folder.ts";
@@ -9,6 +11,10 @@ import type { Dataset, SplitName, UnreadableFile } from "./dataset.ts";
 export interface FolderOptions {
   /** Height and width that images are brought to. Default: 224. */
   size?: number;
+  /** How they are resized. Default: `bilinear`. */
+  interpolation?: Interpolation;
+  /** Share of their shorter side that is kept, in (0, 1]. Default: 1. */
+  cropShare?: number;
   /**
    * Part of each class that is for testing, where the folder has no split of
    * its own. Default: 0.2.
@@ -61,9 +67,11 @@ export class FolderDataset implements Dataset, Disposable {
       & Required<Pick<FolderOptions, "size" | "workers" | "cacheBytes">>
       & {
         strict: boolean;
-      },
+      }
+      & Pick<FolderOptions, "interpolation" | "cropShare">,
   ) {
-    const { size, workers, cacheBytes, strict } = options;
+    const { size, workers, cacheBytes, strict, ...rest } = options;
+    const { interpolation, cropShare } = rest;
     this.split = split;
     this.classes = scan.classes;
     this.length = scan.files.length;
@@ -73,7 +81,10 @@ export class FolderDataset implements Dataset, Disposable {
     this.notes = scan.notes;
     this.#unreadable = [...scan.refused];
     this.#strict = strict;
-    this.#pool = new DecodePool(size, workers);
+    this.#pool = new DecodePool(size, workers, {
+      ...(interpolation ? { interpolation } : {}),
+      ...(cropShare ? { cropShare } : {}),
+    });
     const imageBytes = size * size * 3;
     const kept = Math.min(this.length, Math.floor(cacheBytes / imageBytes));
     this.#cached = new Uint8Array(kept);
@@ -156,7 +167,7 @@ export class FolderDataset implements Dataset, Disposable {
  * their class, links are followed, hidden files and other kinds left out (other
  * kinds of images are listed as unreadable). Images are numbered going round the classes, so that
  * any first part of them is even. Each is resized until it just covers the
- * square wanted, and its middle is taken. Threads decode while the device
+ * square wanted, and its middle is taken; transparent pixels are white. Threads decode while the device
  * works; what fits into the cache is decoded once.
  *
  * A file that cannot be decoded is found out when it is first read: it is then
@@ -202,6 +213,8 @@ export function openFolder(
     strict = false,
     cacheBytes = 2 ** 30,
     testFraction,
+    interpolation = "bilinear",
+    cropShare = 1,
   } = options;
   for (
     const [name, value, least, most] of [
@@ -219,6 +232,8 @@ export function openFolder(
         `a whole number from ${least} to ${most}`,
     );
   }
+  // What cannot be fitted is refused before a thread finds it out.
+  fitRegion({ height: size, width: size }, 1, 1, { interpolation, cropShare });
   if (!exists(folder)) {
     throw new GapcamError(
       "not-found",
@@ -232,5 +247,8 @@ export function openFolder(
   if (strict && scan.refused.length > 0) {
     throw new GapcamError("bad-data", scan.refused[0]!.reason);
   }
-  return new FolderDataset(split, scan, { size, workers, strict, cacheBytes });
+  return new FolderDataset(split, scan, {
+    ...{ size, workers, strict, cacheBytes },
+    ...{ interpolation, cropShare },
+  });
 }

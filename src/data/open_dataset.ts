@@ -22,8 +22,11 @@ export const DATASET_NAMES = [
 export type DatasetName = typeof DATASET_NAMES[number];
 
 /** Options of {@linkcode openDataset}. */
-export interface OpenDatasetOptions
-  extends Pick<FolderOptions, "testFraction" | "strict" | "workers"> {
+export interface OpenDatasetOptions extends
+  Pick<
+    FolderOptions,
+    "testFraction" | "strict" | "workers" | "interpolation" | "cropShare"
+  > {
   /**
    * Folder of the files. Default: `data/NAME` in the working folder; for
    * Fashion-MNIST also where Debian's package dataset-fashion-mnist puts it.

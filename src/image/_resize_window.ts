@@ -1,4 +1,5 @@
 import type { Image } from "./image.ts";
+import type { Interpolation } from "./preprocessing.ts";
 
 /** A rectangle of whole pixels. */
 export interface PixelWindow {
@@ -19,42 +20,101 @@ interface Taps {
   readonly stride: number;
 }
 
+/** Pillow's filters: how far each reaches, and its value at a distance. */
+const FILTERS: Readonly<
+  Record<
+    Interpolation,
+    { reach: number; at: (distance: number) => number }
+  >
+> = {
+  bilinear: { reach: 1, at: (x) => x < 1 ? 1 - x : 0 },
+  // Keys' cubic convolution with a = -0.5.
+  bicubic: {
+    reach: 2,
+    at: (x) =>
+      x < 1
+        ? (1.5 * x - 2.5) * x * x + 1
+        : x < 2
+        ? (((x - 5) * x + 8) * x - 4) * -0.5
+        : 0,
+  },
+};
+
 const PRECISION_BITS = 22;
 const HALF = 1 << (PRECISION_BITS - 1);
 
 /**
  * The part `window` of what an image of `height` x `width` would be that the
- * whole was resized to, as {@linkcode resizeBilinear} does. Only what the
- * window needs is computed: a line of 30,000 x 1 pixels that is to cover a
- * square grows to gigabytes, its middle does not.
+ * whole was resized to, as Pillow does. Only what the window needs is computed: a
+ * line of 30,000 x 1 pixels that is to cover a square grows to gigabytes, its
+ * middle does not.
  */
 export function resizeWindow(
   image: Image,
   { height, width }: { height: number; width: number },
-  window: PixelWindow,
+  { window, interpolation }: {
+    window: PixelWindow;
+    interpolation: Interpolation;
+  },
+): Image {
+  return resizeBy(image, {
+    rows: tapsOf(image.height, {
+      offset: 0,
+      scale: image.height / height,
+      start: window.top,
+      count: window.height,
+    }, interpolation),
+    columns: tapsOf(image.width, {
+      offset: 0,
+      scale: image.width / width,
+      start: window.left,
+      count: window.width,
+    }, interpolation),
+  });
+}
+
+/** A rectangle of an image, which may begin and end within pixels, resized. */
+export function resizeRegion(
+  image: Image,
+  region: PixelWindow,
+  { height, width }: { height: number; width: number },
+): Image {
+  return resizeBy(image, {
+    rows: tapsOf(image.height, {
+      offset: region.top,
+      scale: region.height / height,
+      start: 0,
+      count: height,
+    }, "bilinear"),
+    columns: tapsOf(image.width, {
+      offset: region.left,
+      scale: region.width / width,
+      start: 0,
+      count: width,
+    }, "bilinear"),
+  });
+}
+
+function resizeBy(
+  image: Image,
+  { rows, columns }: { rows: Taps; columns: Taps },
 ): Image {
   const { channels } = image;
-  const rows = triangleTaps(image.height, height, {
-    start: window.top,
-    count: window.height,
-  });
-  const columns = triangleTaps(image.width, width, {
-    start: window.left,
-    count: window.width,
-  });
+  const height = rows.first.length;
+  const width = columns.first.length;
   const needed = cut(image, rows, columns);
   let data = channels === 4 ? premultiply(needed.data) : needed.data;
-  if (image.width !== width) {
+  if (columns.weights.length > 0) {
     data = resizeRows(data, needed.height, needed.width, {
       channels,
       taps: columns,
     });
   }
-  if (image.height !== height) {
-    data = resizeColumns(data, window.width * channels, rows);
+  if (rows.weights.length > 0) {
+    data = resizeColumns(data, width * channels, rows);
   }
   if (channels === 4) unpremultiply(data);
-  return { width: window.width, height: window.height, channels, data };
+  return { width, height, channels, data };
 }
 
 /** The part of an image that taps reach, which are then made to count from it. */
@@ -80,32 +140,41 @@ function fromFirst({ first, count }: Taps): { start: number; count: number } {
   return { start, count: end - start };
 }
 
-/** The taps of outputs `start` to `start + count - 1` of `to`. */
-function triangleTaps(
-  from: number,
-  to: number,
-  outputs: { start: number; count: number },
+/** Outputs `start` to `start + count - 1`, each `scale` inputs from the next. */
+interface Outputs {
+  /** Where the first output of all begins, in inputs. */
+  offset: number;
+  scale: number;
+  start: number;
+  count: number;
+}
+
+/** What outputs take of a line of inputs; no weights if they are the inputs. */
+function tapsOf(
+  length: number,
+  outputs: Outputs,
+  interpolation: Interpolation,
 ): Taps {
-  const scale = from / to;
-  const support = Math.max(scale, 1);
+  const filter = FILTERS[interpolation];
+  const { offset, scale } = outputs;
+  const shrink = 1 / Math.max(scale, 1);
+  const support = filter.reach * Math.max(scale, 1);
   const stride = Math.ceil(support) * 2 + 1;
   const first = new Int32Array(outputs.count);
   const count = new Int32Array(outputs.count);
-  if (from === to) {
-    // Nothing is resized along this side.
-    first.forEach((_, i) => first[i] = outputs.start + i);
+  if (scale === 1 && Number.isInteger(offset)) {
+    first.forEach((_, i) => first[i] = offset + outputs.start + i);
     return { first, count: count.fill(1), weights: new Int32Array(0), stride };
   }
   const weights = new Int32Array(outputs.count * stride);
   const exact = new Float64Array(stride);
   for (let i = 0; i < outputs.count; i++) {
-    const centre = (outputs.start + i + 0.5) * scale;
+    const centre = offset + (outputs.start + i + 0.5) * scale;
     const start = Math.max(Math.trunc(centre - support + 0.5), 0);
-    const end = Math.min(Math.trunc(centre + support + 0.5), from);
+    const end = Math.min(Math.trunc(centre + support + 0.5), length);
     let sum = 0;
     for (let k = 0; k < end - start; k++) {
-      const distance = Math.abs((k + start - centre + 0.5) * (1 / support));
-      exact[k] = distance < 1 ? 1 - distance : 0;
+      exact[k] = filter.at(Math.abs((k + start - centre + 0.5) * shrink));
       sum += exact[k]!;
     }
     first[i] = start;
@@ -113,7 +182,7 @@ function triangleTaps(
     for (let k = 0; k < end - start; k++) {
       const weight = sum === 0 ? exact[k]! : exact[k]! / sum;
       weights[i * stride + k] = Math.trunc(
-        0.5 + weight * (1 << PRECISION_BITS),
+        (weight < 0 ? -0.5 : 0.5) + weight * (1 << PRECISION_BITS),
       );
     }
   }
@@ -191,7 +260,8 @@ function resizeColumns(
 }
 
 function toByte(sum: number): number {
-  return Math.min(sum >> PRECISION_BITS, 255);
+  // A cubic overshoots at edges, both ways.
+  return Math.max(0, Math.min(sum >> PRECISION_BITS, 255));
 }
 
 function premultiply(data: Uint8Array): Uint8Array {

@@ -36,5 +36,8 @@ export function resizeBilinear(
   checkSize(height, width, "resize image");
   if (image.height === height && image.width === width) return image;
   const whole = { top: 0, left: 0, height, width };
-  return resizeWindow(image, whole, whole);
+  return resizeWindow(image, whole, {
+    window: whole,
+    interpolation: "bilinear",
+  });
 }

@@ -4,6 +4,7 @@ import { imageChannels } from "../nn/_image_channels.ts";
 import { lastMapOf } from "../nn/classifier_of.ts";
 import { parametersOf } from "../nn/parameters.ts";
 import { shapesOf } from "../nn/output_shapes.ts";
+import type { Preprocessing } from "../image/preprocessing.ts";
 import { concatenate } from "../weights/_concatenate.ts";
 import { quote, shapeText } from "../weights/_quote.ts";
 import { storedTensor } from "../weights/_stored.ts";
@@ -16,10 +17,8 @@ import { operatorsOf } from "./operators/_operators.ts";
 export interface OnnxOptions {
   /** Height and width that the model takes. Default: any. */
   imageSize?: { height: number; width: number };
-  /** Mean of each channel, of pixels scaled to [0, 1]; kept as metadata. */
-  mean?: readonly number[];
-  /** Standard deviation of each channel; kept as metadata. */
-  deviation?: readonly number[];
+  /** What the network expects of photographs; kept as metadata. */
+  preprocessing?: Preprocessing;
   /** Class names, in the order of logits; kept as metadata. */
   classes?: readonly string[];
 }
@@ -68,8 +67,9 @@ export async function writeOnnx(
  * Gives a model as ONNX (opset 17), for any runtime of that format.
  *
  * The input `image`, [N, C, H, W], holds pixels that are already normalised:
- * (x / 255 - mean) / deviation; both are kept in the metadata, as JSON under
- * `mean`, `deviation` and `classes`. The outputs are `logits`, [N, classes], and
+ * (x / 255 - mean) / deviation; what else the network expects is kept in the
+ * metadata too, as JSON under `imageSize`, `interpolation`, `cropShare`, `mean`,
+ * `deviation` and `classes`. The outputs are `logits`, [N, classes], and
  * `features`, [N, K, h, w], the map before global average pooling, from which
  * class activation maps come. N is free.
  *
@@ -120,10 +120,10 @@ function layOut(
     .text(2, "gapcam")
     .message(7, graphMessage(network, map, { state, options }))
     .message(8, new ProtoMessage().text(1, "").integer(2, OPSET));
+  const { preprocessing, classes } = options;
   const metadata = {
-    mean: options.mean,
-    deviation: options.deviation,
-    classes: options.classes,
+    ...(preprocessing ? described(preprocessing) : {}),
+    classes,
   };
   for (const [key, value] of Object.entries(metadata)) {
     if (value === undefined) continue;
@@ -140,6 +140,13 @@ function layOut(
     );
   }
   return message.pieces;
+}
+
+/** What a network expects, with what was left out. */
+function described(preprocessing: Preprocessing): Required<Preprocessing> {
+  const { imageSize, mean, deviation } = preprocessing;
+  const { interpolation = "bilinear", cropShare = 1 } = preprocessing;
+  return { imageSize, interpolation, cropShare, mean, deviation };
 }
 
 function graphMessage(

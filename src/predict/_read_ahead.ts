@@ -1,7 +1,12 @@
 import { BatchLoader } from "../data/batch_loader.ts";
 import { DecodePool } from "../data/_decode_pool.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { GapcamError } from "../error.ts";
+import { fitOptions, fitPhotograph } from "../image/fit_photograph.ts";
+import { NoDecoderError } from "../image/_sharp.ts";
+import type { Preprocessing } from "../image/preprocessing.ts";
 import { toGrey } from "../image/to_grey.ts";
+import { toRgb } from "../image/to_rgb.ts";
 
 /** One image of a batch: what it is called, and its label or why there is none. */
 export interface ReadImage {
@@ -13,6 +18,8 @@ export interface ReadImage {
 
 /** Images side by side as u8 NHWC, and what each of them is. */
 export interface ReadBatch {
+  /** Of each image. */
+  readonly size: { readonly height: number; readonly width: number };
   readonly pixels: Uint8Array;
   readonly images: readonly ReadImage[];
 }
@@ -28,7 +35,11 @@ export async function* readDataset(
       if (label >= 0) return { image: index, label };
       return { image: index, reason: unreadable(dataset, index) };
     });
-    yield { pixels: batch.images, images };
+    yield {
+      size: { height: dataset.height, width: dataset.width },
+      pixels: batch.images,
+      images,
+    };
   }
 }
 
@@ -39,22 +50,29 @@ function unreadable(dataset: Dataset, index: number): string {
     `Cannot read image ${index} of ${dataset.name}: it has no label`;
 }
 
-/** How files become images of one size. */
-export interface FileOptions {
-  imageSize: number;
+/** What files become. */
+interface FileOptions {
+  preprocessing: Preprocessing;
   channels: 1 | 3;
-  batchSize: number;
-  workers: number;
-  fit: "crop" | "stretch";
+  /** What transparent pixels are laid on. */
+  background: readonly [number, number, number];
 }
 
 /** Files in order, decoded by threads, the next batch while one is used. */
 export async function* readFiles(
   paths: readonly string[],
-  options: FileOptions,
+  options: FileOptions & {
+    fit: "crop" | "stretch" | "pad";
+    batchSize: number;
+    workers: number;
+  },
 ): AsyncGenerator<ReadBatch, void, void> {
-  const { imageSize, channels, batchSize, workers, fit } = options;
-  const pool = new DecodePool(imageSize, workers, { fit });
+  const { preprocessing, channels, batchSize, workers, fit } = options;
+  const { imageSize } = preprocessing;
+  const pool = new DecodePool(imageSize, workers, {
+    ...fitOptions(preprocessing, fit),
+    background: options.background,
+  });
   const bytes = imageSize * imageSize * 3;
   // One batch in use, one being filled.
   const buffers = [0, 1].map(() => new Uint8Array(batchSize * bytes));
@@ -73,7 +91,8 @@ export async function* readFiles(
       channels: 3,
       data: pixels,
     } as const;
-    return { images, pixels: channels === 1 ? toGrey(rgb).data : pixels };
+    const size = { height: imageSize, width: imageSize };
+    return { size, images, pixels: channels === 1 ? toGrey(rgb).data : pixels };
   };
   try {
     const steps = Math.ceil(paths.length / batchSize);
@@ -90,4 +109,49 @@ export async function* readFiles(
   } finally {
     pool.close();
   }
+}
+
+/** Files in order, each in its own proportions, the next while one is used. */
+export async function* readWhole(
+  paths: readonly string[],
+  options: FileOptions & { stride: { height: number; width: number } },
+): AsyncGenerator<ReadBatch, void, void> {
+  const { preprocessing, channels, background, stride } = options;
+  // Only here, because decoders take a while to load.
+  const { readImage } = await import("../image/read_image.ts");
+  const read = async (path: string): Promise<ReadBatch> => {
+    try {
+      const photograph = await readImage(path, { background });
+      const { image } = fitPhotograph(photograph, preprocessing, {
+        fit: "whole",
+        stride,
+        source: path,
+      });
+      const { height, width } = image;
+      const { data } = channels === 1 ? toGrey(image) : toRgb(image);
+      return {
+        size: { height, width },
+        pixels: data,
+        images: [{ image: path }],
+      };
+    } catch (error) {
+      if (!isOneFiles(error)) throw error;
+      const images = [{ image: path, reason: error.message }];
+      return { size: stride, pixels: new Uint8Array(), images };
+    }
+  };
+  let next = read(paths[0]!);
+  for (const path of paths.slice(1)) {
+    const batch = await next;
+    next = read(path);
+    next.catch(() => {});
+    yield batch;
+  }
+  yield await next;
+}
+
+/** Whether an error is about a file, and not about all of them. */
+function isOneFiles(error: unknown): error is GapcamError {
+  return error instanceof GapcamError && error.code !== "not-allowed" &&
+    !(error instanceof NoDecoderError);
 }

@@ -2,20 +2,22 @@ import { GapcamError } from "../error.ts";
 import { topClasses } from "../cam/_wording.ts";
 import { probabilitiesOf } from "../cam/probabilities_of.ts";
 import type { Dataset } from "../data/dataset.ts";
+import {
+  PHOTOGRAPH_FITS,
+  type PhotographFit,
+} from "../image/fit_photograph.ts";
+import type { Preprocessing } from "../image/preprocessing.ts";
 import { imageChannels } from "../nn/_image_channels.ts";
+import { KeptPrograms } from "../nn/_kept_programs.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { Network } from "../nn/network.ts";
-import { type ReadBatch, readDataset, readFiles } from "./_read_ahead.ts";
-
-/** What a network expects of images: `training` of its checkpoint says it. */
-export interface Preprocessing {
-  /** Height and width of what it looks at, in pixels. */
-  readonly imageSize: number;
-  /** Mean of each channel, or of all if it is one, of pixels in [0, 1]. */
-  readonly mean: readonly number[];
-  /** Standard deviation of each channel, or of all. */
-  readonly deviation: readonly number[];
-}
+import { strideOf } from "../nn/stride_of.ts";
+import {
+  type ReadBatch,
+  readDataset,
+  readFiles,
+  readWhole,
+} from "./_read_ahead.ts";
 
 /** Options of {@linkcode predict}. */
 export interface PredictOptions {
@@ -27,8 +29,10 @@ export interface PredictOptions {
   batchSize?: number;
   /** Threads that decode files. Default: as many as there are cores, at most 8. */
   workers?: number;
-  /** How a photograph becomes a square. Default: `crop`. */
-  fit?: "crop" | "stretch";
+  /** How a photograph is shown to the network. Default: `crop`. */
+  fit?: PhotographFit;
+  /** What transparent pixels are laid on. Default: white. */
+  background?: readonly [number, number, number];
   /** Aborting stops after the batch under way and throws the signal's reason. */
   signal?: AbortSignal;
 }
@@ -101,30 +105,54 @@ export async function* predict(
   assertCount("batchSize", batchSize);
   if (source.length === 0) return;
   const { imageSize, mean, deviation } = preprocessing;
-  const size = { height: imageSize, width: imageSize };
+  const { fit = "crop" } = options;
+  assertFit(fit);
   const dataset = isDataset(source) ? source : undefined;
   const channels = dataset?.channels ?? channelsOf(network);
-  const most = Math.min(batchSize, source.length);
-  using program = await InferenceProgram.compile(network, {
-    batchSize: most,
-    image: dataset ?? { ...size, channels },
-    inputSize: size,
-    mean,
-    deviation,
-  });
-  const batches = isDataset(source)
-    ? readDataset(source, most)
-    : readFiles(source, {
-      imageSize,
-      channels,
+  // Photographs that keep their proportions come one by one.
+  const most = fit === "whole" && !dataset
+    ? 1
+    : Math.min(batchSize, source.length);
+  using programs = new KeptPrograms((size) =>
+    InferenceProgram.compile(network, {
       batchSize: most,
-      workers: options.workers ?? Math.min(8, navigator.hardwareConcurrency),
-      fit: options.fit ?? "crop",
-    });
-  for await (const batch of batches) {
+      image: { ...size, channels },
+      inputSize: dataset ? { height: imageSize, width: imageSize } : size,
+      mean,
+      deviation,
+    })
+  );
+  for await (
+    const batch of batchesOf(network, source, { most, options, channels })
+  ) {
     signal?.throwIfAborted();
-    yield* answersTo(batch, program, top);
+    yield* answersTo(batch, await programs.at(batch.size), top);
   }
+}
+
+/** The images in batches, each read while the one before it is answered. */
+function batchesOf(
+  network: Network,
+  source: readonly string[] | Dataset,
+  { most, options, channels }: {
+    most: number;
+    options: PredictOptions;
+    channels: 1 | 3;
+  },
+): AsyncIterable<ReadBatch> {
+  if (isDataset(source)) return readDataset(source, most);
+  const { preprocessing, fit = "crop", workers } = options;
+  const { background = [255, 255, 255] } = options;
+  const file = { preprocessing, channels, background };
+  if (fit === "whole") {
+    return readWhole(source, { ...file, stride: strideOf(network.model) });
+  }
+  return readFiles(source, {
+    ...file,
+    fit,
+    batchSize: most,
+    workers: workers ?? Math.min(8, navigator.hardwareConcurrency),
+  });
 }
 
 async function* answersTo(
@@ -171,5 +199,15 @@ function assertCount(name: string, value: number): void {
   throw new GapcamError(
     "invalid-argument",
     `Cannot predict with ${name} ${value}: expected a whole number from 1`,
+  );
+}
+
+function assertFit(fit: PhotographFit): void {
+  if (PHOTOGRAPH_FITS.includes(fit)) return;
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot predict with fit ${JSON.stringify(fit)}: expected one of ${
+      PHOTOGRAPH_FITS.join(", ")
+    }`,
   );
 }

@@ -4,22 +4,14 @@ import type { Model } from "../nn/graph_of.ts";
 import { initialise } from "../nn/parameters.ts";
 import { vgg, type VggOptions } from "../models/vgg.ts";
 import type { MappedVgg } from "../models/map_vgg_weights.ts";
-import type { VggNaming } from "../models/recognise_vgg.ts";
 import type { StateDict } from "../host_tensor.ts";
 import { parseModel } from "../nn/parse_model.ts";
 import { checkpointMetadata, noTotals } from "./checkpoint.ts";
 import { type TrainingConfig, trainingConfig } from "./training_config.ts";
-import { perChannel } from "../nn/_per_channel.ts";
-
-/** What the network that weights belong to expects, beside its layers. */
-export interface WeightConventions {
-  /** Slope of the leaky ReLU; 0 is ReLU. */
-  negativeSlope: number;
-  /** Mean of each channel, of pixels scaled to [0, 1]. */
-  mean: number[];
-  /** Standard deviation of each channel. */
-  deviation: number[];
-}
+import {
+  usualConventions,
+  type WeightConventions,
+} from "./usual_conventions.ts";
 
 /** Options of {@linkcode importWeights}. */
 export interface ImportOptions extends Partial<WeightConventions> {
@@ -102,6 +94,8 @@ export function importWeights(
     mean = usual.mean,
     deviation = usual.deviation,
     imageSize = 224,
+    interpolation,
+    cropShare,
   } = options;
   for (const [name, values] of Object.entries({ mean, deviation })) {
     if (values.length === mapped.inputChannels) continue;
@@ -118,7 +112,11 @@ export function importWeights(
     negativeSlope,
   };
   const model = vgg(mapped.trunk, shape);
-  const training = trainingConfig({ imageSize, mean, deviation });
+  const training = trainingConfig({
+    ...{ imageSize, mean, deviation },
+    ...(interpolation ? { interpolation } : {}),
+    ...(cropShare === undefined ? {} : { cropShare }),
+  });
   const { modelName } = options;
   const assumed = (["negativeSlope", "mean", "deviation"] as const)
     .filter((name) => options[name] === undefined)
@@ -221,11 +219,14 @@ export function describedWeights(
     const { name, layers } = JSON.parse(metadata.model ?? "");
     const model = parseModel(layers);
     const training = JSON.parse(metadata.training ?? "");
-    const { mean, deviation, imageSize } = trainingConfig({
+    const config = trainingConfig({
       mean: numbers(training.mean),
       deviation: numbers(training.deviation),
       imageSize: training.imageSize,
+      interpolation: training.interpolation,
+      cropShare: training.cropShare,
     });
+    const { mean, deviation, imageSize, interpolation, cropShare } = config;
     const classes = JSON.parse(metadata.classes ?? "null");
     const all = graphOf(model).nodes.map(({ layer }) => layer);
     const activation = all.find((layer) => layer.kind === "leakyRelu");
@@ -235,6 +236,8 @@ export function describedWeights(
       mean,
       deviation,
       imageSize,
+      interpolation,
+      cropShare,
       negativeSlope: activation?.negativeSlope ?? 1,
       batchNorm: all.some((layer) => layer.kind === "batchNorm2d"),
       classes: isNames(classes) ? classes : undefined,
@@ -258,35 +261,4 @@ function numbers(value: unknown): number[] {
       value.every((one) => typeof one === "number")
     ? value
     : [];
-}
-
-/**
- * What a network of unknown origin most likely expects, by how it names its
- * layers: torchvision's plain ReLU and ImageNet's mean and deviation, or a slope
- * of 0.2 and 0.5 for both, as gapcam and the notebook have it.
- *
- * @param naming What {@linkcode recogniseVgg} and {@linkcode mapVggWeights} say.
- * @param channels Channels of the images.
- *
- * @example
- * ```ts
- * import { usualConventions } from "./imported_weights.ts";
- *
- * if (usualConventions("notebook", 3).negativeSlope !== 0.2) throw new Error();
- * ```
- */
-export function usualConventions(
-  naming: VggNaming,
-  channels: number,
-): WeightConventions {
-  const own = naming === "notebook" || naming === "gapcam";
-  if (!own && channels === 3) {
-    return {
-      negativeSlope: 0,
-      mean: [0.485, 0.456, 0.406],
-      deviation: [0.229, 0.224, 0.225],
-    };
-  }
-  const half = perChannel([0.5], channels);
-  return { negativeSlope: own ? 0.2 : 0, mean: half, deviation: half };
 }

@@ -1,5 +1,6 @@
 import { printableValue } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
+import { type Interpolation, INTERPOLATIONS } from "../image/preprocessing.ts";
 import type { Optimiser } from "../nn/optimiser.ts";
 import { adam, adamW, sgd } from "../nn/optimiser.ts";
 import { type ScheduleName, SCHEDULES } from "./learning_rate.ts";
@@ -28,6 +29,10 @@ export interface TrainingConfig {
   mean: number[];
   /** Standard deviation of each channel, or of all. Default: 0.5. */
   deviation: number[];
+  /** How photographs and pictures of folders are resized. Default: `bilinear`. */
+  interpolation: Interpolation;
+  /** Share of their shorter side that is looked at, in (0, 1]. Default: 1. */
+  cropShare: number;
   /** Images a step. Default: 64. */
   batchSize: number;
   /** How often every training image is shown. Default: 100. */
@@ -90,6 +95,8 @@ export function trainingConfig(
     imageSize: 224,
     mean: [0.5],
     deviation: [0.5],
+    interpolation: "bilinear",
+    cropShare: 1,
     batchSize: 64,
     epochs: 100,
     learningRate: 1e-5,
@@ -147,7 +154,13 @@ function assertConfig(config: TrainingConfig): void {
   for (const name of ["learningRate", "weightDecay", "momentum"] as const) {
     if (typeof config[name] !== "number") refuse(name, "a number");
   }
-  const { labelSmoothing, freeze } = config;
+  const { labelSmoothing, freeze, cropShare } = config;
+  if (!INTERPOLATIONS.includes(config.interpolation)) {
+    refuse("interpolation", `one of ${INTERPOLATIONS.join(", ")}`);
+  }
+  if (!(typeof cropShare === "number" && cropShare > 0 && cropShare <= 1)) {
+    refuse("cropShare", "a number above 0, at most 1");
+  }
   if (
     typeof labelSmoothing !== "number" ||
     !(labelSmoothing >= 0 && labelSmoothing < 1)

@@ -116,10 +116,10 @@ Deno.test("evidenceOverlay() dims what lies outside the region, and puts the map
   assertThrows(
     () =>
       evidenceOverlay(image, ramp, {
-        region: { left: 150, top: 0, width: 151, height: 100 },
+        region: { left: 300, top: 0, width: 151, height: 100 },
       }),
     GapcamError,
-    "expected one within 100 x 300 pixels",
+    "expected one that lies on the image's 100 x 300 pixels",
   );
 });
 

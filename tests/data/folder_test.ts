@@ -1,9 +1,12 @@
+import sharp from "npm:sharp@^0.35.5";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { BatchLoader } from "../../src/data/batch_loader.ts";
 import { openFolder } from "../../src/data/folder.ts";
 import { openDataset } from "../../src/data/open_dataset.ts";
 import { GapcamError } from "../../src/error.ts";
 import { encodePng } from "../../src/image/encode_png.ts";
+import { fitImage } from "../../src/image/fit_image.ts";
+import { testImage } from "../image/_reference.ts";
 import { bytes, temporaryFolder, write } from "./_helpers.ts";
 
 /** A PNG of one grey value. */
@@ -318,4 +321,36 @@ Deno.test("A folder's decoder threads do not keep a process alive", async () => 
   clearTimeout(timer);
   assertEquals(new TextDecoder().decode(stdout), "read\n");
   assertEquals(code, 0);
+});
+
+Deno.test("openFolder() fits pictures as the network expects them, transparent pixels on white", async () => {
+  const root = Deno.makeTempDirSync();
+  try {
+    const picture = testImage(40, 30, 3);
+    for (const name of ["a", "b"]) {
+      for (let i = 0; i < 2; i++) {
+        write(`${root}/train/${name}/${i}.png`, encodePng(picture));
+      }
+    }
+    const clear = new Uint8Array(16 * 16 * 4);
+    const png = await sharp(clear, {
+      raw: { width: 16, height: 16, channels: 4 },
+    }).png().toBuffer();
+    write(`${root}/train/b/1.png`, new Uint8Array(png));
+    const how = { interpolation: "bicubic", cropShare: 0.75 } as const;
+    using dataset = openFolder("train", root, { size: 12, workers: 1, ...how });
+    const pixels = new Uint8Array(12 * 12 * 3);
+    await dataset.read([0], pixels);
+    assertEquals(pixels, fitImage(picture, 12, 12, how).data);
+    const last = dataset.paths.findIndex((path) => path.endsWith("b/1.png"));
+    await dataset.read([last], pixels);
+    assertEquals(pixels, new Uint8Array(12 * 12 * 3).fill(255));
+    assertThrows(
+      () => openFolder("train", root, { cropShare: 2 }),
+      GapcamError,
+      "Cannot fit image: found a crop share of 2",
+    );
+  } finally {
+    Deno.removeSync(root, { recursive: true });
+  }
 });

@@ -13,6 +13,7 @@ interface Reference {
     toHeight: number;
     toWidth: number;
     expected: string;
+    bicubic: string;
   }[];
   resizeMap: {
     height: number;

@@ -107,13 +107,22 @@ Deno.test("encodeOnnx() gives the same bytes again and keeps its metadata", () =
   const encode = () =>
     encodeOnnx(model, initialise(model, 0), {
       imageSize: { height: 8, width: 8 },
-      mean: [0.5, 0.5, 0.5],
-      deviation: [0.25, 0.25, 0.25],
+      preprocessing: {
+        imageSize: 8,
+        cropShare: 0.875,
+        mean: [0.5, 0.5, 0.5],
+        deviation: [0.25, 0.25, 0.25],
+      },
       classes: ["Katze", "Hündin"],
     });
   assertEquals(encode(), encode());
   const text = new TextDecoder().decode(encode());
-  for (const part of ["[0.25,0.25,0.25]", '["Katze","Hündin"]', "deviation"]) {
+  for (
+    const part of [
+      ...["[0.25,0.25,0.25]", '["Katze","Hündin"]', "deviation"],
+      ...["imageSize", '"bilinear"', "cropShare", "0.875"],
+    ]
+  ) {
     assert(text.includes(part), part);
   }
 });

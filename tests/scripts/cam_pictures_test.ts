@@ -221,7 +221,7 @@ Deno.test("cam writes a sheet for each hundred images, as they are made", () =>
     assertEquals([code, stderr], [0, ""]);
     const lines = stdout.trimEnd().split("\n");
     assertEquals(lines.filter((line) => line.startsWith("ANS : ")).length, 120);
-    assertEquals(lines.slice(-4, -1), [
+    assertEquals(lines.slice(-5, -2), [
       "run/cam/sheet-size16.png",
       "run/cam/sheet-size16-2.png",
       "360 pictures in run/cam",

@@ -24,7 +24,9 @@ Deno.test("cam prints what the network says, proves the map and writes pictures"
         "^ANS : [a-z]+ {2}REAL : frame {2}3\n" +
           "([a-z]+ [<>]?[\\d.]+ %, ){4}[a-z]+ [<>]?[\\d.]+ %\n" +
           "run/cam/3-cam.png\nrun/cam/3-overlay.png\nrun/cam/3-plain.png\n" +
-          "Checkpoint: run/checkpoint.safetensors \\(tiny, after 4 steps\\)\n$",
+          "Checkpoint: run/checkpoint.safetensors \\(tiny, after 4 steps\\)\n" +
+          "Input: 16 x 16 pixels, the whole image, bilinear, as " +
+          "\\(x / 255 - 0.5\\) / 0.5\n$",
       ),
     );
     for (const name of ["overlay", "plain"]) {

@@ -155,6 +155,69 @@ Deno.test("export and import carry a network through PyTorch's format and back",
     assert(tensors.has("conv.0.weight") && !tensors.has("features.0.weight"));
   }));
 
+Deno.test("what a network expects of photographs travels through every export, and back", () =>
+  withFolder(async (folder) => {
+    const model = vgg([4, "M", 8], { classes: 2, negativeSlope: 0 });
+    const expected = {
+      imageSize: 40,
+      interpolation: "bicubic" as const,
+      cropShare: 0.875,
+      mean: [0.1, 0.2, 0.3],
+      deviation: [0.4, 0.5, 0.6],
+    };
+    await writePytorch(`${folder}/foreign.pt`, initialise(model, 1));
+    const first = await runCommand("import", [
+      ...["foreign.pt", "--model=4,M,8", "--out=first.safetensors"],
+      ...["--classes=cat,dog", "--image-size=40", "--interpolation=bicubic"],
+      ...["--crop-share=0.875", "--mean=0.1,0.2,0.3", "--slope=0"],
+      "--deviation=0.4,0.5,0.6",
+    ], { folder });
+    assertEquals([first.code, first.stderr], [0, ""]);
+    assertStringIncludes(
+      first.stdout,
+      "Input: 40 x 40 pixels, the middle 87.5 % of a photograph, bicubic, as " +
+        "(x / 255 - [0.1, 0.2, 0.3]) / [0.4, 0.5, 0.6].\n",
+    );
+    for (const file of ["a.pt", "a.safetensors", "a.onnx"]) {
+      const exported = await runCommand("export", [
+        ...["--checkpoint=first.safetensors", `--out=${file}`, "--json"],
+      ], { folder });
+      assertEquals([exported.code, exported.stderr], [0, ""]);
+      const { imageSize, interpolation, cropShare, mean, deviation } = JSON
+        .parse(exported.stdout);
+      assertEquals(
+        { imageSize, interpolation, cropShare, mean, deviation },
+        expected,
+      );
+      if (file === "a.onnx") {
+        const text = new TextDecoder().decode(
+          await Deno.readFile(`${folder}/${file}`),
+        );
+        for (const part of ["bicubic", "cropShare", "0.875", "imageSize"]) {
+          assertStringIncludes(text, part);
+        }
+        continue;
+      }
+      // Nothing is named again but what tensors cannot say of layers.
+      const back = await runCommand("import", [
+        ...[file, "--model=4,M,8", "--out=back.safetensors", "--slope=0"],
+      ], { folder });
+      assertEquals([back.code, back.stderr], [0, ""]);
+      const { training, classes } = await readCheckpoint(
+        `${folder}/back.safetensors`,
+      );
+      assertEquals({ ...training, ...expected }, training);
+      assertEquals(classes, ["cat", "dog"]);
+    }
+    await Deno.writeTextFile(`${folder}/a.pt.json`, '{"cropShare": 2}');
+    await assertRefused(
+      "import",
+      ["a.pt", "--model=4,M,8", "--out=b.safetensors"],
+      /^error: Cannot read \S+a.pt.json, which says what \S+a.pt expects: /,
+      { folder },
+    );
+  }));
+
 Deno.test("import --head new keeps the trunk, which train --init takes with its conventions", () =>
   withFolder(async (folder) => {
     const weights = initialise(
@@ -179,7 +242,9 @@ Deno.test("import --head new keeps the trunk, which train --init takes with its 
         "Assumed: mean 0.485, 0.456, 0.406 (--mean says otherwise).\n" +
         "Assumed: standard deviation 0.229, 0.224, 0.225 (--deviation says " +
         "otherwise).\nImported 12 tensors with torchvision names into " +
-        "trunk.safetensors.\nTrain its head with: deno task train --init " +
+        "trunk.safetensors.\nInput: 224 x 224 pixels, the middle of a " +
+        "photograph, bilinear, as (x / 255 - [0.485, 0.456, 0.406]) / " +
+        "[0.229, 0.224, 0.225].\nTrain its head with: deno task train --init " +
         "trunk.safetensors --dataset shapes --freeze features\n",
     );
     const trained = await runCommand("train", [

@@ -13,11 +13,15 @@ import {
   relu,
   sequential,
   trainingConfig,
+  vgg,
   writeCheckpoint,
 } from "../../mod.ts";
 import { noTotals } from "../../src/train/checkpoint.ts";
 import { encodeSafetensors } from "../../src/weights/write_safetensors.ts";
-import { checkpointMetadata } from "../../src/train/checkpoint.ts";
+import {
+  checkpointMetadata,
+  parseCheckpoint,
+} from "../../src/train/checkpoint.ts";
 
 /** A composition that no VGG has. */
 const MODEL: Layer = sequential({
@@ -244,4 +248,26 @@ Deno.test("a network refuses tensors of other names without repeating what they 
   // deno-lint-ignore no-control-regex
   assertEquals(/[\x00-\x1f]/.test(error.message), false);
   assert(error.message.length < 1500);
+});
+
+Deno.test("a checkpoint from before interpolation and crop share were kept means bilinear and all", () => {
+  const model = vgg([4, "M", 8], { classes: 2 });
+  const training = trainingConfig({ interpolation: "bicubic", cropShare: 0.5 });
+  const metadata = checkpointMetadata({
+    ...{ modelName: "custom", model, classes: ["cat", "dog"], training },
+    ...{ dataset: { name: "pets" }, optimiserState: new Map() },
+    progress: {
+      ...{ epoch: 0, batch: 0, step: 0 },
+      ...{ epochTotals: noTotals(), intervalTotals: noTotals() },
+    },
+    parameters: initialise(model, 0),
+  });
+  const parsed = parseCheckpoint(new Map(), metadata).training;
+  assertEquals([parsed.interpolation, parsed.cropShare], ["bicubic", 0.5]);
+  const { interpolation: _, cropShare: __, ...old } = training;
+  const before = parseCheckpoint(new Map(), {
+    ...metadata,
+    training: JSON.stringify(old),
+  }).training;
+  assertEquals([before.interpolation, before.cropShare], ["bilinear", 1]);
 });
