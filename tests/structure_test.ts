@@ -140,7 +140,12 @@ Deno.test("no text in src speaks of flags, which only commands have", async () =
   assertEquals(wrong, []);
 });
 
-for (const [folder, pattern, most] of [["src", /\.ts$/, 300]] as const) {
+for (
+  const [folder, pattern, most] of [
+    ["src", /\.ts$/, 300],
+    ["native", /\.(cpp|h|cu)$/, 400],
+  ] as const
+) {
   Deno.test(`no file in ${folder} has more than ${most} lines without a reason`, async () => {
     const long: string[] = [];
     for await (const path of filesOf(folder, pattern)) {

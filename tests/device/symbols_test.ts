@@ -7,7 +7,12 @@ import {
 } from "../../src/device/_symbols.ts";
 import { PRECISIONS } from "../../src/device/device_options.ts";
 import { STATUS_CODES } from "../../src/device/_library.ts";
-import { PHASES } from "../../src/device/program.ts";
+import {
+  ACTIVATIONS,
+  BINARY,
+  PHASES,
+  POOLS,
+} from "../../src/device/program.ts";
 import { TENSOR_TYPES } from "../../src/device/tensor.ts";
 
 const header = await Deno.readTextFile(
@@ -79,6 +84,17 @@ Deno.test("constants agree with gapcam.h", () => {
   );
   for (const [phase, bit] of Object.entries(PHASES)) {
     assertEquals(value(`GAPCAM_${phase.toUpperCase()}`), bit);
+  }
+  const snake = (name: string) =>
+    name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+  for (const [activation, number] of Object.entries(ACTIVATIONS)) {
+    assertEquals(value(`GAPCAM_${snake(activation)}`), number);
+  }
+  for (const [kind, number] of Object.entries(BINARY)) {
+    assertEquals(value(`GAPCAM_${snake(kind)}`), number);
+  }
+  for (const [pool, number] of Object.entries(POOLS)) {
+    assertEquals(value(`GAPCAM_${snake(pool)}_POOL`), number);
   }
   assertEquals(value("GAPCAM_DEVICE_SYNCHRONOUS"), 1);
   assertEquals(value("GAPCAM_TENSOR_STAGED"), 1);

@@ -4,6 +4,7 @@
 
 #include "filter.h"
 #include "forward.h"
+#include "weight.h"
 
 namespace gapcam::cpu::winograd {
 namespace {
