@@ -98,11 +98,24 @@ export const TRAIN_FLAGS = {
     help: "weight decay",
     default: "0; of adamw 0.01",
   },
+  "weight-decay-on": {
+    type: "string",
+    choices: ["all", "weights"],
+    help: "what decays: all parameters, or no bias and no normalisation",
+    default: "all",
+    placeholder: "WHAT",
+  },
   momentum: {
     type: "number",
     min: 0,
     help: "momentum of sgd and nesterov",
     default: "0.9",
+  },
+  "ema-decay": {
+    type: "number",
+    min: 0,
+    help: "of a moving average of the weights, which is what is tested; as 0.999",
+    default: "no average",
   },
   "label-smoothing": {
     type: "number",

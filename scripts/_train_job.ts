@@ -253,7 +253,11 @@ function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
     schedule: flags.schedule as ScheduleName | undefined,
     optimiser: flags.optimizer as OptimiserName | undefined,
     weightDecay: flags["weight-decay"],
+    weightDecayOn: flags["weight-decay-on"] as
+      | TrainingConfig["weightDecayOn"]
+      | undefined,
     momentum: flags.momentum,
+    emaDecay: flags["ema-decay"],
     labelSmoothing: flags["label-smoothing"],
     ...parseAugment(flags.augment),
     bestBy: flags["best-by"] as TrainingConfig["bestBy"] | undefined,

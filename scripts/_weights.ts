@@ -9,7 +9,7 @@ import { datasetFolder, type DatasetName } from "../src/data/open_dataset.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { graphOf, type Model } from "../src/nn/graph_of.ts";
 import { leastImageSize } from "../src/nn/output_shapes.ts";
-import { OPTIMISER_PREFIX } from "../src/train/checkpoint.ts";
+import { AVERAGE_PREFIX, OPTIMISER_PREFIX } from "../src/train/checkpoint.ts";
 import {
   type DescribedWeights,
   describedWeights,
@@ -54,6 +54,11 @@ export async function openNamedWeights(
   if (described) {
     for (const key of file.tensors.keys()) {
       if (key.startsWith(OPTIMISER_PREFIX)) file.tensors.delete(key);
+      // What a run averages is what it comes to.
+      if (!key.startsWith(AVERAGE_PREFIX)) continue;
+      const name = key.slice(AVERAGE_PREFIX.length);
+      file.tensors.set(name, file.tensors.get(key)!);
+      file.tensors.delete(key);
     }
   }
   return { ...file, path, described, beside: besideOf(path) };

@@ -32,6 +32,10 @@ const FLAGS = {
     help: "use only the first N images",
     default: "all",
   },
+  tta: {
+    type: "boolean",
+    help: "show each image mirrored as well, and average both answers",
+  },
   "batch-size": {
     type: "integer",
     min: 1,
@@ -50,6 +54,8 @@ interface Job {
   limit: number | undefined;
   /** Images at once; the run's if undefined. */
   batchSize: number | undefined;
+  /** Whether each image is shown mirrored as well. */
+  flips: boolean;
   quiet: boolean;
   json: boolean;
 }
@@ -59,6 +65,7 @@ function jobOf(flags: FlagValues<typeof FLAGS>): Job {
     network: networkChoice(flags),
     limit: flags.limit,
     batchSize: flags["batch-size"],
+    flips: flags.tta,
     quiet: flags.quiet,
     json: flags.json,
   };
@@ -74,6 +81,7 @@ async function main(job: Job): Promise<number> {
   const evaluation = await evaluate(run.network, dataset, {
     ...run.input,
     batchSize: job.batchSize ?? run.checkpoint.training.batchSize,
+    flips: job.flips,
     signal: interrupt.signal,
     onProgress: (done) => {
       if (!showsBar) return;

@@ -118,7 +118,7 @@ async function main(flags: TrainFlags): Promise<number> {
     const { epoch } = result.best;
     progress.line(`Testing the best network, of epoch ${epoch}`);
     network.load((await readCheckpoint(result.bestCheckpoint)).parameters);
-  }
+  } else if (result.averages) network.load(result.averages);
   const { imageSize, mean, deviation } = job.config;
   const evaluation = await evaluate(network, job.testSet, {
     batchSize: job.config.batchSize,
@@ -141,7 +141,7 @@ async function main(flags: TrainFlags): Promise<number> {
   }
   listUnreadable(job.trainSet, job.testSet);
   if (flags.json) {
-    const { finished: _, ...rest } = result;
+    const { finished: _, averages: _averages, ...rest } = result;
     console.log(JSON.stringify({ folder: folder.path, ...rest, evaluation }));
   } else {
     output.line(`\n${formatEvaluation(evaluation)}`);

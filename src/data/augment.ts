@@ -45,9 +45,18 @@ export function augment(
     }
   }
   if (options.horizontalFlip && random.nextUint32() >= 2 ** 31) {
-    for (let row = 0; row < height; row++) {
-      mirror(image, row * width * channels, width, channels);
-    }
+    mirrorImages(image, shape);
+  }
+}
+
+/** Mirrors images left to right, in place; u8 [..., width, channels]. */
+export function mirrorImages(
+  images: Uint8Array,
+  { width, channels }: { width: number; channels: number },
+): void {
+  const row = width * channels;
+  for (let start = 0; start < images.length; start += row) {
+    mirror(images, start, width, channels);
   }
 }
 

@@ -3,9 +3,10 @@ import type { Tensor } from "../device/tensor.ts";
 import { GapcamError } from "../error.ts";
 import type { Parameter } from "./parameters.ts";
 
-/** Parameters that learn at one rate, and what updates them. */
+/** Parameters that learn at one rate and decay alike, and what updates them. */
 export interface Group {
   factor: number;
+  decays: boolean;
   parameters: Parameter[];
   first: Tensor[];
   second: Tensor[];
@@ -42,6 +43,7 @@ export function groupsOf(
     device: Device;
     stack: DisposableStack;
     moments: 1 | 2;
+    weightDecayOn: "all" | "weights";
   },
 ): Group[] {
   const { device, stack } = options;
@@ -58,10 +60,19 @@ export function groupsOf(
     const factor = options.rates.find(({ prefix }) =>
       isWithin(parameter.name, prefix)
     )?.factor ?? 1;
-    let group = groups.find((other) => other.factor === factor);
+    const decays = options.weightDecayOn === "all" ||
+      parameter.shape.length > 1;
+    let group = groups.find((other) =>
+      other.factor === factor && other.decays === decays
+    );
     if (!group) {
       const settings = stack.use(device.tensor([8]));
-      group = { factor, parameters: [], first: [], second: [], settings };
+      group = {
+        ...{ factor, decays, settings },
+        parameters: [],
+        first: [],
+        second: [],
+      };
       groups.push(group);
     }
     group.parameters.push(parameter);

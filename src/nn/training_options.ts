@@ -18,6 +18,12 @@ export interface TrainingOptions extends ImageOptions {
    * PyTorch.
    */
   freeze?: readonly string[];
+  /**
+   * What the optimiser's weight decay applies to: `all` parameters, or `weights`
+   * alone, not biases and normalisation (parameters of one dimension). Default:
+   * `all`.
+   */
+  weightDecayOn?: "all" | "weights";
   /** See {@linkcode Program.crossEntropy}. Default: 0. */
   labelSmoothing?: number;
   /** Whether to time each step. Default: false. */

@@ -113,6 +113,7 @@ export class TrainingProgram implements Disposable {
       device,
       stack,
       moments: optimiser.kind === "sgd" ? 1 : 2,
+      weightDecayOn: options.weightDecayOn ?? "all",
     });
     for (const { parameters, first, second, settings } of groups) {
       const common = {
@@ -169,9 +170,12 @@ export class TrainingProgram implements Disposable {
     this.#program.assertIdle("run");
     this.#images.write(this.#padder.images(images));
     this.#labels.write(allLabels);
-    for (const { factor, settings } of this.#groups) {
+    for (const { factor, decays, settings } of this.#groups) {
+      const optimiser = decays
+        ? this.#optimiser
+        : { ...this.#optimiser, weightDecay: 0 };
       settings.write(
-        updateSettings(this.#optimiser, { learningRate: rate * factor, step }),
+        updateSettings(optimiser, { learningRate: rate * factor, step }),
       );
     }
     await this.#program.run("forward", "backward", "update");

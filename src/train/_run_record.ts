@@ -74,8 +74,11 @@ export class RunRecord implements Disposable {
     // After a power cut the log is to tell all that the checkpoint knows.
     this.#log?.sync();
     const state = this.#checkpoint();
+    const { averages } = this.#trainer;
     await writeCheckpoint(this.path, {
       ...state,
+      parameters: this.#trainer.network.state(),
+      ...(averages ? { averages } : {}),
       optimiserState: this.#trainer.optimiserState(),
     });
     this.saved = state.progress;
@@ -111,7 +114,7 @@ export class RunRecord implements Disposable {
         ...trainer.progress,
         ...(this.validation ? { validation: this.validation } : {}),
       },
-      parameters: trainer.network.state(),
+      parameters: trainer.averages ?? trainer.network.state(),
       optimiserState: new Map(),
     };
   }

@@ -1,53 +1,60 @@
 import { GapcamError } from "../error.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { Network } from "../nn/network.ts";
+import { Network } from "../nn/network.ts";
 import { Evaluator } from "./evaluate.ts";
 import type { RunEventContent } from "./run_event.ts";
+import type { Trainer } from "./trainer.ts";
 import type { TrainingConfig } from "./training_config.ts";
 import type { BestEpoch, ValidationProgress } from "./validation_progress.ts";
 
 /** Judges a network after each epoch, and knows which was the best. */
 export class Validation implements Disposable {
+  readonly #trainer: Trainer;
+  /** What is judged: the trainer's network, or one of averages. */
+  readonly #network: Network;
   readonly #evaluator: Evaluator;
-  readonly #config: TrainingConfig;
   #progress: ValidationProgress;
 
-  private constructor(
-    evaluator: Evaluator,
-    config: TrainingConfig,
-    progress: ValidationProgress,
-  ) {
-    this.#evaluator = evaluator;
-    this.#config = config;
-    this.#progress = progress;
+  private constructor(parts: {
+    trainer: Trainer;
+    network: Network;
+    evaluator: Evaluator;
+    progress: ValidationProgress;
+  }) {
+    this.#trainer = parts.trainer;
+    this.#network = parts.network;
+    this.#evaluator = parts.evaluator;
+    this.#progress = parts.progress;
   }
 
   /**
-   * Compiles the network for the images.
+   * Compiles the network for the images; averages of it, where they are kept.
    *
-   * @param network What is judged.
+   * @param trainer Whose network is judged.
    * @param dataset By what.
-   * @param options The run's configuration, with a mean for each channel, and
-   * how far validation has come.
+   * @param options How far validation has come.
    */
   static async create(
-    network: Network,
+    trainer: Trainer,
     dataset: Dataset,
-    options: { config: TrainingConfig; progress?: ValidationProgress },
+    options: { progress?: ValidationProgress } = {},
   ): Promise<Validation> {
-    const { config, progress } = options;
-    const { batchSize, imageSize, mean, deviation } = config;
+    const { averages } = trainer;
+    const { batchSize, imageSize, mean, deviation } = trainer.config;
+    const { device, model } = trainer.network;
+    using stack = new DisposableStack();
+    const network = averages
+      ? stack.use(new Network(device, model, { state: averages }))
+      : trainer.network;
     const evaluator = await Evaluator.create(network, dataset, {
       batchSize,
       inputSize: { height: imageSize, width: imageSize },
       mean,
       deviation,
     });
-    return new Validation(
-      evaluator,
-      config,
-      structuredClone(progress) ?? { epochs: 0 },
-    );
+    stack.move();
+    const progress = structuredClone(options.progress) ?? { epochs: 0 };
+    return new Validation({ trainer, network, evaluator, progress });
   }
 
   /** How far it has come. */
@@ -57,7 +64,7 @@ export class Validation implements Disposable {
 
   /** Whether nothing has become better for longer than patience lasts. */
   get exhausted(): boolean {
-    const { patience } = this.#config;
+    const { patience } = this.#trainer.config;
     const { epochs, best } = this.#progress;
     return patience > 0 && best !== undefined &&
       epochs - best.epoch >= patience;
@@ -80,6 +87,8 @@ export class Validation implements Disposable {
     },
   ): Promise<Extract<RunEventContent, { event: "validation" }>> {
     const start = performance.now();
+    const { averages } = this.#trainer;
+    if (averages) this.#network.load(averages);
     const { images, loss, accuracy, top5 = 0 } = await this.#evaluator.run(
       options,
     );
@@ -107,16 +116,19 @@ export class Validation implements Disposable {
     };
   }
 
-  /** Frees the program; the network stays. */
+  /** Frees the program and averages; the trainer's network stays. */
   [Symbol.dispose](): void {
     this.#evaluator[Symbol.dispose]();
+    if (this.#network !== this.#trainer.network) {
+      this.#network[Symbol.dispose]();
+    }
   }
 
   /** The earlier of two that are as good stays: it was trained for less long. */
   #isBetter(found: BestEpoch): boolean {
     const { best } = this.#progress;
     if (!best) return true;
-    return this.#config.bestBy === "loss"
+    return this.#trainer.config.bestBy === "loss"
       ? found.loss < best.loss
       : found.accuracy > best.accuracy;
   }

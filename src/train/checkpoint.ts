@@ -79,8 +79,13 @@ export interface Checkpoint {
   training: TrainingConfig;
   /** How far training had come. */
   progress: TrainingProgress;
-  /** Parameters and running statistics under PyTorch's names. */
+  /**
+   * Parameters and running statistics under PyTorch's names. Where only the
+   * network was read of a run that averages them: the averages.
+   */
   parameters: StateDict;
+  /** Their moving averages, if the run has them and its state was read. */
+  averages?: StateDict;
   /** The optimiser's tensors; empty where only the network was read. */
   optimiserState: StateDict;
 }
@@ -88,11 +93,20 @@ export interface Checkpoint {
 /** What stands before the names of the optimiser's tensors in a checkpoint. */
 export const OPTIMISER_PREFIX = "optimizer.";
 
-/** A checkpoint's tensors as one list, the optimiser's under `optimizer.*`. */
+/** What stands before the names of moving averages in a checkpoint. */
+export const AVERAGE_PREFIX = "average.";
+
+/**
+ * A checkpoint's tensors as one list, the optimiser's under `optimizer.*`,
+ * averages under `average.*`.
+ */
 export function checkpointTensors(checkpoint: Checkpoint): StateDict {
   const tensors: StateDict = new Map(checkpoint.parameters);
   for (const [name, tensor] of checkpoint.optimiserState) {
     tensors.set(OPTIMISER_PREFIX + name, tensor);
+  }
+  for (const [name, tensor] of checkpoint.averages ?? []) {
+    tensors.set(AVERAGE_PREFIX + name, tensor);
   }
   return tensors;
 }
@@ -139,9 +153,12 @@ export function parseCheckpoint(
   assertOutputs(layers, classes.length);
   const parameters: StateDict = new Map();
   const optimiserState: StateDict = new Map();
+  const averages: StateDict = new Map();
   for (const [name, tensor] of tensors) {
     if (name.startsWith(OPTIMISER_PREFIX)) {
       optimiserState.set(name.slice(OPTIMISER_PREFIX.length), tensor);
+    } else if (name.startsWith(AVERAGE_PREFIX)) {
+      averages.set(name.slice(AVERAGE_PREFIX.length), tensor);
     } else parameters.set(name, tensor);
   }
   return {
@@ -152,6 +169,7 @@ export function parseCheckpoint(
     training: trainingConfig(object(metadata, "training")),
     progress: parseProgress(object(metadata, "progress")),
     parameters,
+    ...(averages.size > 0 ? { averages } : {}),
     optimiserState,
   };
 }

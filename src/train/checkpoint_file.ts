@@ -89,7 +89,8 @@ async function readExactly(
  *
  * @param path The file.
  * @param options `optimiser`: whether to read the optimiser's tensors, which
- * only going on with training needs. Default: false.
+ * only going on with training needs. Default: false; of a run that averages its
+ * weights the parameters are then the averages.
  * @throws {GapcamError} If the file is missing, damaged, no checkpoint, or one
  * of another version.
  *
@@ -139,7 +140,14 @@ export async function readCheckpoint(
         if (name.startsWith(OPTIMISER_PREFIX)) tensors.delete(name);
       }
     }
-    return parseCheckpoint(toStateDict(tensors), metadata);
+    const { averages, ...checkpoint } = parseCheckpoint(
+      toStateDict(tensors),
+      metadata,
+    );
+    if (options.optimiser) {
+      return averages ? { ...checkpoint, averages } : checkpoint;
+    }
+    return { ...checkpoint, parameters: averages ?? checkpoint.parameters };
   } catch (error) {
     if (!(error instanceof GapcamError)) throw error;
     throw new GapcamError(

@@ -1,6 +1,7 @@
 import { GapcamError } from "../error.ts";
 import { checkDataset } from "../data/check_dataset.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
+import { mirrorImages } from "../data/augment.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
@@ -13,6 +14,11 @@ export interface EvaluateOptions
   extends Pick<ImageOptions, "inputSize" | "mean" | "deviation"> {
   /** Images at once. Default: 64, or the whole split if it is smaller. */
   batchSize?: number;
+  /**
+   * Whether each image is shown mirrored as well, and both answers averaged: the
+   * means of logits count (test-time flips). Default: false.
+   */
+  flips?: boolean;
   /** Aborting stops after the batch under way and throws the signal's reason. */
   signal?: AbortSignal;
   /** Called after each batch with the images done so far; waited for. */
@@ -67,7 +73,7 @@ export class Evaluator implements Disposable {
   static async create(
     network: Network,
     dataset: Dataset,
-    options: Omit<EvaluateOptions, "signal" | "onProgress"> = {},
+    options: Omit<EvaluateOptions, "flips" | "signal" | "onProgress"> = {},
   ): Promise<Evaluator> {
     checkDataset(dataset);
     const batchSize = Math.min(options.batchSize ?? 64, dataset.length);
@@ -95,7 +101,7 @@ export class Evaluator implements Disposable {
 
   /** Runs over every image, with the parameters that the network has now. */
   async run(
-    options: Pick<EvaluateOptions, "signal" | "onProgress"> = {},
+    options: Pick<EvaluateOptions, "flips" | "signal" | "onProgress"> = {},
   ): Promise<Evaluation> {
     const program = this.#program, dataset = this.#dataset;
     const { classes, batchSize } = program;
@@ -112,6 +118,14 @@ export class Evaluator implements Disposable {
     for await (const batch of loader.epoch(0)) {
       options.signal?.throwIfAborted();
       const logits = await program.run(batch.images);
+      if (options.flips) {
+        const mirrored = batch.images.slice();
+        mirrorImages(mirrored, dataset);
+        const others = await program.run(mirrored);
+        for (let i = 0; i < logits.length; i++) {
+          logits[i] = (logits[i]! + others[i]!) / 2;
+        }
+      }
       for (let i = 0; i < batch.count; i++) {
         const row = logits.subarray(i * classes, (i + 1) * classes);
         const label = batch.labels[i]!;

@@ -57,6 +57,7 @@ export async function train(
     ...(checkpoint
       ? {
         optimiserState: checkpoint.optimiserState,
+        ...(checkpoint.averages ? { averages: checkpoint.averages } : {}),
         progress: checkpoint.progress,
       }
       : {}),
@@ -136,6 +137,7 @@ export async function train(
     steps: step,
     lastEpoch,
     best,
+    averages: trainer.averages,
     checkpoint: record.path,
     bestCheckpoint: best && record.bestPath,
   };
@@ -154,12 +156,10 @@ async function openValidation(
   dataset: Dataset,
   record: RunRecord,
 ): Promise<Validation> {
-  const { network, config } = trainer;
   const { validation: progress, bestPath } = record;
   // Where its best is gone the next one is the best.
   const lost = bestPath !== undefined && !exists(bestPath);
-  const validation = await Validation.create(network, dataset, {
-    config,
+  const validation = await Validation.create(trainer, dataset, {
     ...(progress && !lost ? { progress } : {}),
   });
   record.validation = validation.progress;

@@ -1,3 +1,4 @@
+import type { StateDict } from "../host_tensor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Checkpoint, DatasetConfig } from "./checkpoint.ts";
 import type { StepReport } from "./epoch_options.ts";
@@ -59,6 +60,8 @@ export interface TrainResult {
   lastEpoch: StepReport | undefined;
   /** The best epoch by validation; undefined without one. */
   best: BestEpoch | undefined;
+  /** Moving averages of the weights, if the configuration asks for them. */
+  averages: StateDict | undefined;
   /** The checkpoint's path; undefined without a folder. */
   checkpoint: string | undefined;
   /** The best network's checkpoint; undefined without a folder or validation. */

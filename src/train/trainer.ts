@@ -1,11 +1,8 @@
 import { GapcamError } from "../error.ts";
-import { checkDataset } from "../data/check_dataset.ts";
-import { BatchLoader } from "../data/batch_loader.ts";
+import type { BatchLoader } from "../data/batch_loader.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { outputsOf } from "../nn/classifier_of.ts";
-import { perChannel } from "../nn/_per_channel.ts";
 import type { Network } from "../nn/network.ts";
-import { TrainingProgram } from "../nn/training_program.ts";
+import type { TrainingProgram } from "../nn/training_program.ts";
 import type { StateDict } from "../host_tensor.ts";
 import {
   noTotals,
@@ -15,7 +12,13 @@ import {
 import { divergenceError, LARGEST_LOSS } from "./divergence.ts";
 import type { EpochOptions, StepReport } from "./epoch_options.ts";
 import { learningRateAt } from "./learning_rate.ts";
-import { optimiserOf, type TrainingConfig } from "./training_config.ts";
+import {
+  configFor,
+  trainingLoader,
+  trainingProgram,
+} from "./_training_parts.ts";
+import { WeightAverage } from "./_weight_average.ts";
+import type { TrainingConfig } from "./training_config.ts";
 
 /**
  * Trains a network, step by step, on batches of a data set. It writes nothing:
@@ -29,6 +32,7 @@ export class Trainer implements Disposable {
   readonly #program: TrainingProgram;
   readonly #loader: BatchLoader;
   readonly #readEvery: number;
+  readonly #average: WeightAverage | undefined;
   #progress: TrainingProgress;
 
   private constructor(parts: {
@@ -37,12 +41,14 @@ export class Trainer implements Disposable {
     program: TrainingProgram;
     loader: BatchLoader;
     progress: TrainingProgress;
+    average: WeightAverage | undefined;
   }) {
     this.network = parts.network;
     this.config = parts.config;
     this.#program = parts.program;
     this.#loader = parts.loader;
     this.#progress = parts.progress;
+    this.#average = parts.average;
     // Reading a loss waits for its step, which stalls what runs beside us.
     this.#readEvery = parts.network.device.asynchronous
       ? parts.config.logEvery
@@ -54,8 +60,8 @@ export class Trainer implements Disposable {
    *
    * @param network What to train.
    * @param dataset On what; its images are resized to `config.imageSize`.
-   * @param options How, and from where: the optimiser's tensors and the
-   * progress of a checkpoint go on with its run.
+   * @param options How, and from where: the optimiser's tensors, the averages
+   * and the progress of a checkpoint go on with its run.
    * @throws {GapcamError} If the model, the data and the configuration do not
    * fit each other, or memory runs out.
    *
@@ -82,29 +88,12 @@ export class Trainer implements Disposable {
     options: {
       config: TrainingConfig;
       optimiserState?: StateDict;
+      averages?: StateDict;
       progress?: TrainingProgress;
     },
   ): Promise<Trainer> {
-    const { channels } = dataset;
-    // As a checkpoint keeps them: whoever reads it need not know the data.
-    const config: TrainingConfig = {
-      ...options.config,
-      mean: perChannel(options.config.mean, channels),
-      deviation: perChannel(options.config.deviation, channels),
-    };
-    checkDataset(dataset, { leastClasses: 2 });
-    assertClasses(network, dataset);
-    const normalises = network.graph.nodes.some(({ layer }) =>
-      layer.kind === "batchNorm2d"
-    );
-    const loader = new BatchLoader(dataset, {
-      batchSize: config.batchSize,
-      shuffle: true,
-      seed: config.seed,
-      augmentation: { horizontalFlip: config.flip, randomCrop: config.crop },
-      // Padding must not enter the statistics of a batch.
-      dropLast: normalises,
-    });
+    const config = configFor(dataset, options.config);
+    const loader = trainingLoader(network, dataset, config);
     const progress = structuredClone(options.progress) ?? {
       epoch: 0,
       batch: 0,
@@ -120,22 +109,22 @@ export class Trainer implements Disposable {
           `${progress.batch} steps; use the data and the batch size of the run`,
       );
     }
-    const { imageSize, mean, deviation } = config;
-    const program = await TrainingProgram.compile(network, {
-      batchSize: config.batchSize,
-      image: dataset,
-      inputSize: { height: imageSize, width: imageSize },
-      mean,
-      deviation,
-      optimiser: optimiserOf(config),
-      labelSmoothing: config.labelSmoothing,
-      freeze: config.freeze,
-    });
+    const program = await trainingProgram(network, dataset, config);
     try {
       if (options.optimiserState) {
         program.loadOptimiserState(options.optimiserState, progress.step);
       }
-      return new Trainer({ network, config, program, loader, progress });
+      const { emaDecay: decay } = config;
+      const { averages } = options;
+      const average = decay > 0
+        ? new WeightAverage(network, {
+          decay,
+          ...(averages ? { average: averages } : {}),
+        })
+        : undefined;
+      return new Trainer({
+        ...{ network, config, program, loader, progress, average },
+      });
     } catch (error) {
       program[Symbol.dispose]();
       throw error;
@@ -155,6 +144,14 @@ export class Trainer implements Disposable {
   /** The optimiser's tensors; see {@linkcode TrainingProgram.optimiserState}. */
   optimiserState(): StateDict {
     return this.#program.optimiserState();
+  }
+
+  /**
+   * Moving averages of the parameters and running statistics; undefined unless
+   * the configuration asks for them. They change with the next step.
+   */
+  get averages(): StateDict | undefined {
+    return this.#average?.state;
   }
 
   /**
@@ -184,6 +181,7 @@ export class Trainer implements Disposable {
       });
       progress.batch++;
       progress.step++;
+      this.#average?.update(progress.step);
       const last = progress.batch === stepsPerEpoch;
       const saves = progress.step % saveEvery === 0 && !last;
       if (
@@ -264,14 +262,4 @@ export class Trainer implements Disposable {
       learningRate,
     };
   }
-}
-
-function assertClasses(network: Network, dataset: Dataset): void {
-  const outputs = outputsOf(network.graph);
-  if (outputs === undefined || outputs === dataset.classes.length) return;
-  throw new GapcamError(
-    "shape-mismatch",
-    `Cannot train on ${dataset.name}: it has ${dataset.classes.length} ` +
-      `classes, the model ${outputs}`,
-  );
 }

@@ -48,6 +48,11 @@ export interface TrainingConfig {
    * PyTorch has it, else 0.
    */
   weightDecay: number;
+  /**
+   * What weight decay applies to: `all` parameters, as in PyTorch, or `weights`
+   * alone, not biases and normalisation. Default: `all`.
+   */
+  weightDecayOn: "all" | "weights";
   /** Momentum of `sgd` and `nesterov`. Default: 0.9. */
   momentum: number;
   /** Share of the target that is spread over all classes, in [0, 1). Default: 0. */
@@ -58,6 +63,12 @@ export interface TrainingConfig {
   crop: number;
   /** Parameters whose name starts with one of these are not trained. Default: none. */
   freeze: string[];
+  /**
+   * Decay of a moving average of the weights (EMA), which is then what
+   * validates, and what others take from the checkpoint; above 0 and below 1, or
+   * 0 for none. Default: 0.
+   */
+  emaDecay: number;
   /** Which epoch is the best, if the run is validated. Default: `accuracy`. */
   bestBy: "accuracy" | "loss";
   /**
@@ -103,11 +114,13 @@ export function trainingConfig(
     schedule: "constant",
     optimiser: "adam",
     weightDecay: given.optimiser === "adamw" ? adamW().weightDecay : 0,
+    weightDecayOn: "all",
     momentum: 0.9,
     labelSmoothing: 0,
     flip: false,
     crop: 0,
     freeze: [],
+    emaDecay: 0,
     bestBy: "accuracy",
     patience: 0,
     seed: 0,
@@ -154,12 +167,18 @@ function assertConfig(config: TrainingConfig): void {
   for (const name of ["learningRate", "weightDecay", "momentum"] as const) {
     if (typeof config[name] !== "number") refuse(name, "a number");
   }
-  const { labelSmoothing, freeze, cropShare } = config;
+  const { emaDecay, labelSmoothing, freeze, cropShare } = config;
   if (!INTERPOLATIONS.includes(config.interpolation)) {
     refuse("interpolation", `one of ${INTERPOLATIONS.join(", ")}`);
   }
   if (!(typeof cropShare === "number" && cropShare > 0 && cropShare <= 1)) {
     refuse("cropShare", "a number above 0, at most 1");
+  }
+  if (typeof emaDecay !== "number" || !(emaDecay >= 0 && emaDecay < 1)) {
+    refuse("emaDecay", "a number above 0 and below 1, or 0 for no average");
+  }
+  if (!["all", "weights"].includes(config.weightDecayOn)) {
+    refuse("weightDecayOn", "all or weights");
   }
   if (
     typeof labelSmoothing !== "number" ||

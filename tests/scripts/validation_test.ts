@@ -4,7 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { readCheckpoint } from "../../mod.ts";
+import { readCheckpoint, readRunLog } from "../../mod.ts";
 import {
   assertRefused,
   runCommand,
@@ -151,6 +151,43 @@ Deno.test("train validates on the val of a folder, without being told", () =>
       `--out=${folder}/b`,
     ]);
     assertStringIncludes(not.stdout, "8 images to train and 2 to test");
+  }));
+
+Deno.test("train --ema-decay tests the average, which eval, --tta and --init take", () =>
+  withFolder(async (folder) => {
+    const run = await trainSmall(folder, "--ema-decay=0.9");
+    const flags = [
+      "--checkpoint",
+      run,
+      "--device=cpu",
+      "--limit=20",
+      "--json",
+    ];
+    const trained = await readRunLog(`${run}/log.jsonl`).at(-1)!;
+    assert(trained.event === "evaluation");
+    const shown = JSON.parse((await runCommand("eval", flags)).stdout);
+    assertEquals([shown.loss, shown.images], [trained.loss, 20]);
+    const flipped = await runCommand("eval", [...flags, "--tta"]);
+    assert(JSON.parse(flipped.stdout).loss !== shown.loss);
+    const started = await runCommand("train", [
+      ...SMALL,
+      `--init=${run}`,
+      "--epochs=0",
+      `--out=${folder}/next`,
+    ]);
+    assertStringIncludes(started.stdout, "Weights: 14 tensors from");
+    assert(!started.stdout.includes("not used"), started.stdout);
+    const [first, second] = await Promise.all(
+      [run, `${folder}/next`].map((path) =>
+        readCheckpoint(`${path}/checkpoint.safetensors`)
+      ),
+    );
+    assertEquals(second!.parameters, first!.parameters);
+    await assertRefused(
+      "train",
+      [...SMALL, "--ema-decay=1", `--out=${folder}/none`],
+      /Cannot train with emaDecay 1: expected a number above 0 and below 1/,
+    );
   }));
 
 Deno.test("train without validation writes no best network", () =>

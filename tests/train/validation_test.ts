@@ -46,6 +46,7 @@ async function run(
       batchSize: 20,
       epochs: 4,
       learningRate: 0.01,
+      emaDecay: 0.7,
       ...config,
     }),
     folder,
@@ -119,10 +120,11 @@ Deno.test("train() judged after each epoch learns what it learns without", () =>
     });
     const [judged, plain] = await Promise.all(
       ["judged", "plain"].map((name) =>
-        readCheckpoint(`${folder}/${name}/${LAST}`)
+        readCheckpoint(`${folder}/${name}/${LAST}`, { optimiser: true })
       ),
     );
     assertEquals(judged!.parameters, plain!.parameters);
+    assertEquals(judged!.optimiserState, plain!.optimiserState);
   }));
 
 Deno.test("train() cut anywhere is judged and goes on to the bytes of an uncut run", () =>

@@ -1,0 +1,75 @@
+import { BatchLoader } from "../data/batch_loader.ts";
+import { checkDataset } from "../data/check_dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { GapcamError } from "../error.ts";
+import { perChannel } from "../nn/_per_channel.ts";
+import { outputsOf } from "../nn/classifier_of.ts";
+import type { Network } from "../nn/network.ts";
+import { TrainingProgram } from "../nn/training_program.ts";
+import { optimiserOf, type TrainingConfig } from "./training_config.ts";
+
+/**
+ * A configuration as a checkpoint keeps it: with a mean and a deviation for
+ * each channel, so that whoever reads it need not know the data.
+ */
+export function configFor(
+  dataset: Dataset,
+  config: TrainingConfig,
+): TrainingConfig {
+  return {
+    ...config,
+    mean: perChannel(config.mean, dataset.channels),
+    deviation: perChannel(config.deviation, dataset.channels),
+  };
+}
+
+/** The batches that a network is trained on. */
+export function trainingLoader(
+  network: Network,
+  dataset: Dataset,
+  config: TrainingConfig,
+): BatchLoader {
+  checkDataset(dataset, { leastClasses: 2 });
+  assertClasses(network, dataset);
+  const normalises = network.graph.nodes.some(({ layer }) =>
+    layer.kind === "batchNorm2d"
+  );
+  return new BatchLoader(dataset, {
+    batchSize: config.batchSize,
+    shuffle: true,
+    seed: config.seed,
+    augmentation: { horizontalFlip: config.flip, randomCrop: config.crop },
+    // Padding must not enter the statistics of a batch.
+    dropLast: normalises,
+  });
+}
+
+/** Compiles the training step that a configuration describes. */
+export async function trainingProgram(
+  network: Network,
+  dataset: Dataset,
+  config: TrainingConfig,
+): Promise<TrainingProgram> {
+  const { imageSize, mean, deviation } = config;
+  return await TrainingProgram.compile(network, {
+    batchSize: config.batchSize,
+    image: dataset,
+    inputSize: { height: imageSize, width: imageSize },
+    mean,
+    deviation,
+    optimiser: optimiserOf(config),
+    labelSmoothing: config.labelSmoothing,
+    freeze: config.freeze,
+    weightDecayOn: config.weightDecayOn,
+  });
+}
+
+function assertClasses(network: Network, dataset: Dataset): void {
+  const outputs = outputsOf(network.graph);
+  if (outputs === undefined || outputs === dataset.classes.length) return;
+  throw new GapcamError(
+    "shape-mismatch",
+    `Cannot train on ${dataset.name}: it has ${dataset.classes.length} ` +
+      `classes, the model ${outputs}`,
+  );
+}
