@@ -159,6 +159,11 @@ export type {
   Confusion,
   Evaluation,
 } from "./src/train/evaluation.ts";
+export {
+  findLearningRate,
+  type FindLearningRateOptions,
+  type LearningRateCurve,
+} from "./src/train/find_learning_rate.ts";
 export type { ScheduleName } from "./src/train/learning_rate.ts";
 export { openRunFolder, type RunFolder } from "./src/train/run_folder.ts";
 export {

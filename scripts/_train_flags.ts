@@ -219,6 +219,13 @@ export const TRAIN_FLAGS = {
     help: "steps from one reported loss to the next",
     default: trained("logEvery"),
   },
+  "find-rate": {
+    type: "string",
+    optionalValue: true,
+    help: "train nothing: try learning rates, suggest one, and draw the curve",
+    default: "learning-rate.png",
+    placeholder: "FILE",
+  },
   quiet: QUIET_FLAG,
   json: {
     type: "boolean",

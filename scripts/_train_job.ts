@@ -164,6 +164,7 @@ export function resumedJob(
       "batch-norm",
       "test-fraction",
       "validation-fraction",
+      "find-rate",
     ] as const
   ) {
     if (flags[name] === undefined) continue;

@@ -41,6 +41,7 @@ import {
 import { TRAIN_FLAGS, type TrainFlags } from "./_train_flags.ts";
 import { type Job, newJob, resumedJob } from "./_train_job.ts";
 import { describeJob, deviceText, TrainReport } from "./_train_report.ts";
+import { findRate } from "./_find_rate.ts";
 import { listUnreadable } from "./_unreadable.ts";
 
 async function main(flags: TrainFlags): Promise<number> {
@@ -62,6 +63,9 @@ async function main(flags: TrainFlags): Promise<number> {
     ? resumedJob(flags, checkpoint)
     : await newJob(flags, { gpu: device.backend === "cuda" });
   using network = startNetwork(device, job, (line) => progress.line(line));
+  if (flags["find-rate"] !== undefined) {
+    return await findRate(network, job, { flags, output, progress });
+  }
   let phase: "starting" | "training" | "testing" = "starting";
   using interrupt = new Interrupt(() => {
     if (phase !== "starting") {
