@@ -91,6 +91,8 @@ export class TrainReport implements Disposable {
   readonly #bar: ProgressBar | undefined;
   #printed = performance.now();
   #shownStep = -1;
+  /** What an epoch came to, until it is saved. */
+  readonly #unsaved: string[] = [];
   #began = { time: performance.now(), step: 0 };
 
   /** `bar`: whether to draw on a terminal; else lines are printed. */
@@ -120,8 +122,13 @@ export class TrainReport implements Disposable {
         return this.#epoch(event);
       case "validation":
         return this.#validation(event);
+      case "checkpoint":
+        return this.#saved();
       case "stop":
+        this.#saved();
         return this.#stop(event);
+      case "divergence":
+        return this.#saved();
     }
   }
 
@@ -172,8 +179,7 @@ export class TrainReport implements Disposable {
 
   /** An epoch is done. */
   #epoch(report: EpochEvent): void {
-    this.clear();
-    this.#print(
+    this.#unsaved.push(
       `epoch ${report.epoch}: loss ${report.loss.toFixed(3)}, accuracy ${
         (100 * report.accuracy).toFixed(2)
       } % of the training images, ${formatSeconds(report.seconds)}`,
@@ -181,12 +187,18 @@ export class TrainReport implements Disposable {
   }
 
   #validation(event: ValidationEvent): void {
-    this.clear();
-    this.#print(
+    this.#unsaved.push(
       `  validation: loss ${event.loss.toFixed(3)}, accuracy ${
         (100 * event.accuracy).toFixed(2)
       } %${event.best ? ", the best so far" : ""}`,
     );
+  }
+
+  /** Says what the epoch came to: who reads it may rely on it. */
+  #saved(): void {
+    if (this.#unsaved.length === 0) return;
+    this.clear();
+    for (const line of this.#unsaved.splice(0)) this.#print(line);
   }
 
   #stop({ reason, epoch }: StopEvent): void {
