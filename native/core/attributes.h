@@ -24,7 +24,7 @@ struct Activation {
   float slope() const { return is_identity() ? 1.0f : a; }
   // Whether its gradient needs only what it made, so that what it took need not be kept.
   bool differentiates_from_output() const {
-    return kind != GAPCAM_SILU && kind != GAPCAM_HARD_SWISH;
+    return kind != GAPCAM_SILU && kind != GAPCAM_HARD_SWISH && kind != GAPCAM_GELU;
   }
   bool operator==(const Activation &other) const {
     return kind == other.kind && a == other.a && b == other.b;

@@ -36,10 +36,15 @@ enum {
   activation_clip = 2,
   activation_sigmoid = 3,
   activation_silu = 4,
-  activation_hard_swish = 5
+  activation_hard_swish = 5,
+  activation_hard_sigmoid = 6,
+  activation_gelu = 7
 };
 
 GAPCAM_INLINE float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+
+// The standard normal distribution up to x.
+GAPCAM_INLINE float normal_cdf(float x) { return 0.5f * (1.0f + erff(x * 0.70710678f)); }
 
 GAPCAM_INLINE float activate(int kind, float a, float b, float x) {
   switch (kind) {
@@ -52,13 +57,19 @@ GAPCAM_INLINE float activate(int kind, float a, float b, float x) {
     case activation_silu:
       return x * sigmoid(x);
     case activation_hard_swish:
-      return x < -3.0f ? 0.0f : x > 3.0f ? x : x * (x + 3.0f) / 6.0f;
+      // Below, 0 times minus infinity is none, as in PyTorch.
+      return x >= 3.0f ? x : x <= -3.0f ? x * 0.0f : x * (x + 3.0f) / 6.0f;
+    case activation_hard_sigmoid:
+      return x <= -3.0f ? 0.0f : x >= 3.0f ? 1.0f : (x + 3.0f) / 6.0f;
+    case activation_gelu:
+      return x * normal_cdf(x);
     default:
       return x;
   }
 }
 
-// `known` is what the activation made, or for SiLU and hard swish what it took.
+// `known` is what the activation made, or for SiLU, hard swish and GELU what it took. Where that is
+// not a number, the gradient is let through or is none.
 GAPCAM_INLINE float activation_gradient(int kind, float a, float b, float known, float d_output) {
   switch (kind) {
     case activation_leaky_relu:
@@ -72,7 +83,11 @@ GAPCAM_INLINE float activation_gradient(int kind, float a, float b, float known,
       return d_output * (s * (1.0f + known * (1.0f - s)));
     }
     case activation_hard_swish:
-      return known < -3.0f ? 0.0f : known > 3.0f ? d_output : d_output * (known / 3.0f + 0.5f);
+      return known <= -3.0f ? 0.0f : known >= 3.0f ? d_output : d_output * (known / 3.0f + 0.5f);
+    case activation_hard_sigmoid:
+      return known <= 0.0f || known >= 1.0f ? 0.0f : d_output / 6.0f;
+    case activation_gelu:
+      return d_output * (normal_cdf(known) + known * (expf(-0.5f * known * known) * 0.39894228f));
     default:
       return d_output;
   }

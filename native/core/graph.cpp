@@ -18,6 +18,10 @@ const char *name_of_activation(int32_t kind) {
       return "silu";
     case GAPCAM_HARD_SWISH:
       return "hard_swish";
+    case GAPCAM_HARD_SIGMOID:
+      return "hard_sigmoid";
+    case GAPCAM_GELU:
+      return "gelu";
   }
   return "activation";
 }
@@ -44,7 +48,9 @@ static_assert(static_cast<int>(activation_leaky_relu) == GAPCAM_LEAKY_RELU &&
               static_cast<int>(activation_clip) == GAPCAM_CLIP &&
               static_cast<int>(activation_sigmoid) == GAPCAM_SIGMOID &&
               static_cast<int>(activation_silu) == GAPCAM_SILU &&
-              static_cast<int>(activation_hard_swish) == GAPCAM_HARD_SWISH);
+              static_cast<int>(activation_hard_swish) == GAPCAM_HARD_SWISH &&
+              static_cast<int>(activation_hard_sigmoid) == GAPCAM_HARD_SIGMOID &&
+              static_cast<int>(activation_gelu) == GAPCAM_GELU);
 
 std::string to_string(const Shape &shape) {
   std::string text = "[";

@@ -62,6 +62,7 @@ constexpr int64_t update_chunk = 16384;
 // All kernels, K(name, (parameters)): a table for each instruction set has them under these names.
 //   activation           y may be x; see activate() in elementwise.h
 //   activation_backward  d_x may be d_y
+//   clear_padding        0 to the channels that only fill up the last block
 //   add                  y may be a or b
 //   max_pool             argmax may be null; it holds u8 or i32 (PoolShape::narrow)
 //   spatial_sum          weights [height, width], whatever the map's layout
@@ -75,6 +76,7 @@ constexpr int64_t update_chunk = 16384;
   K(activation, (int kind, float a, float b, const float *x, float *y, int64_t count))             \
   K(activation_backward,                                                                           \
     (int kind, float a, float b, const float *known, const float *d_y, float *d_x, int64_t count)) \
+  K(clear_padding, (const MapShape &shape, float *y))                                              \
   K(add, (const float *a, const float *b, float *y, int64_t count))                                \
   K(max_pool, (const PoolShape &shape, const float *x, float *y, void *argmax))                    \
   K(max_pool_backward, (const PoolShape &shape, const float *d_y, const void *argmax, float *d_x)) \

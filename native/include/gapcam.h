@@ -87,11 +87,13 @@ enum gapcam_program_flags {
 /* What follows an operation element by element, with the parameters `a` and `b`. */
 enum gapcam_activation {
   GAPCAM_IDENTITY = 0,
-  GAPCAM_LEAKY_RELU = 1, /* max(x, 0) + a * min(x, 0), 0 <= a <= 1; a = 0 is ReLU */
-  GAPCAM_CLIP = 2,       /* min(max(x, a), b); 0 and 6 are ReLU6 */
-  GAPCAM_SIGMOID = 3,    /* 1 / (1 + exp(-x)) */
-  GAPCAM_SILU = 4,       /* x * sigmoid(x) */
-  GAPCAM_HARD_SWISH = 5  /* x * min(max(x + 3, 0), 6) / 6 */
+  GAPCAM_LEAKY_RELU = 1,   /* max(x, 0) + a * min(x, 0), 0 <= a <= 1; a = 0 is ReLU */
+  GAPCAM_CLIP = 2,         /* min(max(x, a), b); 0 and 6 are ReLU6 */
+  GAPCAM_SIGMOID = 3,      /* 1 / (1 + exp(-x)) */
+  GAPCAM_SILU = 4,         /* x * sigmoid(x) */
+  GAPCAM_HARD_SWISH = 5,   /* x * min(max(x + 3, 0), 6) / 6 */
+  GAPCAM_HARD_SIGMOID = 6, /* min(max(x + 3, 0), 6) / 6 */
+  GAPCAM_GELU = 7          /* x times the standard normal distribution up to x */
 };
 
 enum gapcam_binary { GAPCAM_ADD = 0 };

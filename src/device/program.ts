@@ -61,8 +61,12 @@ export type Activation =
     readonly upper: number;
   }
   | {
-    /** `1 / (1 + exp(-x))`, x times that, or x times `clip(x + 3, 0, 6) / 6`. */
-    readonly kind: "sigmoid" | "silu" | "hardSwish";
+    /**
+     * `1 / (1 + exp(-x))`, or x times that (`silu`); `clip(x + 3, 0, 6) / 6`,
+     * or x times that (`hardSwish`); x times the standard normal distribution
+     * up to x (`gelu`, with erf).
+     */
+    readonly kind: "sigmoid" | "silu" | "hardSigmoid" | "hardSwish" | "gelu";
   };
 
 /** {@linkcode Activation} as `gapcam_activation` numbers them. */
@@ -72,6 +76,8 @@ export const ACTIVATIONS: Record<Activation["kind"], number> = {
   sigmoid: 3,
   silu: 4,
   hardSwish: 5,
+  hardSigmoid: 6,
+  gelu: 7,
 };
 
 /** Two operands of one shape as `gapcam_binary` numbers them. */

@@ -23,23 +23,32 @@ const reasons = new Map<string, string>(BACKENDS.map((backend) => {
 }));
 
 /**
- * Registers a test for each backend. One that cannot be opened is a skipped
- * test whose name says why, or a failing one if GAPCAM_REQUIRE names it.
+ * Registers a test for a backend. One that cannot be opened is a skipped test
+ * whose name says why, or a failing one if GAPCAM_REQUIRE names it.
  */
+export function backendTest(
+  backend: typeof BACKENDS[number],
+  name: string,
+  test: () => Promise<void> | void,
+): void {
+  const reason = reasons.get(backend)!;
+  const skipped = reason !== "" && !required.includes(backend);
+  Deno.test({
+    name: `${backend}: ${name}${skipped ? ` (skipped: ${reason})` : ""}`,
+    ignore: skipped,
+    fn: async () => await test(),
+  });
+}
+
+/** Registers a test for each backend, as {@linkcode backendTest} does. */
 export function deviceTest(
   name: string,
   test: (device: Device) => Promise<void> | void,
 ): void {
   for (const backend of BACKENDS) {
-    const reason = reasons.get(backend)!;
-    const skipped = reason !== "" && !required.includes(backend);
-    Deno.test({
-      name: `${backend}: ${name}${skipped ? ` (skipped: ${reason})` : ""}`,
-      ignore: skipped,
-      fn: async () => {
-        using device = openDevice(backend, { threads: 2 });
-        await test(device);
-      },
+    backendTest(backend, name, async () => {
+      using device = openDevice(backend, { threads: 2 });
+      await test(device);
     });
   }
 }

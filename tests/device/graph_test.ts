@@ -11,7 +11,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import type { Device } from "../../src/device/device.ts";
-import type { Activation, Program } from "../../src/device/program.ts";
+import type { Program } from "../../src/device/program.ts";
 import type { Tensor } from "../../src/device/tensor.ts";
 import { GapcamError } from "../../src/error.ts";
 import { parseSafetensors } from "../../src/weights/read_safetensors.ts";
@@ -311,68 +311,6 @@ deviceTest("an input that a program trains may be a map", async (device) => {
   const step = before.map((x, i) => x - 0.5 * d[i]! * (x > 0 ? 2 : 1.5));
   assertClose(map.read(), step, "the map after a step", 1e-6);
 });
-
-const ACTIVATIONS: [Activation, (x: number) => number][] = [
-  [{ kind: "leakyRelu", negativeSlope: 0 }, (x) => Math.max(x, 0)],
-  [{ kind: "leakyRelu", negativeSlope: 0.3 }, (x) => x > 0 ? x : 0.3 * x],
-  [
-    { kind: "clip", lower: 0, upper: 6 },
-    (x) => Math.min(Math.max(x, 0), 6),
-  ],
-  [
-    { kind: "clip", lower: 0.5, upper: 2 },
-    (x) => Math.min(Math.max(x, 0.5), 2),
-  ],
-  [{ kind: "sigmoid" }, (x) => 1 / (1 + Math.exp(-x))],
-  [{ kind: "silu" }, (x) => x / (1 + Math.exp(-x))],
-  [
-    { kind: "hardSwish" },
-    (x) => x * Math.min(Math.max(x + 3, 0), 6) / 6,
-  ],
-];
-
-deviceTest(
-  "activations equal their formulas, and their gradients finite differences",
-  async (device) => {
-    for (const [activation, formula] of ACTIVATIONS) {
-      for (const convolved of [false, true]) {
-        // Channels that do not fill a block: what fills up must stay 0.
-        const shape = [2, 5, 3, 7];
-        using x = device.tensor(shape, {
-          data: uniform(shape, 1).map((value) => 5 * value),
-        });
-        const unit = new Float32Array(25);
-        for (let i = 0; i < 5; i++) unit[i * 6] = 1;
-        using weight = device.tensor([5, 5, 1, 1], { data: unit });
-        using program = device.program();
-        const before = convolved ? program.conv2d(x, weight) : x;
-        const made = program.activation(before, activation);
-        const output = program.output(
-          convolved ? program.conv2d(made, weight) : made,
-        );
-        using outputGradient = device.tensor(shape, {
-          data: uniform(shape, 2),
-        });
-        const [gradient] = program.backward(output, [x], { outputGradient });
-        await program.compile();
-        await program.run("forward", "backward");
-        const what = `${JSON.stringify(activation)}, ${convolved}`;
-        const values = x.read();
-        assertClose(output.read(), values.map(formula), what, 1e-6);
-        const d = outputGradient.read();
-        const step = 1e-5;
-        assertClose(
-          gradient!.read(),
-          values.map((value, i) =>
-            d[i]! * (formula(value + step) - formula(value - step)) / (2 * step)
-          ),
-          what,
-          1e-4,
-        );
-      }
-    }
-  },
-);
 
 deviceTest("what a backward pass makes is no operand of forward", (device) => {
   using input = device.tensor([2, 3]);

@@ -6,6 +6,7 @@
  */
 
 import type { Case } from "./_case.ts";
+import { cases as activation } from "./activation.ts";
 import { cases as averagePool2d } from "./average_pool2d.ts";
 import { cases as concatenate } from "./concatenate.ts";
 import { cases as conv2d } from "./conv2d.ts";
@@ -22,6 +23,7 @@ export const cases: readonly Case[] = [
   ...conv2d,
   ...maxPool2d,
   ...leakyRelu,
+  ...activation,
   ...globalAveragePool,
   ...spatialSum,
   ...linear,

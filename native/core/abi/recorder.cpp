@@ -69,8 +69,8 @@ void Recorder::expect_shape(ValueId id, const Shape &expected, const char *role)
 }
 
 Activation Recorder::activation(int32_t kind, float a, float b) {
-  check(kind >= GAPCAM_IDENTITY && kind <= GAPCAM_HARD_SWISH,
-        format("its activation must be 0 to %d, found %d", GAPCAM_HARD_SWISH, kind),
+  check(kind >= GAPCAM_IDENTITY && kind <= GAPCAM_GELU,
+        format("its activation must be 0 to %d, found %d", GAPCAM_GELU, kind),
         GAPCAM_INVALID_ARGUMENT);
   Activation activation;
   activation.kind = static_cast<gapcam_activation>(kind);

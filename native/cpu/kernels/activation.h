@@ -20,6 +20,10 @@ void with_activation(int kind, const Body &body) {
       return body(Fixed<activation_silu>{});
     case activation_hard_swish:
       return body(Fixed<activation_hard_swish>{});
+    case activation_hard_sigmoid:
+      return body(Fixed<activation_hard_sigmoid>{});
+    case activation_gelu:
+      return body(Fixed<activation_gelu>{});
     default:
       return body(Fixed<activation_identity>{});
   }
@@ -40,6 +44,17 @@ void activation_backward(int kind, float a, float b, const float *known, const f
       d_x[i] = activation_gradient(fixed.value, a, b, known[i], d_y[i]);
     }
   });
+}
+
+// 0 to the channels that only fill up the last block.
+void clear_padding(const MapShape &s, float *y) {
+  const int64_t last = s.blocks() - 1, filled = s.channels - last * s.block;
+  for (int64_t n = 0; n < s.batch; n++) {
+    float *pixel = y + (n * s.blocks() + last) * s.pixels() * s.block;
+    for (int64_t p = 0; p < s.pixels(); p++, pixel += s.block) {
+      for (int64_t c = filled; c < s.block; c++) pixel[c] = 0.0f;
+    }
+  }
 }
 
 void add(const float *a, const float *b, float *y, int64_t count) {

@@ -1,4 +1,5 @@
 #include "../lowering.h"
+#include "elementwise.h"
 
 namespace gapcam::cpu {
 
@@ -7,8 +8,12 @@ void lower(Lowering &l, const Operation &o, const Unary &unary) {
   l.begin(o);
   const View output = l.write_over(o.outputs[0], o.inputs[0]);
   const int64_t count = map_elements(l.shape(o.outputs[0]), l.layout(o.outputs[0]));
+  const MapShape map = l.map_shape(o.outputs[0]);
+  const Activation &kind = unary.activation;
+  const bool fills = map.channels % map.block != 0 && activate(kind.kind, kind.a, kind.b, 0) != 0;
   l.run([=, act = unary.activation, &m = l.memory()] {
     kernels().activation(act.kind, act.a, act.b, m.f32(input), m.f32(output), count);
+    if (fills) kernels().clear_padding(map, m.f32(output));
   });
 }
 
