@@ -93,10 +93,13 @@ struct UnaryBackward {
   Activation activation;
 };
 
-// map, map -> map
+// map, map -> map; the second of a product may be a gate [N, C, 1, 1]
 struct Binary {
-  static constexpr const char *name = "add";
   gapcam_binary kind = GAPCAM_ADD;
+};
+// d_output, map -> gradient of a gate [N, C, 1, 1] that the map was multiplied with
+struct GateGradient {
+  static constexpr const char *name = "multiply backward gate";
 };
 
 // maps of one size -> map, one after the other along channels
@@ -196,9 +199,9 @@ struct Update {
 
 using Attributes =
     std::variant<PrepareImages, Conv2d, Conv2dBackwardData, Conv2dBackwardFilter, Unary,
-                 UnaryBackward, Binary, Concatenate, Slice, MaxPool2d, MaxPool2dBackward,
-                 AveragePool2d, AveragePool2dBackward, GlobalAveragePool, GlobalAveragePoolBackward,
-                 SpatialSum, BatchNorm2d, BatchNorm2dBackward, Linear, LinearBackward, CrossEntropy,
-                 CrossEntropyBackward, OutputGradient, Update>;
+                 UnaryBackward, Binary, GateGradient, Concatenate, Slice, MaxPool2d,
+                 MaxPool2dBackward, AveragePool2d, AveragePool2dBackward, GlobalAveragePool,
+                 GlobalAveragePoolBackward, SpatialSum, BatchNorm2d, BatchNorm2dBackward, Linear,
+                 LinearBackward, CrossEntropy, CrossEntropyBackward, OutputGradient, Update>;
 
 }  // namespace gapcam

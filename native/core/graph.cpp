@@ -37,6 +37,9 @@ std::string name_of_kind(const Unary &unary) { return name_of_activation(unary.a
 std::string name_of_kind(const UnaryBackward &unary) {
   return name_of_activation(unary.activation.kind) + std::string(" backward");
 }
+std::string name_of_kind(const Binary &binary) {
+  return binary.kind == GAPCAM_MULTIPLY ? "multiply" : "add";
+}
 std::string name_of_kind(const Update &update) {
   return update.kind == Optimiser::adam ? "adam" : "sgd";
 }

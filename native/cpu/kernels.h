@@ -63,7 +63,8 @@ constexpr int64_t update_chunk = 16384;
 //   activation           y may be x; see activate() in elementwise.h
 //   activation_backward  d_x may be d_y
 //   clear_padding        0 to the channels that only fill up the last block
-//   add                  y may be a or b
+//   add, multiply        y may be a or b
+//   multiply_gate        y may be x; gate [batch, channels, 1, 1] in blocks of as many
 //   max_pool             argmax may be null; it holds u8 or i32 (PoolShape::narrow)
 //   spatial_sum          weights [height, width], whatever the map's layout
 //   batch_norm           saved receives mean and 1 / deviation; scratch: norm_scratch(map) elements
@@ -78,6 +79,9 @@ constexpr int64_t update_chunk = 16384;
     (int kind, float a, float b, const float *known, const float *d_y, float *d_x, int64_t count)) \
   K(clear_padding, (const MapShape &shape, float *y))                                              \
   K(add, (const float *a, const float *b, float *y, int64_t count))                                \
+  K(multiply, (const float *a, const float *b, float *y, int64_t count))                           \
+  K(multiply_gate, (const MapShape &shape, const float *x, const float *gate, float *y))           \
+  K(gate_gradient, (const MapShape &shape, const float *d_y, const float *x, float *d_gate))       \
   K(max_pool, (const PoolShape &shape, const float *x, float *y, void *argmax))                    \
   K(max_pool_backward, (const PoolShape &shape, const float *d_y, const void *argmax, float *d_x)) \
   K(average_pool, (const MapShape &shape, const float *x, float *y))                               \

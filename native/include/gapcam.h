@@ -96,7 +96,7 @@ enum gapcam_activation {
   GAPCAM_GELU = 7          /* x times the standard normal distribution up to x */
 };
 
-enum gapcam_binary { GAPCAM_ADD = 0 };
+enum gapcam_binary { GAPCAM_ADD = 0, GAPCAM_MULTIPLY = 1 };
 
 enum gapcam_pool { GAPCAM_MAX_POOL = 0, GAPCAM_AVERAGE_POOL = 1 };
 
@@ -239,7 +239,8 @@ GAPCAM_API int32_t gapcam_program_unary(gapcam_handle program, gapcam_handle inp
                                         int32_t activation, float a, float b, gapcam_handle *output,
                                         char *message);
 
-/* Element by element of two tensors of one shape: `kind` is a gapcam_binary. */
+/* Element by element of two tensors of one shape: `kind` is a gapcam_binary. The second factor of a
+ * map [N, C, H, W] may also be a gate [N, C, 1, 1]. */
 GAPCAM_API int32_t gapcam_program_binary(gapcam_handle program, int32_t kind, gapcam_handle first,
                                          gapcam_handle second, gapcam_handle *output,
                                          char *message);

@@ -81,7 +81,7 @@ export const ACTIVATIONS: Record<Activation["kind"], number> = {
 };
 
 /** Two operands of one shape as `gapcam_binary` numbers them. */
-export const BINARY = { add: 0 } as const;
+export const BINARY = { add: 0, multiply: 1 } as const;
 
 /** Pools as `gapcam_pool` numbers them. */
 export const POOLS = { max: 0, average: 1 } as const;
@@ -247,10 +247,22 @@ export class Program implements Disposable {
 
   /** Adds two tensors of one shape, element by element. */
   add(first: Tensor, second: Tensor): Tensor {
+    return this.#binary(BINARY.add, first, second);
+  }
+
+  /**
+   * Multiplies two tensors of one shape, element by element, or each channel of
+   * a map [N, C, H, W] by a gate [N, C, 1, 1].
+   */
+  multiply(first: Tensor, second: Tensor): Tensor {
+    return this.#binary(BINARY.multiply, first, second);
+  }
+
+  #binary(kind: number, first: Tensor, second: Tensor): Tensor {
     return this.#record((symbols, program, output, message) =>
       symbols.gapcam_program_binary(
         program,
-        BINARY.add,
+        kind,
         first.handle,
         second.handle,
         output,

@@ -337,6 +337,11 @@ deviceTest("what a backward pass makes is no operand of forward", (device) => {
   }
   const map = device.tensor([1, 4, 3, 3]);
   assertThrows(
+    () => program.multiply(map, device.tensor([1, 3, 1, 1])),
+    GapcamError,
+    "must have the shape [1, 4, 3, 3] or [1, 4, 1, 1], found [1, 3, 1, 1]",
+  );
+  assertThrows(
     () => program.concatenate([]),
     GapcamError,
     "at least one input",

@@ -14,6 +14,7 @@ import { cases as globalAveragePool } from "./global_average_pool.ts";
 import { cases as leakyRelu } from "./leaky_relu.ts";
 import { cases as linear } from "./linear.ts";
 import { cases as maxPool2d } from "./max_pool2d.ts";
+import { cases as multiply } from "./multiply.ts";
 import { cases as spatialSum } from "./spatial_sum.ts";
 
 /** All but batch normalisation and the loss, which have tests of their own. */
@@ -25,6 +26,7 @@ export const cases: readonly Case[] = [
   ...leakyRelu,
   ...activation,
   ...globalAveragePool,
+  ...multiply,
   ...spatialSum,
   ...linear,
 ];

@@ -17,6 +17,13 @@
   K(add_f32, (P, P, P, int64_t))                                          \
   K(add_bf16, (P, P, P, int64_t))                                         \
   K(add_elements, (P, P, P, int64_t))                                     \
+  K(multiply_f32, (P, P, P, int64_t))                                     \
+  K(multiply_bf16, (P, P, P, int64_t))                                    \
+  K(multiply_elements, (P, P, P, int64_t))                                \
+  K(multiply_gate_f32, (P, P, P, int64_t, int, int))                      \
+  K(multiply_gate_bf16, (P, P, P, int64_t, int, int))                     \
+  K(gate_gradient_f32, (P, P, P, int, int, int))                          \
+  K(gate_gradient_bf16, (P, P, P, int, int, int))                         \
   K(bias_leaky_relu_f32, (P, P, P, int64_t, int, float))                  \
   K(bias_leaky_relu_bf16, (P, P, P, int64_t, int, float))                 \
   K(add_bias, (P, P, int64_t, int))                                       \
