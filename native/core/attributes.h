@@ -102,6 +102,11 @@ struct GateGradient {
   static constexpr const char *name = "multiply backward gate";
 };
 
+// map [N, C, H, W] -> [N, C * H * W] in the host's order, or back
+struct Reshape {
+  static constexpr const char *name = "reshape";
+};
+
 // maps of one size -> map, one after the other along channels
 struct Concatenate {
   static constexpr const char *name = "concatenate";
@@ -199,7 +204,7 @@ struct Update {
 
 using Attributes =
     std::variant<PrepareImages, Conv2d, Conv2dBackwardData, Conv2dBackwardFilter, Unary,
-                 UnaryBackward, Binary, GateGradient, Concatenate, Slice, MaxPool2d,
+                 UnaryBackward, Binary, GateGradient, Reshape, Concatenate, Slice, MaxPool2d,
                  MaxPool2dBackward, AveragePool2d, AveragePool2dBackward, GlobalAveragePool,
                  GlobalAveragePoolBackward, SpatialSum, BatchNorm2d, BatchNorm2dBackward, Linear,
                  LinearBackward, CrossEntropy, CrossEntropyBackward, OutputGradient, Update>;

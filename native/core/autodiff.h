@@ -40,6 +40,7 @@ class Backward {
 void gradient(Backward &backward, const Operation &operation, const Conv2d &conv2d);
 void gradient(Backward &backward, const Operation &operation, const Unary &unary);
 void gradient(Backward &backward, const Operation &operation, const Binary &binary);
+void gradient(Backward &backward, const Operation &operation, const Reshape &reshape);
 void gradient(Backward &backward, const Operation &operation, const Concatenate &concatenate);
 void gradient(Backward &backward, const Operation &operation, const MaxPool2d &pool);
 void gradient(Backward &backward, const Operation &operation, const AveragePool2d &pool);

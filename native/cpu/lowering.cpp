@@ -32,7 +32,8 @@ std::vector<Layout> layouts_of(const FusedGraph &fused) {
       if (graph.value(made).like != no_value) {
         layout = layouts[at(graph.value(made).like)];
       } else if (shape.size() == 4) {
-        const bool fills = o.as<Conv2d>() || (o.as<PrepareImages>() && shape[1] > few_channels);
+        const bool from_elsewhere = o.as<PrepareImages>() || o.as<Reshape>();
+        const bool fills = o.as<Conv2d>() || (from_elsewhere && shape[1] > few_channels);
         if (fills) layout = preferred;
         // Of several maps, in blocks if one is: a convolution follows that takes blocks.
         for (const Operand &input : o.inputs) {

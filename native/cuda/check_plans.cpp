@@ -132,7 +132,7 @@ void plan_network(int device_number, int precision, const std::vector<int> &trun
     x = made;
   }
   gapcam_handle mean = 0, logits = 0, loss = 0;
-  require(gapcam_program_global_average_pool(program, x, &mean, message), message);
+  require(gapcam_program_global_average_pool(program, x, 0, &mean, message), message);
   const gapcam_handle weight = parameter({10, channels}), bias = parameter({10});
   require(gapcam_program_linear(program, mean, weight, bias, &logits, message), message);
   require(gapcam_program_cross_entropy(program, logits, tensor(GAPCAM_I32, {batch}), 0.0f, 0, &loss,

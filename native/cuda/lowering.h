@@ -153,6 +153,7 @@ void lower(Lowering &l, const Operation &o, const Unary &unary);
 void lower(Lowering &l, const Operation &o, const UnaryBackward &unary);
 void lower(Lowering &l, const Operation &o, const Binary &binary);
 void lower(Lowering &l, const Operation &o, const GateGradient &gradient);
+void lower(Lowering &l, const Operation &o, const Reshape &reshape);
 void lower(Lowering &l, const Operation &o, const Concatenate &concatenate);
 void lower(Lowering &l, const Operation &o, const Slice &slice);
 void lower(Lowering &l, const Operation &o, const MaxPool2d &pool);

@@ -43,7 +43,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 5
+#define GAPCAM_ABI_VERSION 6
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -276,9 +276,14 @@ GAPCAM_API int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, ga
                                          int32_t ceil_mode, int32_t count_include_pad,
                                          gapcam_handle *output, char *message);
 
-/* [N, C, H, W] -> [N, C], the mean over H and W. */
+/* [N, C, H, W] -> [N, C], or [N, C, 1, 1] if `keep_dimensions`: the mean over H and W. */
 GAPCAM_API int32_t gapcam_program_global_average_pool(gapcam_handle program, gapcam_handle input,
+                                                      int32_t keep_dimensions,
                                                       gapcam_handle *output, char *message);
+
+/* [N, C, H, W] -> [N, C * H * W], in that order. */
+GAPCAM_API int32_t gapcam_program_flatten(gapcam_handle program, gapcam_handle input,
+                                          gapcam_handle *output, char *message);
 
 /* [N, C, H, W] -> [N, C], the sum over H and W of weights [H, W] times the input. It has no
  * gradient. */

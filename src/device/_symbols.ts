@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 5;
+export const ABI_VERSION = 6;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -134,6 +134,10 @@ export const SYMBOLS = {
     result: "i32",
   },
   gapcam_program_global_average_pool: {
+    parameters: [HANDLE, HANDLE, "i32", BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_flatten: {
     parameters: [HANDLE, HANDLE, BUFFER, BUFFER],
     result: "i32",
   },

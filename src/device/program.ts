@@ -382,15 +382,29 @@ export class Program implements Disposable {
     );
   }
 
-  /** [N, C, H, W] to [N, C]: the mean over H and W. */
-  globalAveragePool(input: Tensor): Tensor {
+  /**
+   * [N, C, H, W] to [N, C], or to [N, C, 1, 1] if `keepDimensions`: the mean
+   * over H and W.
+   */
+  globalAveragePool(
+    input: Tensor,
+    options: { keepDimensions?: boolean } = {},
+  ): Tensor {
     return this.#record((symbols, program, output, message) =>
       symbols.gapcam_program_global_average_pool(
         program,
         input.handle,
+        options.keepDimensions ? 1 : 0,
         output,
         message,
       )
+    );
+  }
+
+  /** [N, C, H, W] to [N, C * H * W], in that order. */
+  flatten(input: Tensor): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_flatten(program, input.handle, output, message)
     );
   }
 

@@ -115,7 +115,7 @@ void any_call(Pools &pools, std::mt19937 &random) {
       made(gapcam_program_linear(program, x, w, 0, &out, message));
       break;
     case 14:
-      made(gapcam_program_global_average_pool(program, x, &out, message));
+      made(gapcam_program_global_average_pool(program, x, 0, &out, message));
       break;
     case 15: {
       const gapcam_handle target = pools.tensors.pick(random);

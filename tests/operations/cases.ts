@@ -10,6 +10,7 @@ import { cases as activation } from "./activation.ts";
 import { cases as averagePool2d } from "./average_pool2d.ts";
 import { cases as concatenate } from "./concatenate.ts";
 import { cases as conv2d } from "./conv2d.ts";
+import { cases as flatten } from "./flatten.ts";
 import { cases as globalAveragePool } from "./global_average_pool.ts";
 import { cases as leakyRelu } from "./leaky_relu.ts";
 import { cases as linear } from "./linear.ts";
@@ -25,6 +26,7 @@ export const cases: readonly Case[] = [
   ...maxPool2d,
   ...leakyRelu,
   ...activation,
+  ...flatten,
   ...globalAveragePool,
   ...multiply,
   ...spatialSum,

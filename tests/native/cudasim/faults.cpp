@@ -110,7 +110,7 @@ class Run {
     const gapcam_handle weight3 = parameter({8, 9, 3, 3});
     check(gapcam_program_conv2d(program_, y, weight3, 0, 1, 1, 1, 1, 1, GAPCAM_LEAKY_RELU, 0.2f,
                                 0.0f, &x, message_));
-    check(gapcam_program_global_average_pool(program_, x, &y, message_));
+    check(gapcam_program_global_average_pool(program_, x, 0, &y, message_));
     const gapcam_handle head = parameter({3, 8}), head_bias = parameter({3});
     check(gapcam_program_linear(program_, y, head, head_bias, &x, message_));
     gapcam_handle loss = 0;
