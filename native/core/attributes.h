@@ -113,8 +113,18 @@ struct Concatenate {
 };
 // map -> its channels from `first` on, as many as the output has
 struct Slice {
-  static constexpr const char *name = "slice";
+  static constexpr const char *name = "slice_channels";
   int64_t first = 0;
+};
+// d_output -> d_input
+struct SliceBackward {
+  static constexpr const char *name = "slice_channels backward";
+  int64_t first = 0;
+};
+// map -> map: channel i * groups + g is channel g * (channels / groups) + i
+struct ChannelShuffle {
+  static constexpr const char *name = "channel_shuffle";
+  int64_t groups = 1;
 };
 
 // map -> map, [positions of maxima within their windows]
@@ -204,9 +214,10 @@ struct Update {
 
 using Attributes =
     std::variant<PrepareImages, Conv2d, Conv2dBackwardData, Conv2dBackwardFilter, Unary,
-                 UnaryBackward, Binary, GateGradient, Reshape, Concatenate, Slice, MaxPool2d,
-                 MaxPool2dBackward, AveragePool2d, AveragePool2dBackward, GlobalAveragePool,
-                 GlobalAveragePoolBackward, SpatialSum, BatchNorm2d, BatchNorm2dBackward, Linear,
-                 LinearBackward, CrossEntropy, CrossEntropyBackward, OutputGradient, Update>;
+                 UnaryBackward, Binary, GateGradient, Reshape, Concatenate, Slice, SliceBackward,
+                 ChannelShuffle, MaxPool2d, MaxPool2dBackward, AveragePool2d, AveragePool2dBackward,
+                 GlobalAveragePool, GlobalAveragePoolBackward, SpatialSum, BatchNorm2d,
+                 BatchNorm2dBackward, Linear, LinearBackward, CrossEntropy, CrossEntropyBackward,
+                 OutputGradient, Update>;
 
 }  // namespace gapcam

@@ -42,6 +42,8 @@ void gradient(Backward &backward, const Operation &operation, const Unary &unary
 void gradient(Backward &backward, const Operation &operation, const Binary &binary);
 void gradient(Backward &backward, const Operation &operation, const Reshape &reshape);
 void gradient(Backward &backward, const Operation &operation, const Concatenate &concatenate);
+void gradient(Backward &backward, const Operation &operation, const Slice &slice);
+void gradient(Backward &backward, const Operation &operation, const ChannelShuffle &shuffle);
 void gradient(Backward &backward, const Operation &operation, const MaxPool2d &pool);
 void gradient(Backward &backward, const Operation &operation, const AveragePool2d &pool);
 void gradient(Backward &backward, const Operation &operation, const GlobalAveragePool &pool);

@@ -11,6 +11,7 @@
 #include "kernels/linear.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
+#include "kernels/shuffle_channels.h"
 
 namespace gapcam::cpu {
 namespace {

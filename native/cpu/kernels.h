@@ -90,6 +90,7 @@ constexpr int64_t update_chunk = 16384;
   K(average_pool2d_backward,                                                                       \
     (const PoolShape &shape, bool count_include_pad, const float *d_y, float *d_x))                \
   K(spatial_sum, (const MapShape &shape, const float *x, const float *weights, float *y))          \
+  K(shuffle_channels, (const MapShape &shape, int64_t groups, const float *x, float *y))           \
   K(batch_norm,                                                                                    \
     (const NormShape &shape, const float *x, const float *weight, const float *bias,               \
      float *running_mean, float *running_variance, float *y, float *saved, double *scratch))       \

@@ -249,6 +249,16 @@ GAPCAM_API int32_t gapcam_program_binary(gapcam_handle program, int32_t kind, ga
 GAPCAM_API int32_t gapcam_program_concatenate(gapcam_handle program, const gapcam_handle *inputs,
                                               int32_t count, gapcam_handle *output, char *message);
 
+/* The channels of [N, C, H, W] from `start` to before `end`. */
+GAPCAM_API int32_t gapcam_program_slice_channels(gapcam_handle program, gapcam_handle input,
+                                                 int64_t start, int64_t end, gapcam_handle *output,
+                                                 char *message);
+
+/* Channel i * groups + g of the output is channel g * (C / groups) + i of the input. */
+GAPCAM_API int32_t gapcam_program_channel_shuffle(gapcam_handle program, gapcam_handle input,
+                                                  int32_t groups, gapcam_handle *output,
+                                                  char *message);
+
 /*
  * Batch normalisation over N, H, W, then an activation. weight, bias,
  * running_mean and running_variance are [C]. A training program uses the

@@ -97,6 +97,14 @@ export const SYMBOLS = {
     parameters: [HANDLE, BUFFER, "i32", BUFFER, BUFFER],
     result: "i32",
   },
+  gapcam_program_slice_channels: {
+    parameters: [HANDLE, HANDLE, "i64", "i64", BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_channel_shuffle: {
+    parameters: [HANDLE, HANDLE, "i32", BUFFER, BUFFER],
+    result: "i32",
+  },
   gapcam_program_batch_norm2d: {
     parameters: [
       HANDLE,

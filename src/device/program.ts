@@ -284,6 +284,36 @@ export class Program implements Disposable {
     );
   }
 
+  /** The channels of [N, C, H, W] from `start` to before `end`. */
+  sliceChannels(input: Tensor, start: number, end: number): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_slice_channels(
+        program,
+        input.handle,
+        BigInt(whole("start", start)),
+        BigInt(whole("end", end)),
+        output,
+        message,
+      )
+    );
+  }
+
+  /**
+   * Mixes groups of channels, as ShuffleNet does: channel `i * groups + g` of
+   * the output is channel `g * (channels / groups) + i` of the input.
+   */
+  channelShuffle(input: Tensor, groups: number): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_channel_shuffle(
+        program,
+        input.handle,
+        whole("groups", groups),
+        output,
+        message,
+      )
+    );
+  }
+
   /** Normalises each channel over N, H and W, then applies leaky ReLU. All four tensors are [C]. */
   batchNorm2d(
     input: Tensor,

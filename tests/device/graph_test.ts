@@ -351,6 +351,25 @@ deviceTest("what a backward pass makes is no operand of forward", (device) => {
     GapcamError,
     "must agree in all but channels",
   );
+  for (const [start, end] of [[0, 5], [2, 2], [3, 1]] as const) {
+    assertThrows(
+      () => program.sliceChannels(map, start, end),
+      GapcamError,
+      `at most at the input's 4 channels, found ${start} to ${end}`,
+    );
+  }
+  for (const groups of [0, 3]) {
+    assertThrows(
+      () => program.channelShuffle(map, groups),
+      GapcamError,
+      `its groups must divide the input's 4 channels, found ${groups}`,
+    );
+  }
+  assertThrows(
+    () => program.flatten(input),
+    GapcamError,
+    "must have 4 dimensions, found [2, 3]",
+  );
   const weight = device.tensor([4, 2, 3, 3]);
   const error = assertThrows(
     () => program.conv2d(map, weight, { groups: 2 }),

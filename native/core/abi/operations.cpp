@@ -253,23 +253,6 @@ int32_t gapcam_program_global_average_pool(gapcam_handle program, gapcam_handle 
   });
 }
 
-int32_t gapcam_program_flatten(gapcam_handle program, gapcam_handle input, gapcam_handle *output,
-                               char *message) {
-  return guard(message, [&] {
-    not_null(output, "output");
-    Recorder recorder(program, "flatten");
-    const ValueId x = recorder.use(input, "input");
-    recorder.expect_rank(x, 4, "input");
-    const Shape in = recorder.shape(x);
-    const int64_t features = in[1] * in[2] * in[3];
-    recorder.check(features <= max_dimension,
-                   format("its output would have a dimension above 2^30, found %s",
-                          gapcam::to_string(in).c_str()),
-                   GAPCAM_INVALID_ARGUMENT);
-    *output = recorder.finish(Reshape{}, {{x, Role::map}}, {in[0], features});
-  });
-}
-
 int32_t gapcam_program_spatial_sum(gapcam_handle program, gapcam_handle input,
                                    gapcam_handle weights, gapcam_handle *output, char *message) {
   return guard(message, [&] {

@@ -25,14 +25,4 @@ void lower(Lowering &l, const Operation &o, const Concatenate &) {
   });
 }
 
-void lower(Lowering &l, const Operation &o, const Slice &slice) {
-  const MapShape from = l.map_shape(o.inputs[0].value), to = l.map_shape(o.outputs[0]);
-  const View input = l.read(o.inputs[0]);
-  l.begin(o);
-  const View output = l.write(o.outputs[0]);
-  l.run([=, first = slice.first, &m = l.memory()] {
-    kernels().copy_channels(from, first, to, 0, to.channels, m.f32(input), m.f32(output));
-  });
-}
-
 }  // namespace gapcam::cpu

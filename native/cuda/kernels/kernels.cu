@@ -5,6 +5,7 @@
 // only fill up are 0 and stay 0. A thread handles one such group of lanes. Blocks have
 // block_threads threads. Sums are taken in a fixed order: the same input gives the same bytes.
 #include "average_pool2d.h"
+#include "channels.h"
 #include "elementwise.h"
 #include "gate.h"
 #include "groups.h"

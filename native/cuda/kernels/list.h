@@ -32,6 +32,10 @@
   K(sgd, (P, P))                                                          \
   K(repack, (P))                                                          \
   K(fold_norm, (P, P, P, P, P, P, P, int, int, float))                    \
+  K(place_channels_f32, (P, P, int64_t, int, int, int, int))              \
+  K(place_channels_bf16, (P, P, int64_t, int, int, int, int))             \
+  K(shuffle_channels_f32, (P, P, int64_t, int, int, int))                 \
+  K(shuffle_channels_bf16, (P, P, int64_t, int, int, int))                \
   K(copy_channels_f32, (P, P, int64_t, int, int, int, int, int, int))     \
   K(copy_channels_bf16, (P, P, int64_t, int, int, int, int, int, int))    \
   K(copy_f32_to_f32, (P, P, MapCopy))                                     \
