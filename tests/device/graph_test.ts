@@ -313,6 +313,72 @@ deviceTest("a gradient can be asked of the output itself", async (device) => {
   assertEquals(below!.read(), given.map((d, i) => x[i]! > 0 ? d : d / 2));
 });
 
+deviceTest(
+  "what is recorded after a backward pass runs before it",
+  async (device) => {
+    const shape = [2, 3, 4, 4];
+    using map = device.tensor(shape, { data: uniform(shape, 1) });
+    using outputGradient = device.tensor(shape, { data: uniform(shape, 2) });
+    using program = device.program();
+    const output = program.leakyRelu(map, 0.5);
+    const [gradient] = program.backward(output, [map], { outputGradient });
+    const later = program.output(program.add(output, map));
+    await program.compile();
+    await program.run("forward");
+    const x = map.read();
+    assertEquals(later.read(), x.map((x) => x > 0 ? x + x : x / 2 + x));
+    await program.run("backward");
+    const d = outputGradient.read();
+    assertEquals(gradient!.read(), d.map((d, i) => x[i]! > 0 ? d : d / 2));
+  },
+);
+
+deviceTest(
+  "an activation is a step of its own only where it cannot be part of another",
+  async (device) => {
+    const parameters = {
+      weight: device.tensor([8]),
+      bias: device.tensor([8]),
+      runningMean: device.tensor([8]),
+      runningVariance: device.tensor([8]),
+    };
+    using input = device.tensor([2, 8, 12, 12]);
+    using weight = device.tensor([8, 8, 3, 3]);
+    const record = (program: Program) => {
+      const convolved = () => program.conv2d(input, weight, { padding: 1 });
+      const chain = program.maxPool2d(program.leakyRelu(convolved(), 0.2), 2);
+      const normal = program.leakyRelu(
+        program.batchNorm2d(convolved(), parameters),
+        0.2,
+      );
+      const sum = program.leakyRelu(program.add(convolved(), input), 0.2);
+      return [chain, normal, sum].map((map) => program.globalAveragePool(map))
+        .reduce((a, b) => program.add(a, b));
+    };
+    const steps = async (training: boolean) => {
+      using program = device.program({ training });
+      const output = program.output(record(program));
+      using outputGradient = device.tensor(output.shape);
+      if (training) program.backward(output, [weight], { outputGradient });
+      await program.compile();
+      return program.describe().steps.map(({ operation }) => operation);
+    };
+    const count = (all: readonly string[], one: string) =>
+      all.filter((operation) => operation === one).length;
+    const inference = await steps(false);
+    // After the sum alone; the batch normalisation is in its convolution.
+    assertEquals(count(inference, "leaky_relu"), 1);
+    assertEquals(count(inference, "batch_norm2d"), 0);
+    const training = await steps(true);
+    assertEquals(count(training, "leaky_relu"), 1);
+    assertEquals(count(training, "batch_norm2d"), 1);
+    if (device.describe().backend === "cuda") {
+      // Who makes the gradient of an activated map undoes the activation.
+      assertEquals(count(training, "leaky_relu backward"), 0);
+    }
+  },
+);
+
 deviceTest("an input that a program trains may be a map", async (device) => {
   const shape = [2, 3, 4, 5];
   using map = device.tensor(shape, { data: uniform(shape, 1) });
