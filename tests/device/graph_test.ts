@@ -379,6 +379,25 @@ deviceTest(
   },
 );
 
+deviceTest(
+  "a map of one element may be differentiated as a loss is",
+  async (device) => {
+    const narrow = device.describe().backend === "cuda"
+      ? openDevice("cuda", { precision: "bf16" })
+      : undefined;
+    for (const own of [device, ...narrow ? [narrow] : []]) {
+      using map = own.tensor([1, 1, 1, 1], { data: Float32Array.of(-2) });
+      using program = own.program();
+      const output = program.leakyRelu(program.leakyRelu(map, 0.5), 0.5);
+      const [gradient] = program.backward(output, [map]);
+      await program.compile();
+      await program.run("forward", "backward");
+      assertEquals([...gradient!.read()], [0.25]);
+    }
+    narrow?.[Symbol.dispose]();
+  },
+);
+
 deviceTest("an input that a program trains may be a map", async (device) => {
   const shape = [2, 3, 4, 5];
   using map = device.tensor(shape, { data: uniform(shape, 1) });

@@ -4,9 +4,11 @@ namespace gapcam::cuda {
 
 namespace {
 
-std::string one() {
-  const float value = 1.0f;
-  return {reinterpret_cast<const char *>(&value), sizeof value};
+// The one element of an output that is given no gradient, and what fills up its group.
+void write_one(const Gpu &gpu, driver::Pointer target, bool narrow) {
+  Words words{};
+  words.word[0] = narrow ? 0x3f80u : 0x3f800000u;
+  gpu.launch(gpu.kernels().write_words, 1, 1, target, words, 4);
 }
 
 }  // namespace
@@ -15,7 +17,7 @@ void lower(Lowering &l, const Operation &o, const OutputGradient &) {
   const ValueId made = o.outputs[0];
   const bool map = l.shape(made).size() == 4;
   // A tensor of the device is brought into the form of a map here; a map of the program is one.
-  const View given = o.inputs[0] ? l.read(o.inputs[0]) : l.constant(sizeof(float), one);
+  const View given = l.read(o.inputs[0]);
   const bool from_map = o.inputs[0] && l.is_map(o.inputs[0].value);
   l.begin(o, "output_gradient", no_value).name = "output_gradient " + to_string(l.shape(made));
   const View seed = l.write(made);
@@ -31,6 +33,7 @@ void lower(Lowering &l, const Operation &o, const OutputGradient &) {
   const bool narrow = l.bf16() && map;
   const int64_t groups = l.groups(made);
   l.run([=, address = l.addresses()](const Gpu &gpu) {
+    if (!given) return write_one(gpu, address(seed), narrow);
     const Kernels &k = gpu.kernels();
     const auto whole = [&](const auto &kernel) {
       gpu.launch_over(kernel, groups, address(given), address(seed), groups, 1.0f);
