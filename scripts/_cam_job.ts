@@ -56,6 +56,23 @@ export const CAM_FLAGS = {
     default: "the predicted one",
     placeholder: "CLASS",
   },
+  against: {
+    type: "string",
+    help: "what speaks for the class rather than for this one, around zero",
+    placeholder: "CLASS",
+  },
+  top: {
+    type: "integer",
+    min: 1,
+    max: 12,
+    help: "the maps of so many of the likeliest classes in one picture",
+    placeholder: "K",
+  },
+  boxes: {
+    type: "boolean",
+    help: "a box around what speaks for the class: its largest part above a " +
+      "fifth of the map's maximum",
+  },
   ...NETWORK_FLAGS,
   out: {
     type: "string",
@@ -97,6 +114,11 @@ export const CAM_FLAGS = {
     default: "figure",
     placeholder: "STYLE",
   },
+  html: {
+    type: "string",
+    help: "write one page of all images too, with a slider for the colours",
+    placeholder: "FILE",
+  },
   raw: { type: "boolean", help: "write each map as numbers too, N-map.npy" },
   quiet: QUIET_FLAG,
   json: { type: "boolean", help: "print one JSON object" },
@@ -110,7 +132,24 @@ export interface LookChoice {
   signed: boolean;
   alpha: number | undefined;
   colormap: ColormapName | undefined;
+  /** Whether two classes are compared, around zero. */
+  contrast: boolean;
+  /** Of how many of the likeliest classes there is a map; one map if undefined. */
+  top: number | undefined;
+  /** Whether a box is drawn around what speaks for the class. */
+  boxes: boolean;
 }
+
+/** How pictures look where nothing was said. */
+export const PLAIN_LOOK: LookChoice = {
+  notebook: false,
+  signed: false,
+  alpha: undefined,
+  colormap: undefined,
+  contrast: false,
+  top: undefined,
+  boxes: false,
+};
 
 /** What to explain, and what to write of it. */
 export interface CamJob {
@@ -118,11 +157,15 @@ export interface CamJob {
   source: DatasetSource | PhotographSource;
   /** Name or number of the class to explain; each image's answer if undefined. */
   explained: string | undefined;
+  /** Name or number of a class that it is compared with. */
+  against: string | undefined;
   look: LookChoice;
   /** Height and width of a picture; from the network's if undefined. */
   size: number | undefined;
   /** Folder of the pictures; in the run's folder if undefined. */
   out: string | undefined;
+  /** One page of all images, to be written as well. */
+  html: string | undefined;
   /** Whether maps are written as numbers too. */
   raw: boolean;
   quiet: boolean;
@@ -139,6 +182,7 @@ export function camJob(
 ): CamJob {
   const patterns = [...flags.image, ...flags.positional];
   assertSources(flags, patterns);
+  assertMaps(flags);
   return {
     network: networkChoice(flags),
     source: flags.image.length > 0
@@ -153,18 +197,39 @@ export function camJob(
         indices: flags.indices ?? String(flags.index ?? 3),
       },
     explained: flags.class,
+    against: flags.against,
     look: {
       notebook: flags.style === "notebook",
       signed: flags.signed,
       alpha: flags.alpha,
       colormap: flags.colormap as ColormapName | undefined,
+      contrast: flags.against !== undefined,
+      top: flags.top,
+      boxes: flags.boxes,
     },
     size: flags.size,
     out: flags.out && userPath(flags.out),
+    html: flags.html && userPath(flags.html),
     raw: flags.raw,
     quiet: flags.quiet,
     json: flags.json,
   };
+}
+
+/** Refuses maps that no picture holds together. */
+function assertMaps(flags: FlagValues<typeof CAM_FLAGS>): void {
+  if (flags.top === undefined) return;
+  const other = [
+    ["--class", flags.class !== undefined],
+    ["--against", flags.against !== undefined],
+    ["--style notebook", flags.style === "notebook"],
+  ].find(([, used]) => used);
+  if (!other) return;
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot take --top and ${other[0]} together: the one draws the likeliest ` +
+      "classes side by side, the other one map; give one of them",
+  );
 }
 
 function assertSources(

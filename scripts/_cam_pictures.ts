@@ -9,10 +9,15 @@ import {
   type EvidenceOptions,
   evidenceOverlay,
 } from "../src/cam/evidence_overlay.ts";
+import { drawBox } from "../src/cam/_draw_box.ts";
+import { evidenceBox } from "../src/cam/evidence_box.ts";
+import { topFigure } from "../src/cam/top_figure.ts";
 import { overRegion, scaleRegion } from "../src/cam/_over_region.ts";
 import { normaliseMap } from "../src/cam/normalise_map.ts";
 import { overlayCam } from "../src/cam/overlay_cam.ts";
 import { GapcamError } from "../src/error.ts";
+import type { Region } from "../src/image/fit_image.ts";
+import type { FloatMap } from "../src/image/float_map.ts";
 import type { Image } from "../src/image/image.ts";
 import type { CamJob } from "./_cam_job.ts";
 import type { Subject } from "./_explain.ts";
@@ -27,6 +32,8 @@ export interface Look {
   /** The notebook's: the overlay alone, each map stretched to its own range. */
   notebook: boolean;
   colours: EvidenceOptions;
+  /** Whether a box is drawn around what speaks for the class. */
+  boxes: boolean;
   /** Names of all classes. */
   classes: readonly string[];
   /** Longer side of the pictures in a figure. */
@@ -42,7 +49,8 @@ export function lookOf(
   job: PictureJob,
   { classes, size }: { classes: readonly string[]; size: number },
 ): Look {
-  const { notebook, signed, alpha, colormap } = job.look;
+  const { notebook, alpha, colormap, contrast, boxes } = job.look;
+  const signed = job.look.signed || contrast;
   const diverging = colormap !== undefined && DIVERGING.includes(colormap);
   if (notebook && signed) {
     throw new GapcamError(
@@ -66,15 +74,40 @@ export function lookOf(
       ...(alpha === undefined ? {} : { alpha }),
       ...(colormap === undefined ? {} : { colormap }),
     },
+    boxes,
     classes,
     // A photograph in its own size may be too large to lie beside itself.
     figureSize: isFullSize(job) ? job.size ?? 512 : size,
   };
 }
 
+/** The box of a map in pixels of the image or photograph, if one is drawn. */
+export function boxOf(
+  subject: Subject,
+  map: FloatMap,
+  look: Look,
+): Region | undefined {
+  if (!look.boxes) return undefined;
+  return evidenceBox(map, subject.picture, { region: subject.looked });
+}
+
+/** The same box in pixels of what is drawn of it. */
+export function drawnBox(
+  subject: Subject,
+  map: FloatMap,
+  { look, plain }: { look: Look; plain: Image },
+): Region | undefined {
+  const box = boxOf(subject, map, look);
+  if (!box) return undefined;
+  const { top, left, ...view } = subject.view;
+  const moved = { ...box, top: box.top - top, left: box.left - left };
+  return scaleRegion(moved, view, plain);
+}
+
 /** The evidence over an image in any size, alone. */
 export function overlayOf(subject: Subject, plain: Image, look: Look): Image {
   const { map, peak } = subject.explanation;
+  const box = drawnBox(subject, map, { look, plain });
   const region = subject.region &&
     scaleRegion(subject.region, subject.plain, plain);
   if (!look.notebook) {
@@ -82,8 +115,20 @@ export function overlayOf(subject: Subject, plain: Image, look: Look): Image {
       ...look.colours,
       peak,
       ...(region ? { region } : {}),
+      ...(box ? { box } : {}),
     });
   }
+  const picture = notebookOverlay(plain, map, { look, region });
+  if (box) drawBox(picture, box);
+  return picture;
+}
+
+/** The notebook's overlay: each map stretched to its own range. */
+function notebookOverlay(
+  plain: Image,
+  map: FloatMap,
+  { look, region }: { look: Look; region: Region | undefined },
+): Image {
   const { alpha = 0.4, colormap = "jet" } = look.colours;
   if (!region) return overlayCam(plain, map, { alpha, colormap });
   const { minimum, maximum, constant } = normaliseMap(map);
@@ -100,7 +145,7 @@ export function picturesOf(
   const { plain, explanation, label, title, note, region } = subject;
   const overlay = overlayOf(subject, plain, look);
   if (look.notebook) return { cam: overlay, plain };
-  const cam = camFigure(plain, explanation, {
+  const options = {
     ...look.colours,
     classes: look.classes,
     name: title,
@@ -108,6 +153,22 @@ export function picturesOf(
     ...(label === undefined ? {} : { label }),
     ...(note === undefined ? {} : { note }),
     ...(region ? { region } : {}),
+  };
+  const { likeliest, map } = explanation;
+  if (likeliest) {
+    const boxes = likeliest.map((one) =>
+      drawnBox(subject, one.map, { look, plain })
+    );
+    const cam = topFigure(plain, { ...explanation, likeliest }, {
+      ...options,
+      boxes,
+    });
+    return { cam, overlay, plain };
+  }
+  const box = drawnBox(subject, map, { look, plain });
+  const cam = camFigure(plain, explanation, {
+    ...options,
+    ...(box ? { box } : {}),
   });
   return { cam, overlay, plain };
 }
@@ -130,21 +191,27 @@ function fittedAs({ source }: PictureJob): string[] {
 /** All that was chosen and changes a picture, for its file's name. */
 export function suffixesOf(
   job: PictureJob,
-  { classes, classIndex }: {
+  { classes, classIndex, against }: {
     classes: readonly string[];
     classIndex: number | undefined;
+    against?: number | undefined;
   },
 ): { cam: string; plain: string; map: string } {
-  const { notebook, signed, alpha, colormap } = job.look;
+  const { notebook, signed, alpha, colormap, top, boxes } = job.look;
   const fitted = fittedAs(job);
   const shape = [
     ...fitted,
     isFullSize(job) ? "full-size" : "",
     job.size === undefined ? "" : `size${job.size}`,
   ];
-  const explained = classIndex === undefined ? "" : slug(classes, classIndex);
+  const explained = [
+    classIndex === undefined ? "" : slug(classes, classIndex),
+    against === undefined ? "" : `against-${slug(classes, against)}`,
+  ];
   const look = [
-    explained,
+    ...explained,
+    top === undefined ? "" : `top${top}`,
+    boxes ? "boxes" : "",
     notebook ? "notebook" : "",
     signed ? "signed" : "",
     colormap ?? "",
@@ -155,7 +222,7 @@ export function suffixesOf(
   return {
     cam: join([...look, ...shape]),
     plain: join(shape),
-    map: join([explained, ...fitted]),
+    map: join([...explained, ...fitted]),
   };
 }
 

@@ -8,7 +8,9 @@
 import { printable } from "../src/_printable.ts";
 import { percent, topClasses } from "../src/cam/_wording.ts";
 import { evidenceScale } from "../src/cam/evidence_scale.ts";
-import type { Look } from "./_cam_pictures.ts";
+import type { Region } from "../src/image/fit_image.ts";
+import type { FloatMap } from "../src/image/float_map.ts";
+import { boxOf, type Look } from "./_cam_pictures.ts";
 import type { Failure, Subject } from "./_explain.ts";
 import { shownPath } from "./_runs.ts";
 
@@ -24,10 +26,12 @@ export interface Result {
   predicted: string;
   /** The class that the map explains. */
   class: string;
+  /** The class that it is compared with, if it is; all below is the difference. */
+  against?: string;
   /** The probability of that class. */
   probability: number;
   /** The likeliest classes, five at most. */
-  top: { class: string; probability: number }[];
+  top: { index: number; class: string; probability: number }[];
   logit: number;
   reconstructed: number;
   /** How far the sum of the map is from the logit. */
@@ -39,7 +43,24 @@ export interface Result {
   constant: boolean;
   /** The values of the first and the last colour. */
   scale: [number, number];
+  /** The box around what speaks for the class, in pixels of the picture. */
+  box?: Region | null;
+  /** The maps of the likeliest classes, where they were asked for. */
+  maps?: MapResult[];
   files: string[];
+}
+
+/** What is said of the map of one of the likeliest classes. */
+export interface MapResult {
+  index: number;
+  class: string;
+  probability: number;
+  logit: number;
+  residual: number;
+  placeResidual: number;
+  minimum: number;
+  maximum: number;
+  box?: Region | null;
 }
 
 /** Puts together what is said of an image. */
@@ -49,6 +70,9 @@ export function resultOf(
 ): Result {
   const { map, proof, place, classIndex, predicted, probabilities, peak } =
     subject.explanation;
+  const { against, likeliest } = subject.explanation;
+  const boxed = (map: FloatMap) =>
+    look.boxes ? { box: boxOf(subject, map, look) ?? null } : {};
   const { signed = false } = look.colours;
   const scale = evidenceScale(map, { signed, peak });
   const { minimum, maximum } = scale;
@@ -57,8 +81,10 @@ export function resultOf(
     real: subject.label === undefined ? undefined : classes[subject.label],
     predicted: classes[predicted]!,
     class: classes[classIndex]!,
+    ...(against === undefined ? {} : { against: classes[against]! }),
     probability: probabilities[classIndex]!,
     top: topClasses(probabilities).map(({ index, probability }) => ({
+      index,
       class: classes[index]!,
       probability,
     })),
@@ -70,6 +96,22 @@ export function resultOf(
     maximum,
     constant: minimum === maximum,
     scale: look.notebook ? [minimum, maximum] : [scale.first, scale.last],
+    ...boxed(map),
+    ...(likeliest
+      ? {
+        maps: likeliest.map((one) => ({
+          index: one.classIndex,
+          class: classes[one.classIndex]!,
+          probability: probabilities[one.classIndex]!,
+          logit: one.proof.logit,
+          residual: one.proof.residual,
+          placeResidual: one.place!.residual,
+          minimum: one.map.data.reduce((a, b) => Math.min(a, b)),
+          maximum: one.map.data.reduce((a, b) => Math.max(a, b)),
+          ...boxed(one.map),
+        })),
+      }
+      : {}),
     files: [],
   };
 }
@@ -78,6 +120,9 @@ export function resultOf(
 export function textsOf(result: Result): Record<string, string> {
   return {
     Class: printable(result.class),
+    ...(result.against === undefined
+      ? {}
+      : { Against: printable(result.against) }),
     Probability: String(result.probability),
     Predicted: printable(result.predicted),
     ...(result.real === undefined ? {} : { Label: printable(result.real) }),
@@ -96,7 +141,7 @@ export function print(result: Result, withFiles: boolean): void {
     printable(
       `ANS : ${predicted}  ` +
         (real === undefined ? String(index) : `REAL : ${real}  ${index}`) +
-        (result.class === predicted ? "" : `  (map of ${result.class})`),
+        mapOf(result),
       MOST,
     ),
   );
@@ -111,6 +156,12 @@ export function print(result: Result, withFiles: boolean): void {
   for (const file of result.files) {
     console.log(printable(shownPath(file), MOST));
   }
+}
+
+/** Which map it is, where it is not the answer's. */
+function mapOf({ class: name, against, predicted }: Result): string {
+  if (against !== undefined) return `  (map of ${name} against ${against})`;
+  return name === predicted ? "" : `  (map of ${name})`;
 }
 
 /** Lists on stderr what could not be explained, or read. */

@@ -53,6 +53,7 @@ export class ContactSheets {
   readonly #tile: number;
   readonly #text: Record<string, string>;
   readonly #explained: string | undefined;
+  readonly #against: string | undefined;
   #pairs: Pair[] = [];
   /** The sheets that were written. */
   readonly files: string[] = [];
@@ -69,15 +70,17 @@ export class ContactSheets {
       tile: number;
       text: Record<string, string>;
       classIndex: number | undefined;
+      against?: number | undefined;
     },
   ) {
     this.#path = path;
     this.#look = options.look;
     this.#tile = Math.min(options.tile, LARGEST_TILE);
     this.#text = options.text;
-    this.#explained = options.classIndex === undefined
-      ? undefined
-      : classLabel(options.look.classes, options.classIndex);
+    const nameOf = (index: number | undefined) =>
+      index === undefined ? undefined : classLabel(this.#look.classes, index);
+    this.#explained = nameOf(options.classIndex);
+    this.#against = nameOf(options.against);
   }
 
   /** Adds an image; the sheet that it fills is written. */
@@ -97,7 +100,13 @@ export class ContactSheets {
     const path = number === 1
       ? this.#path
       : this.#path.replace(/\.png$/, `-${number}.png`);
-    const sheet = draw(this.#pairs, legendOf(this.#look, this.#explained));
+    const sheet = draw(
+      this.#pairs,
+      legendOf(this.#look, {
+        explained: this.#explained,
+        against: this.#against,
+      }),
+    );
     await writeFile(path, encodePng(sheet, { text: this.#text }));
     this.files.push(path);
     this.#pairs = [];
@@ -118,7 +127,12 @@ function captionOf(subject: Subject, look: Look): Line[] {
   const range = scale.flat
     ? "same everywhere"
     : `${short(scale.minimum)} to ${short(scale.maximum)}`;
-  const explained = classIndex === predicted
+  const { against } = explanation;
+  const explained = against !== undefined
+    ? `${classLabel(classes, classIndex)} against ${
+      classLabel(classes, against)
+    }: ${range}`
+    : classIndex === predicted
     ? range
     : `${classLabel(classes, classIndex)} ${percent(probability)}: ${range}`;
   return [
@@ -145,7 +159,13 @@ interface Legend {
   colour: (share: number) => Colour;
 }
 
-function legendOf(look: Look, explained: string | undefined): Legend {
+function legendOf(
+  look: Look,
+  { explained, against }: {
+    explained: string | undefined;
+    against: string | undefined;
+  },
+): Legend {
   const { notebook, colours } = look;
   if (notebook) {
     const colormap = colours.colormap ?? "jet";
@@ -160,7 +180,11 @@ function legendOf(look: Look, explained: string | undefined): Legend {
   }
   const options = evidenceColours(colours);
   return {
-    text: explained === undefined
+    text: against !== undefined
+      ? `Left the image, right what speaks for ${
+        explained ?? "the answer"
+      } (red) rather than for ${against} (blue; numbers are logits).`
+      : explained === undefined
       ? "Left the image, right the evidence for the answer (numbers are logits)."
       : `Left the image, right the evidence for ${explained}, on the scale of ` +
         "it or of the answer, whichever is stronger (numbers are logits).",

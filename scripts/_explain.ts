@@ -6,9 +6,13 @@
 
 import { isWhole, scaleRegion } from "../src/cam/_over_region.ts";
 import { osReason } from "../src/_files.ts";
-import { DATASET_NAMES } from "../src/data/open_dataset.ts";
 import { GapcamError } from "../src/error.ts";
-import { Explainer, type Explanation } from "../src/explain/explainer.ts";
+import { definedOf } from "../src/_defined_of.ts";
+import {
+  Explainer,
+  type ExplainOptions,
+  type Explanation,
+} from "../src/explain/explainer.ts";
 import { fitWithin } from "../src/image/_fit_within.ts";
 import { resizeRegion } from "../src/image/_resize_window.ts";
 import { fitImage, type Region } from "../src/image/fit_image.ts";
@@ -25,14 +29,9 @@ import { strideOf } from "../src/nn/stride_of.ts";
 import { parseIndices } from "./_indices.ts";
 import { openImages, type OpenRun } from "./_network.ts";
 import type { NetworkChoice } from "./_network_flags.ts";
+import { freshName } from "./_fresh_name.ts";
 import type { FitChoice } from "./_photographs.ts";
 import { imageOf } from "./_pictures.ts";
-
-/** What images of data sets are called. */
-const NUMBERED = new RegExp(
-  `^((${DATASET_NAMES.join("|")})-)?(train-)?\\d+$`,
-  "i",
-);
 
 /** One image and what the network made of it. */
 export interface Subject {
@@ -45,8 +44,14 @@ export interface Subject {
   /** The class that its label says; undefined for a photograph. */
   label: number | undefined;
   explanation: Explanation;
+  /** The sides of the image or photograph itself. */
+  picture: { height: number; width: number };
+  /** The part of it that the network looked at. */
+  looked: Region;
   /** What is drawn. */
   plain: Image;
+  /** The part of it that is drawn. */
+  view: Region;
   /** The part of it that the network looked at; undefined for all. */
   region: Region | undefined;
   /** A sentence about that part. */
@@ -80,6 +85,10 @@ export interface PhotographSource extends FitChoice {
 export interface SubjectOptions {
   /** The class to explain; the predicted one if undefined. */
   classIndex: number | undefined;
+  /** The class that it is compared with. */
+  against?: number | undefined;
+  /** Of how many of the likeliest classes there is a map too. */
+  top?: number | undefined;
   /** Height and width of a picture. */
   size: number;
 }
@@ -142,6 +151,9 @@ export async function explainDataset(
           index,
           label: dataset.labels[index]!,
           explanation: explanations[i]!,
+          picture: { height, width },
+          looked: { top: 0, left: 0, height, width },
+          view: { top: 0, left: 0, height, width },
           plain: resizeBilinear(
             imageOf(dataset, pixels, i),
             options.size,
@@ -218,6 +230,8 @@ export function explainPhotographs(
         index: path,
         label: undefined,
         explanation: explanation!,
+        picture: { height: photograph.height, width: photograph.width },
+        looked: region,
         ...shown(photograph, region, { ...options, ...source }),
       };
     }
@@ -230,7 +244,7 @@ function shown(
   photograph: Image,
   region: Region,
   { size, fit, fullSize }: SubjectOptions & PhotographSource,
-): Pick<Subject, "plain" | "region" | "note"> {
+): Pick<Subject, "plain" | "view" | "region" | "note"> {
   const { height, width } = photograph;
   const whole = isWhole(region, photograph);
   const part = whole
@@ -238,9 +252,11 @@ function shown(
     : `The network looked at the middle, ${Math.round(region.width)} x ${
       Math.round(region.height)
     } pixels of ${width} x ${height}`;
+  const all = { top: 0, left: 0, height, width };
   if (fullSize) {
     return {
       plain: photograph,
+      view: all,
       region: whole && fit !== "pad" ? undefined : region,
       note: part && `${part}; the rest is dimmed`,
     };
@@ -249,6 +265,7 @@ function shown(
     const plain = fitWithin(photograph, size);
     return {
       plain,
+      view: all,
       region: scaleRegion(region, photograph, plain),
       note: undefined,
     };
@@ -258,25 +275,16 @@ function shown(
     plain: fit === "stretch"
       ? fitImage(photograph, size, size, { fit })
       : resizeRegion(photograph, region, square),
+    view: fit === "stretch" ? all : region,
     region: undefined,
     note: part,
   };
 }
 
-function classOption(options: SubjectOptions): { classIndex?: number } {
-  return options.classIndex === undefined
-    ? {}
-    : { classIndex: options.classIndex };
-}
-
-/** A file's name without folder and ending, told apart from others. */
-function freshName(path: string, taken: Set<string>): string {
-  const file = path.slice(path.lastIndexOf("/") + 1).replace(/\.[^.]+$/, "");
-  const base = NUMBERED.test(file) ? `photograph-${file}` : file;
-  let name = base;
-  for (let i = 2; taken.has(name.toLowerCase()); i++) name = `${base}-${i}`;
-  taken.add(name.toLowerCase());
-  return name;
+function classOption(
+  { classIndex, against, top }: SubjectOptions,
+): ExplainOptions {
+  return definedOf({ classIndex, against, top });
 }
 
 function reasonOf(error: unknown): string {

@@ -39,14 +39,24 @@ export function parseIndices(text: string, length: number): number[] {
 /**
  * Reads a class by name or number.
  *
- * @throws {GapcamError} If there is no such class.
+ * @throws {GapcamError} If there is no such class, or several are called so.
  */
 export function parseClass(text: string, classes: readonly string[]): number {
-  const named = classes.indexOf(text);
-  if (named >= 0) return named;
-  const folded = classes.map((name) => name.toLowerCase())
-    .indexOf(text.toLowerCase());
-  if (folded >= 0) return folded;
+  const folded = text.toLowerCase();
+  const exact = numbersOf(classes, (name) => name === text);
+  const named = exact.length > 0
+    ? exact
+    : numbersOf(classes, (name) => name.toLowerCase() === folded);
+  if (named.length > 1) {
+    const listed = named.slice(0, 20).map((i) => `${i} (${classes[i]})`);
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot tell which class ${JSON.stringify(text)} is: found ${
+        listed.join(", ")
+      }${named.length > 20 ? ", ..." : ""}; name it by its number`,
+    );
+  }
+  if (named.length === 1) return named[0]!;
   if (/^\d{1,9}$/.test(text) && Number(text) < classes.length) {
     return Number(text);
   }
@@ -58,4 +68,11 @@ export function parseClass(text: string, classes: readonly string[]): number {
       classes.length - 1
     }`,
   );
+}
+
+function numbersOf(
+  classes: readonly string[],
+  fits: (name: string) => boolean,
+): number[] {
+  return Array.from(classes.keys()).filter((i) => fits(classes[i]!));
 }

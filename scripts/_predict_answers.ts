@@ -7,6 +7,7 @@
 import { topClasses } from "../src/cam/_wording.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { predict } from "../src/predict/predict.ts";
+import { PLAIN_LOOK } from "./_cam_job.ts";
 import { hashOf, writePictures } from "./_cam_files.ts";
 import { lookOf, type PictureJob, suffixesOf } from "./_cam_pictures.ts";
 import {
@@ -109,12 +110,7 @@ async function* explained(run: OpenRun, source: Source, job: PredictJob) {
   const drawn: PictureJob = {
     source: chosen,
     size: undefined,
-    look: {
-      notebook: false,
-      signed: false,
-      alpha: undefined,
-      colormap: undefined,
-    },
+    look: PLAIN_LOOK,
   };
   const pictures = {
     folder: picturesFolder(job, run),

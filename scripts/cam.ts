@@ -4,7 +4,10 @@
  * @module
  */
 
+import { assertWritable } from "../src/_write_atomically.ts";
+import { GapcamError } from "../src/error.ts";
 import { hashOf, writePictures } from "./_cam_files.ts";
+import { CamPage } from "./_cam_page.ts";
 import { print, report, type Result } from "./_cam_result.ts";
 import { ContactSheets } from "./_cam_sheet.ts";
 import { lookOf, suffixesOf } from "./_cam_pictures.ts";
@@ -19,7 +22,7 @@ import { parseClass } from "./_indices.ts";
 import { openRun } from "./_network.ts";
 import { inputJson, inputLine } from "./_preprocessing.ts";
 import { ProgressBar } from "./_progress.ts";
-import { checkpointLine, shownPath } from "./_runs.ts";
+import { assertNoRun, checkpointLine, shownPath } from "./_runs.ts";
 
 /** From so many images on only what the network says is printed of each. */
 const MANY = 17;
@@ -30,28 +33,37 @@ async function main(job: CamJob): Promise<number> {
   const classIndex = job.explained === undefined
     ? undefined
     : parseClass(job.explained, classes);
+  const against = job.against === undefined
+    ? undefined
+    : parseClass(job.against, classes);
+  if (job.html) await assertPage(job.html, { job, checkpoint: run.path });
   const size = job.size ?? Math.max(224, training.imageSize);
   const look = lookOf(job, { classes, size });
+  const options = { classIndex, against, top: job.look.top, size };
   const subjects = job.source.kind === "photographs"
-    ? explainPhotographs(run, job.source, { classIndex, size })
+    ? explainPhotographs(run, job.source, options)
     : await explainDataset(run, job.source, {
       network: job.network,
-      classIndex,
-      size,
+      ...options,
     });
   const folder = job.out ??
     `${run.path.slice(0, run.path.lastIndexOf("/"))}/cam`;
   const hash = await hashOf(run.path);
   const origin = { Software: "gapcam", Checkpoint: `sha256 ${hash}` };
-  const suffixes = suffixesOf(job, { classes, classIndex });
+  const suffixes = suffixesOf(job, { classes, classIndex, against });
   const pictures = { folder, look, suffixes, origin, raw: job.raw };
   const sheets = new ContactSheets(`${folder}/sheet${suffixes.cam}.png`, {
     look,
     tile: job.size ?? 128,
     text: origin,
     classIndex,
+    against,
   });
   const fit = job.source.kind === "photographs" ? job.source.fit : "none";
+  const page = job.html === undefined ? undefined : new CamPage(look, [
+    checkpointLine(run.path, run.checkpoint),
+    inputLine(training, fit),
+  ]);
   const results: Result[] = [];
   const failures: Failure[] = [];
   using bar = new ProgressBar(Deno.stderr);
@@ -64,6 +76,7 @@ async function main(job: CamJob): Promise<number> {
       results.push(result);
       if (!job.json) print(result, subjects.count < MANY);
       if (subjects.count > 1) await sheets.add(subject);
+      page?.add(subject);
     }
     if (showsBar) {
       const done = results.length + failures.length;
@@ -75,6 +88,7 @@ async function main(job: CamJob): Promise<number> {
     }
   }
   await sheets.finish();
+  if (page) await page.write(job.html!);
   bar.clear();
   if (job.json) {
     console.log(JSON.stringify({
@@ -84,11 +98,13 @@ async function main(job: CamJob): Promise<number> {
       ...(sheets.files.length > 0
         ? { sheet: sheets.files[0], sheets: sheets.files }
         : {}),
+      ...(job.html ? { html: job.html } : {}),
       images: results,
       ...(failures.length > 0 ? { failures } : {}),
     }));
   } else {
     for (const sheet of sheets.files) console.log(shownPath(sheet));
+    if (job.html) console.log(shownPath(job.html));
     if (results.length >= MANY) {
       const files = results.reduce((sum, one) => sum + one.files.length, 0);
       console.log(`${files} pictures in ${shownPath(folder)}`);
@@ -99,6 +115,22 @@ async function main(job: CamJob): Promise<number> {
   }
   report(failures, subjects.count);
   return failures.length > 0 ? 1 : 0;
+}
+
+/** Refuses a place for the page that holds what is read or cannot be written. */
+async function assertPage(
+  path: string,
+  { job, checkpoint }: { job: CamJob; checkpoint: string },
+): Promise<void> {
+  if (job.source.kind === "photographs" && job.source.files.includes(path)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot write ${shownPath(path)}: it is one of the photographs; choose ` +
+        "another name",
+    );
+  }
+  await assertNoRun(path, checkpoint);
+  assertWritable(path);
 }
 
 await runCommand({

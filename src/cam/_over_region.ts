@@ -42,7 +42,7 @@ export function overRegion(
 ): Image {
   const { region, range: [first, last], alpha, fade = false } = options;
   const { height, width } = image;
-  const box = boxOf(region, image);
+  const box = regionPixels(region, image);
   const { data: pixels } = toRgb(image);
   const whole = box.width === width && box.height === height;
   const data = pixels.map((level) => Math.round(level * DIMMED));
@@ -103,7 +103,10 @@ export function isWhole(
 }
 
 /** The whole pixels whose centres lie in a region; one at least. */
-function boxOf(region: Region, image: Image): Rectangle {
+export function regionPixels(
+  region: Region,
+  image: { readonly height: number; readonly width: number },
+): Rectangle {
   const { left, top, width, height } = region;
   if (
     !(width > 0 && height > 0 && left < image.width && top < image.height &&

@@ -33,6 +33,8 @@ export interface CamFigureSubject {
   readonly map: FloatMap;
   /** The class that the map explains. */
   readonly classIndex: number;
+  /** The class whose map was subtracted from its, if one was. */
+  readonly against?: number;
   /** The logits of all classes. */
   readonly logits: ArrayLike<number>;
   /** The class with the greatest logit. */
@@ -67,7 +69,7 @@ const NARROWEST = 160;
  *
  * @param image The image, of any size.
  * @param subject The map, the class and the answer: an `Explanation`.
- * @param options Names, label, size, scale and colours.
+ * @param given Names, label, size, scale and colours.
  * @returns An RGB image.
  * @throws {GapcamError} If a value is not finite, or an option is out of range.
  *
@@ -90,10 +92,16 @@ const NARROWEST = 160;
 export function camFigure(
   image: Image,
   subject: CamFigureSubject,
-  options: CamFigureOptions,
+  given: CamFigureOptions,
 ): Image {
   checkImage(image, "draw figure");
-  const { classes, name, region, size = 224 } = options;
+  const { against } = subject;
+  // What speaks for another class is not nothing.
+  const options = {
+    ...given,
+    signed: given.signed ?? against !== undefined,
+  };
+  const { classes, name, region, box, size = 224 } = options;
   const side = Math.max(size, NARROWEST);
   const shown = fitWithin(image, side);
   const font = fontSizeFor(side);
@@ -152,7 +160,10 @@ export function camFigure(
     colour: INK.faint,
   });
   const explained = classLabel(classes, subject.classIndex);
-  write(`evidence for ${explained}`, {
+  const title = against === undefined
+    ? `evidence for ${explained}`
+    : `${explained} against ${classLabel(classes, against)}`;
+  write(title, {
     x: evidence,
     y: head,
     room: column + gap + barWidth,
@@ -168,6 +179,7 @@ export function camFigure(
       ...options,
       peak,
       ...(region ? { region: scaleRegion(region, image, shown) } : {}),
+      ...(box ? { box: scaleRegion(box, image, shown) } : {}),
     }),
     { x: evidence + inset, y: top + down },
   );
@@ -217,6 +229,22 @@ function noteOf(
   const { classIndex, logits, probabilities } = subject;
   const explained = classLabel(classes, classIndex);
   const { minimum, maximum } = scale;
+  const range = `map runs from ${short(minimum)} to ${short(maximum)}`;
+  const { against } = subject;
+  if (against !== undefined) {
+    const other = classLabel(classes, against);
+    const [one, less] = [logits[classIndex]!, logits[against]!];
+    const sides = scale.flat
+      ? "about the same everywhere, so nothing is coloured"
+      : `red speaks for ${explained}, blue for ${other}`;
+    return [
+      `${explained} against ${other}: logits ${short(one)} and ${
+        short(less)
+      }, ` +
+      `difference ${short(one - less)}; the ${range}: ${sides}`,
+      ...note ? [note] : [],
+    ];
+  }
   const meaning = scale.flat
     ? "about the same everywhere, so nothing is coloured"
     : scale.signed
@@ -231,7 +259,7 @@ function noteOf(
   return [
     `${explained}: logit ${short(logits[classIndex]!)} (${
       percent(probabilities[classIndex]!)
-    }); its map runs from ${short(minimum)} to ${short(maximum)}` +
+    }); its ${range}` +
     (meaning ? `: ${meaning}` : ""),
     ...note ? [note] : [],
   ];

@@ -1,6 +1,7 @@
 import { GapcamError } from "../error.ts";
 import type { FloatMap } from "../image/float_map.ts";
 import type { HostTensor } from "../host_tensor.ts";
+import { contrastOf } from "./_contrast.ts";
 import { type MapProof, proveMap } from "./prove_map.ts";
 import { type PlaceProof, provePlace } from "./prove_place.ts";
 import { rawMap } from "./raw_map.ts";
@@ -27,9 +28,11 @@ export interface ClassActivationMapInput {
 export interface ClassActivationMap {
   /** The class that the map explains. */
   readonly classIndex: number;
+  /** The class whose map was subtracted, if one was. */
+  readonly against?: number;
   /** The raw map, h x w. */
   readonly map: FloatMap;
-  /** The logit, and what the map says it should be. */
+  /** The logit, or the difference of two, and what the map says it should be. */
   readonly proof: MapProof;
   /**
    * The weighted sum over places that the device computed, and what the map says
@@ -45,7 +48,9 @@ export interface ClassActivationMap {
  * @param input Features, the linear layer, the logits and the sums over places.
  * @param options `classIndex`: the class to explain; that of the largest logit
  * if left out. `tolerance`: the largest residual of either proof; 1e-4 if left out.
- * `placeTolerance`: that of the places, where it is another.
+ * `placeTolerance`: that of the places, where it is another. `against`: a class
+ * whose map is subtracted; the mean of the difference plus the difference of the
+ * biases is then that of the logits.
  * @returns The class, its raw map and the proof.
  * @throws {GapcamError} If the shapes do not fit together, a logit is not
  * finite, there is no such class, or the proof fails.
@@ -67,6 +72,7 @@ export function classActivationMap(
   input: ClassActivationMapInput,
   options: {
     classIndex?: number;
+    against?: number;
     tolerance?: number;
     placeTolerance?: number;
   } = {},
@@ -81,19 +87,39 @@ export function classActivationMap(
     );
   }
   const classIndex = options.classIndex ?? largest(logits);
-  const map = rawMap(features, weight, classIndex);
+  const { against } = options;
   const { tolerance = 1e-4, placeTolerance = tolerance } = options;
-  const proof = proveMap(map, bias[classIndex]!, logits[classIndex]!, {
-    tolerance,
-  });
-  if (!placeSums) return { classIndex, map, proof };
   const channels = weight.shape[1]!;
-  const start = classIndex * channels;
-  const place = provePlace(map, {
-    sums: placeSums,
-    weights: weight.data.subarray(start, start + channels),
-  }, { tolerance: placeTolerance });
-  return { classIndex, map, proof, place };
+  const evidence = against === undefined
+    ? {
+      map: rawMap(features, weight, classIndex),
+      weights: weight.data.subarray(
+        classIndex * channels,
+        (classIndex + 1) * channels,
+      ),
+      size: 0,
+      placeSize: 0,
+    }
+    : contrastOf(input, classIndex, against);
+  const { map, weights } = evidence;
+  const less = (values: ArrayLike<number>) =>
+    values[classIndex]! - (against === undefined ? 0 : values[against]!);
+  const proof = proveMap(map, less(bias), less(logits), {
+    tolerance,
+    size: evidence.size,
+  });
+  const explained = {
+    classIndex,
+    ...(against === undefined ? {} : { against }),
+    map,
+    proof,
+  };
+  if (!placeSums) return explained;
+  const place = provePlace(map, { sums: placeSums, weights }, {
+    tolerance: placeTolerance,
+    size: evidence.placeSize,
+  });
+  return { ...explained, place };
 }
 
 /** The class of the greatest logit; all must be numbers. */

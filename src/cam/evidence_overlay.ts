@@ -5,6 +5,7 @@ import { checkImage, type Image } from "../image/image.ts";
 import { overlay } from "../image/overlay.ts";
 import { type EvidenceScale, evidenceScale } from "./evidence_scale.ts";
 import { overlayCam } from "./overlay_cam.ts";
+import { drawBox } from "./_draw_box.ts";
 import { overRegion } from "./_over_region.ts";
 
 /** How {@linkcode evidenceOverlay} colours. */
@@ -25,6 +26,8 @@ export interface EvidenceOptions {
    * gives; all if left out.
    */
   region?: Region;
+  /** A box to draw, such as `evidenceBox` gives, in pixels of the image. */
+  box?: Region;
 }
 
 /** Options of a person's picture with all that was left out. */
@@ -68,6 +71,17 @@ export function evidenceOverlay(
   options: EvidenceOptions = {},
 ): Image {
   checkImage(image, "overlay map");
+  const { box, ...rest } = options;
+  const picture = painted(image, map, rest);
+  if (box) drawBox(picture, box);
+  return picture;
+}
+
+function painted(
+  image: Image,
+  map: FloatMap,
+  options: EvidenceOptions,
+): Image {
   const scale = evidenceScale(map, options);
   const { height, width } = image;
   // A map that gets smaller is smoothed on the way, which takes all of it.

@@ -15,6 +15,7 @@ export {
   type ClassActivationMapInput,
 } from "./class_activation_map.ts";
 export { encodeNpy } from "./encode_npy.ts";
+export { evidenceBox, type EvidenceBoxOptions } from "./evidence_box.ts";
 export { type EvidenceOptions, evidenceOverlay } from "./evidence_overlay.ts";
 export { type EvidenceScale, evidenceScale } from "./evidence_scale.ts";
 export { type NormalisedMap, normaliseMap } from "./normalise_map.ts";
@@ -23,3 +24,4 @@ export { probabilitiesOf } from "./probabilities_of.ts";
 export { type MapProof, proveMap } from "./prove_map.ts";
 export { type PlaceProof, placeWeights, provePlace } from "./prove_place.ts";
 export { rawMap } from "./raw_map.ts";
+export { topFigure, type TopFigureSubject } from "./top_figure.ts";

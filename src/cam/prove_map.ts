@@ -28,7 +28,9 @@ export interface MapProof {
  * @param map The raw map.
  * @param bias The class's bias.
  * @param logit The class's logit, as the device computed it.
- * @param options `tolerance`: the largest residual; 1e-4 if left out.
+ * @param options `tolerance`: the largest residual; 1e-4 if left out. `size`: what
+ * is summed amounts to at least this much, where map and logit are differences of
+ * larger ones; 0 if left out.
  * @returns The two logits and the residual.
  * @throws {GapcamError} If the residual is above the tolerance, or a value is
  * not finite.
@@ -45,7 +47,7 @@ export function proveMap(
   map: FloatMap,
   bias: number,
   logit: number,
-  options: { tolerance?: number } = {},
+  options: { tolerance?: number; size?: number } = {},
 ): MapProof {
   checkFloatMap(map, "prove map");
   const { tolerance = 1e-4 } = options;
@@ -57,6 +59,7 @@ export function proveMap(
   }
   const reconstructed = sum / map.data.length + bias;
   const scale = Math.max(
+    options.size ?? 0,
     Math.abs(logit),
     size / map.data.length + Math.abs(bias),
   );

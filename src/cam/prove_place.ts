@@ -63,7 +63,9 @@ export function placeWeights(height: number, width: number): Float32Array {
  * @param map The raw map.
  * @param device `sums`: the weighted sum of each of K channels, as the device
  * computed it. `weights`: the K weights of the class's row of the linear layer.
- * @param options `tolerance`: the largest residual; 1e-4 if left out.
+ * @param options `tolerance`: the largest residual; 1e-4 if left out. `size`: what
+ * is summed amounts to at least this much, where map and weights are differences
+ * of larger ones; 0 if left out.
  * @returns The two sums and the residual.
  * @throws {GapcamError} If the residual is above the tolerance, a value is not
  * finite, or there are not as many sums as weights.
@@ -87,7 +89,7 @@ export function placeWeights(height: number, width: number): Float32Array {
 export function provePlace(
   map: FloatMap,
   device: { sums: ArrayLike<number>; weights: ArrayLike<number> },
-  options: { tolerance?: number } = {},
+  options: { tolerance?: number; size?: number } = {},
 ): PlaceProof {
   checkFloatMap(map, "prove map");
   const { sums, weights } = device;
@@ -112,9 +114,12 @@ export function provePlace(
     mapSize += Math.abs(weight * map.data[i]!);
   });
   const difference = Math.abs(expected - reconstructed);
-  const residual = difference === 0
-    ? 0
-    : difference / Math.max(Math.abs(expected), size, mapSize);
+  const residual = difference === 0 ? 0 : difference / Math.max(
+    options.size ?? 0,
+    Math.abs(expected),
+    size,
+    mapSize,
+  );
   if (!Number.isFinite(residual)) {
     throw new GapcamError(
       "bad-data",

@@ -2,7 +2,9 @@ import { GapcamError } from "../error.ts";
 import {
   type ClassActivationMap,
   classActivationMap,
+  type ClassActivationMapInput,
 } from "../cam/class_activation_map.ts";
+import { topClasses } from "../cam/_wording.ts";
 import { probabilitiesOf } from "../cam/probabilities_of.ts";
 import { type PlaceProof, placeWeights } from "../cam/prove_place.ts";
 import { rawMap } from "../cam/raw_map.ts";
@@ -25,11 +27,17 @@ export interface Explanation extends ClassActivationMap {
   readonly predicted: number;
   /** The softmax of the logits: a probability in `[0, 1]` for each class. */
   readonly probabilities: Float32Array;
+  /**
+   * The maps of the likeliest classes, the likeliest first, each proved; left
+   * out unless `top` asks for them.
+   */
+  readonly likeliest?: readonly ClassActivationMap[];
   /** The probability of the class that the map explains. */
   readonly probability: number;
   /**
    * The greatest absolute value of the predicted class's map, in units of the
-   * logit: what the colours of another class's map should be measured by.
+   * logit: what the colours of another class's map should be measured by. Of a
+   * contrast, its own.
    */
   readonly peak: number;
 }
@@ -38,6 +46,13 @@ export interface Explanation extends ClassActivationMap {
 export interface ExplainOptions {
   /** The class to explain. Default: the predicted one of each image. */
   classIndex?: number;
+  /**
+   * A class whose map is subtracted: what speaks for the one rather than for the
+   * other. Where it is the class to explain itself, that is the likeliest other.
+   */
+  against?: number;
+  /** Of how many of the likeliest classes the map is wanted too, from 1. */
+  top?: number;
   /**
    * Greatest residual of a map's two proofs, of sum and places. Default: 1e-4;
    * for the sum 1e-2 where the device computes in tf32 or bf16, since the linear
@@ -152,7 +167,7 @@ export class Explainer implements Disposable {
     images: Uint8Array,
     options: ExplainOptions = {},
   ): Promise<Explanation[]> {
-    const { classIndex, tolerance } = options;
+    assertOptions(options, this.#program.classes);
     const all = await this.#program.run(images);
     const classes = this.#program.classes;
     const count = all.length / classes;
@@ -161,42 +176,85 @@ export class Explainer implements Disposable {
     const features = this.#program.features(this.#features);
     const placeSums = this.#program.placeSums();
     const channels = this.#weight.shape[1]!;
-    return Array.from({ length: count }, (_, i) => {
-      const logits = all.slice(i * classes, (i + 1) * classes);
-      const image = {
-        shape,
-        data: features.subarray(i * size, (i + 1) * size),
-      };
-      const explained = classActivationMap({
-        features: image,
+    return Array.from({ length: count }, (_, i) =>
+      this.#explainOne({
+        features: {
+          shape,
+          data: features.subarray(i * size, (i + 1) * size),
+        },
         weight: this.#weight,
         bias: this.#bias,
-        logits,
+        logits: all.slice(i * classes, (i + 1) * classes),
         placeSums: placeSums.subarray(i * channels, (i + 1) * channels),
-      }, {
-        ...(classIndex === undefined ? {} : { classIndex }),
-        tolerance: tolerance ?? this.#tolerance,
-        placeTolerance: tolerance ?? TOLERANCE,
+      }, options));
+  }
+
+  #explainOne(
+    input: ClassActivationMapInput & { logits: Float32Array },
+    { against, top, classIndex, tolerance }: ExplainOptions,
+  ): Explanation {
+    const { logits } = input;
+    const tolerances = {
+      tolerance: tolerance ?? this.#tolerance,
+      placeTolerance: tolerance ?? TOLERANCE,
+    };
+    const mapOf = (classIndex: number) =>
+      classActivationMap(input, { classIndex, ...tolerances });
+    const probabilities = probabilitiesOf(logits);
+    const predicted = indexOfGreatest(logits);
+    const ranked = topClasses(logits, Math.max(2, top ?? 0));
+    const asked = classIndex ?? predicted;
+    const explained = against === undefined
+      ? mapOf(asked)
+      : classActivationMap(input, {
+        classIndex: asked === against
+          ? ranked.find(({ index }) => index !== against)!.index
+          : asked,
+        against,
+        ...tolerances,
       });
-      const predicted = indexOfGreatest(logits);
-      const answer = predicted === explained.classIndex
-        ? explained.map
-        : rawMap(image, this.#weight, predicted);
-      const probabilities = probabilitiesOf(logits);
-      return {
-        ...explained,
-        place: explained.place!,
-        logits,
-        predicted,
-        probabilities,
-        probability: probabilities[explained.classIndex]!,
-        peak: answer.data.reduce((a, b) => Math.max(a, Math.abs(b)), 0),
-      };
-    });
+    const own = against !== undefined || predicted === asked;
+    const measure = own
+      ? explained.map
+      : rawMap(input.features, this.#weight, predicted);
+    return {
+      ...explained,
+      place: explained.place!,
+      logits,
+      predicted,
+      probabilities,
+      ...(top === undefined
+        ? {}
+        : { likeliest: ranked.slice(0, top).map(({ index }) => mapOf(index)) }),
+      probability: probabilities[explained.classIndex]!,
+      peak: measure.data.reduce((a, b) => Math.max(a, Math.abs(b)), 0),
+    };
   }
 
   /** Frees the compiled network; the parameters stay. */
   [Symbol.dispose](): void {
     this.#program[Symbol.dispose]();
+  }
+}
+
+function assertOptions(
+  { against, top, classIndex }: ExplainOptions,
+  classes: number,
+): void {
+  const refuse = (found: string, expected: string): never => {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot explain images: found ${found}, expected ${expected}`,
+    );
+  };
+  if (top !== undefined && !(Number.isSafeInteger(top) && top >= 1)) {
+    refuse(`top ${top}`, "a whole number from 1");
+  }
+  if (against === undefined) return;
+  if (!(Number.isInteger(against) && against >= 0 && against < classes)) {
+    refuse(`class ${against} to compare with`, `0 to ${classes - 1}`);
+  }
+  if (classes < 2 || classIndex === against) {
+    refuse(`class ${against} compared with itself`, "two classes");
   }
 }

@@ -1,4 +1,5 @@
 import {
+  assert,
   assertAlmostEquals,
   assertEquals,
   assertLess,
@@ -187,4 +188,52 @@ Deno.test("2,000 maps grow neither the device's memory nor the process", async (
   assertEquals(after.device, before.device);
   // 2,000 maps of 8 x 8 alone would be 512,000 bytes.
   assertLess(after.host - before.host, 400_000);
+});
+
+Deno.test("an explainer gives the likeliest classes' maps and what one class has more than another, proved", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = vgg([4, "M", 8], { classes: 5 });
+  using network = new Network(device, model, { seed: 2 });
+  const image = { height: 12, width: 20, channels: 3 };
+  using explainer = await Explainer.create(network, { batchSize: 2, image });
+  const pixels = Uint8Array.from(
+    { length: 2 * 12 * 20 * 3 },
+    (_, i) => (i * 97) % 251,
+  );
+  const all = await explainer.explain(pixels, { top: 3 });
+  for (const { likeliest, logits, map, predicted } of all) {
+    const order = Array.from(logits.keys())
+      .sort((a, b) => logits[b]! - logits[a]!);
+    assertEquals(
+      likeliest!.map(({ classIndex }) => classIndex),
+      order.slice(0, 3),
+    );
+    assertEquals(likeliest![0]!.map, map);
+    assertEquals(likeliest![0]!.classIndex, predicted);
+    for (const { classIndex, proof, place } of likeliest!) {
+      assertEquals(proof.logit, logits[classIndex]);
+      assert(proof.residual < 1e-5 && place!.residual < 1e-5);
+    }
+  }
+  const [one] = await explainer.explain(pixels, { against: 4 });
+  const runnerUp = all[0]!.likeliest![1]!.classIndex;
+  const { predicted, logits } = one!;
+  assertEquals(one!.classIndex, predicted === 4 ? runnerUp : predicted);
+  assertEquals(one!.against, 4);
+  assertEquals(one!.proof.logit, logits[one!.classIndex]! - logits[4]!);
+  for (
+    const options of [
+      { against: 5 },
+      { against: -1 },
+      { against: 2, classIndex: 2 },
+      { top: 0 },
+      { top: 1.5 },
+    ]
+  ) {
+    await assertRejects(
+      () => explainer.explain(pixels, options),
+      GapcamError,
+      "Cannot explain images: found",
+    );
+  }
 });
