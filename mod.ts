@@ -25,7 +25,7 @@ export { readImage } from "./src/image/read_image.ts";
 
 // Data sets
 
-export type { Augmentation } from "./src/data/augment.ts";
+export type { Augmentation } from "./src/data/augment/augmentation.ts";
 export {
   type Batch,
   BatchLoader,

@@ -8,6 +8,7 @@ import {
   OPTIMISERS,
   type TrainingConfig,
 } from "../src/train/training_config.ts";
+import { AUGMENT_HELP } from "./_augment_flag.ts";
 import { type Flag, type FlagValues, QUIET_FLAG } from "./_command.ts";
 import { datasetFlags } from "./_dataset_flags.ts";
 import { DEVICE_FLAGS } from "./_device_flags.ts";
@@ -126,7 +127,7 @@ export const TRAIN_FLAGS = {
   },
   augment: {
     type: "string",
-    help: "random changes to training images: flip, crop, crop=PIXELS, none",
+    help: AUGMENT_HELP,
     default: "none",
     placeholder: "LIST",
   },

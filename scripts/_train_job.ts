@@ -29,6 +29,7 @@ import {
 } from "../src/train/training_config.ts";
 import { withClasses } from "../src/train/_with_classes.ts";
 import { folderOf, unknownFolder } from "./_dataset_flags.ts";
+import { parseAugment } from "./_augment_flag.ts";
 import { hasValidation, openSplits } from "./_open_split.ts";
 import type { TrainFlags } from "./_train_flags.ts";
 import {
@@ -267,25 +268,4 @@ function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
     seed: flags.seed,
     logEvery: flags["log-every"],
   });
-}
-
-/** Reads `flip,crop=4`; `crop` alone is 4 pixels, as is usual for 32 x 32. */
-function parseAugment(
-  text: string | undefined,
-): { flip?: boolean; crop?: number } {
-  if (text === undefined) return {};
-  const result = { flip: false, crop: 0 };
-  for (const part of text.split(",").map((one) => one.trim())) {
-    const crop = /^crop(?:=(\d{1,4}))?$/.exec(part);
-    if (part === "flip") result.flip = true;
-    else if (crop) result.crop = Number(crop[1] ?? 4);
-    else if (part !== "none") {
-      throw new GapcamError(
-        "invalid-argument",
-        `Cannot augment by ${JSON.stringify(part)}: expected flip, crop, ` +
-          "crop=PIXELS or none, separated by commas",
-      );
-    }
-  }
-  return result;
 }

@@ -1,6 +1,13 @@
 import { GapcamError } from "../error.ts";
 import { Random } from "../random.ts";
-import { augment, type Augmentation } from "./augment.ts";
+import { augmentOnThreads } from "./augment/_augment_pool.ts";
+import { augmentImages } from "./augment/augment_images.ts";
+import {
+  type Augmentation,
+  augments,
+  checkAugmentation,
+  isLight,
+} from "./augment/augmentation.ts";
 import type { Dataset } from "./dataset.ts";
 
 /** Options of {@linkcode BatchLoader}. */
@@ -31,8 +38,11 @@ export interface Batch {
   readonly indices: Uint32Array;
 }
 
-/** Domains of random numbers, so that order and augmentation are unrelated. */
-const ORDER = 0, AUGMENTATION = 1;
+/** Domain of random numbers; augmentation and validation have others. */
+const ORDER = 0;
+
+/** Bytes of a batch from which on threads change its images. */
+const LEAST_FOR_THREADS = 2 ** 18;
 
 /**
  * Cuts a data set into batches. The order depends on the seed and the epoch
@@ -64,7 +74,7 @@ export class BatchLoader {
   readonly #options: BatchLoaderOptions;
   // One in use, one handed out ahead, one being filled.
   readonly #ring: { images: Uint8Array; labels: Int32Array }[];
-  readonly #scratch: Uint8Array;
+  readonly #imageBytes: number;
   // What is being prepared; the next epoch must not share its buffers.
   #pending: Promise<unknown> = Promise.resolve();
 
@@ -89,14 +99,7 @@ export class BatchLoader {
           `(${dataset.split}) has only ${dataset.length}; use a smaller batch`,
       );
     }
-    const padding = options.augmentation?.randomCrop ?? 0;
-    if (!Number.isSafeInteger(padding) || padding < 0) {
-      throw new GapcamError(
-        "invalid-argument",
-        `Cannot crop with a padding of ${padding} pixels: expected a whole ` +
-          "number from 0",
-      );
-    }
+    checkAugmentation(options.augmentation ?? {});
     this.dataset = dataset;
     this.batchSize = batchSize;
     this.steps = options.dropLast
@@ -108,7 +111,7 @@ export class BatchLoader {
       images: new Uint8Array(batchSize * imageBytes),
       labels: new Int32Array(batchSize),
     }));
-    this.#scratch = new Uint8Array(imageBytes);
+    this.#imageBytes = imageBytes;
   }
 
   /**
@@ -166,27 +169,19 @@ export class BatchLoader {
     const buffers = this.#ring[step % this.#ring.length]!;
     const indices = order.subarray(step * batchSize, (step + 1) * batchSize);
     const count = indices.length;
-    const images = buffers.images.subarray(0, count * this.#scratch.length);
+    const images = buffers.images.subarray(0, count * this.#imageBytes);
     const labels = buffers.labels.subarray(0, count);
     await dataset.read(indices, images);
     for (let i = 0; i < indices.length; i++) {
       labels[i] = dataset.labels[indices[i]!]!;
     }
-    const augmentation = this.#options.augmentation;
-    if (augmentation?.horizontalFlip || augmentation?.randomCrop) {
-      const size = this.#scratch.length;
-      for (let i = 0; i < indices.length; i++) {
-        augment(images.subarray(i * size, (i + 1) * size), dataset, {
-          ...augmentation,
-          random: new Random(
-            this.#options.seed ?? 0,
-            AUGMENTATION,
-            epoch,
-            indices[i]!,
-          ),
-          scratch: this.#scratch,
-        });
-      }
+    const { augmentation, seed = 0 } = this.#options;
+    if (augmentation && augments(augmentation)) {
+      const options = { augmentation, seed, epoch, indices };
+      // Threads cost more than they save where little is to be done.
+      if (isLight(augmentation) || images.length < LEAST_FOR_THREADS) {
+        augmentImages(images, dataset, options);
+      } else await augmentOnThreads(images, dataset, options);
     }
     return { step, count, images, labels, indices };
   }

@@ -38,7 +38,15 @@ export function trainingLoader(
     batchSize: config.batchSize,
     shuffle: true,
     seed: config.seed,
-    augmentation: { horizontalFlip: config.flip, randomCrop: config.crop },
+    augmentation: {
+      ...config.augmentation,
+      horizontalFlip: config.flip,
+      randomCrop: config.crop,
+      // What is covered says nothing: it is 0 where the network begins.
+      fill: config.mean.map((mean) =>
+        Math.round(255 * Math.min(1, Math.max(0, mean)))
+      ),
+    },
     // Padding must not enter the statistics of a batch.
     dropLast: normalises,
   });

@@ -1,7 +1,7 @@
 import { GapcamError } from "../error.ts";
 import { checkDataset } from "../data/check_dataset.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
-import { mirrorImages } from "../data/augment.ts";
+import { mirrorImages } from "../data/augment/_mirror.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";

@@ -1,4 +1,8 @@
 import { printableValue } from "../_printable.ts";
+import {
+  type Augmentation,
+  checkAugmentation,
+} from "../data/augment/augmentation.ts";
 import { GapcamError } from "../error.ts";
 import { type Interpolation, INTERPOLATIONS } from "../image/preprocessing.ts";
 import type { Optimiser } from "../nn/optimiser.ts";
@@ -57,10 +61,15 @@ export interface TrainingConfig {
   momentum: number;
   /** Share of the target that is spread over all classes, in [0, 1). Default: 0. */
   labelSmoothing: number;
-  /** Whether training images are mirrored at random. Default: false. */
-  flip: boolean;
+  /**
+   * Whether training images are mirrored at random; `alternating`: each in every
+   * second epoch. Default: false.
+   */
+  flip: boolean | "alternating";
   /** Pixels by which training images are shifted at random, at most. Default: 0. */
   crop: number;
+  /** Further random changes to training images. Default: none. */
+  augmentation: Omit<Augmentation, "horizontalFlip" | "randomCrop" | "fill">;
   /** Parameters whose name starts with one of these are not trained. Default: none. */
   freeze: string[];
   /**
@@ -119,6 +128,7 @@ export function trainingConfig(
     labelSmoothing: 0,
     flip: false,
     crop: 0,
+    augmentation: {},
     freeze: [],
     emaDecay: 0,
     bestBy: "accuracy",
@@ -184,7 +194,10 @@ function assertConfig(config: TrainingConfig): void {
     typeof labelSmoothing !== "number" ||
     !(labelSmoothing >= 0 && labelSmoothing < 1)
   ) refuse("labelSmoothing", "a number of at least 0 and below 1");
-  if (typeof config.flip !== "boolean") refuse("flip", "true or false");
+  if (![true, false, "alternating"].includes(config.flip)) {
+    refuse("flip", "true, false or alternating");
+  }
+  checkAugmentation(config.augmentation);
   if (
     !Array.isArray(freeze) || !freeze.every((one) => typeof one === "string")
   ) refuse("freeze", "a list of names");

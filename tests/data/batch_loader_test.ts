@@ -190,7 +190,7 @@ Deno.test("BatchLoader rejects numbers out of range", async () => {
       [{ batchSize: 11 }, "numbered (train) has only 10; use a smaller batch"],
       [
         { batchSize: 2, augmentation: { randomCrop: -1 } },
-        "padding of -1 pixels",
+        "Cannot augment with randomCrop -1: expected a whole number from 0",
       ],
     ] as const
   ) {

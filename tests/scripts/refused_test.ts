@@ -62,7 +62,7 @@ const TRAINING: [string, string[], RegExp][] = [
   [
     "an unknown augmentation",
     ["--augment=spin"],
-    /Cannot augment by "spin": expected flip, crop/,
+    /Cannot augment by "spin": expected flip, alternating-flip/,
   ],
   [
     "a run to resume that is missing",

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { augment } from "../../src/data/augment.ts";
-import { Random } from "../../src/random.ts";
+import { augment } from "../../../src/data/augment/augment.ts";
+import { Random } from "../../../src/random.ts";
 
 const SHAPE = { height: 3, width: 4, channels: 2 };
 const IMAGE = Uint8Array.from({ length: 24 }, (_, i) => i + 1);
