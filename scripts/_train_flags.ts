@@ -115,7 +115,8 @@ export const TRAIN_FLAGS = {
   "ema-decay": {
     type: "number",
     min: 0,
-    help: "of a moving average of the weights, which is what is tested; as 0.999",
+    help:
+      "of a moving average of the weights, which is what is tested; as 0.999",
     default: "no average",
   },
   "label-smoothing": {

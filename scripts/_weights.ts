@@ -23,7 +23,6 @@ import { parseModel } from "../src/models/model_config.ts";
 import { vggFit } from "../src/models/map_vgg_weights.ts";
 import { readWeights, type WeightsFile } from "../src/weights/read_weights.ts";
 import { recogniseVgg } from "../src/models/recognise_vgg.ts";
-import { besideOf, type BesideWeights } from "./_beside.ts";
 import { chosenRun, shownPath } from "./_runs.ts";
 
 /** A file of weights. */
@@ -31,8 +30,6 @@ export interface NamedWeights extends WeightsFile {
   path: string;
   /** What it says of its network; undefined where gapcam did not write it. */
   described: DescribedWeights | undefined;
-  /** What a file beside it says, as export writes one; {} where there is none. */
-  beside: BesideWeights;
 }
 
 /**
@@ -61,7 +58,7 @@ export async function openNamedWeights(
       file.tensors.delete(key);
     }
   }
-  return { ...file, path, described, beside: besideOf(path) };
+  return { ...file, path, described };
 }
 
 /** What training from weights begins with. */

@@ -18,7 +18,6 @@ import {
   userPath,
 } from "./_command.ts";
 import { CHECKPOINT_FLAG, LAST_FLAG } from "./_network_flags.ts";
-import { writeBeside } from "./_beside.ts";
 import { inputLine } from "./_preprocessing.ts";
 import { assertNoRun, chosenRun, openCheckpoint, shownPath } from "./_runs.ts";
 
@@ -121,24 +120,19 @@ async function main(job: Job): Promise<void> {
         ),
       ]),
     );
-    if (format === "pt") {
-      await writePytorch(path, state);
-      // A state dict holds tensors alone.
-      await writeBeside(path, { ...preprocessing, classes });
-    } else {
-      await writeSafetensors(path, state, {
-        ...(names === "notebook"
-          ? { format: "pt" }
-          : weightsMetadata({ modelName, model, training })),
-        classes: JSON.stringify(classes),
-        ...Object.fromEntries(
-          Object.entries(preprocessing).map(([name, value]) => [
-            name,
-            JSON.stringify(value),
-          ]),
-        ),
-      });
-    }
+    const write = format === "pt" ? writePytorch : writeSafetensors;
+    await write(path, state, {
+      ...(names === "notebook"
+        ? { format: "pt" }
+        : weightsMetadata({ modelName, model, training })),
+      classes: JSON.stringify(classes),
+      ...Object.fromEntries(
+        Object.entries(preprocessing).map(([name, value]) => [
+          name,
+          JSON.stringify(value),
+        ]),
+      ),
+    });
   }
   if (job.json) {
     console.log(JSON.stringify({

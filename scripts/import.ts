@@ -40,7 +40,7 @@ async function main(job: ImportJob): Promise<void> {
   const arch = job.model ?? described?.modelName ?? recognised(weights);
   const given = chosenClasses(job);
   const classes = given ??
-    (head === "keep" ? (described ?? weights.beside).classes : undefined);
+    (head === "keep" ? described?.classes : undefined);
   const mapped = mapNames(weights, arch, {
     head,
     ...(classes && head === "keep" ? { classes: classes.length } : {}),
@@ -98,17 +98,16 @@ function mapNames(
 /** What was said of a network, else what the file itself says. */
 function conventions(
   job: ImportJob,
-  { described, beside }: NamedWeights,
+  { described }: NamedWeights,
 ): Partial<ImportOptions> {
-  const said = described ?? beside;
   return {
     ...definedOf({
       negativeSlope: described?.negativeSlope,
-      mean: said.mean,
-      deviation: said.deviation,
-      imageSize: said.imageSize,
-      interpolation: said.interpolation,
-      cropShare: said.cropShare,
+      mean: described?.mean,
+      deviation: described?.deviation,
+      imageSize: described?.imageSize,
+      interpolation: described?.interpolation,
+      cropShare: described?.cropShare,
     }),
     ...job.conventions,
   };

@@ -17,11 +17,14 @@ import {
 import { ZipArchive } from "./_zip_read.ts";
 import { ELEMENT_BYTES, type StoredTensor } from "./stored_tensor.ts";
 import { elementCount } from "../host_tensor.ts";
+import { readMetadata } from "./_pytorch_metadata.ts";
 
 /** What a file of PyTorch's holds. */
 export interface PytorchFile {
   /** Tensors by name, in the file's order. */
   readonly tensors: Map<string, StoredTensor>;
+  /** Texts by name, as {@linkcode writePytorch} keeps them. */
+  readonly metadata: Readonly<Record<string, string>>;
   /** What was left out or renamed, one sentence each. */
   readonly notes: string[];
 }
@@ -79,9 +82,8 @@ export function parsePytorch(
   options: { name?: string; fit?: WeightsFit } = {},
 ): PytorchFile {
   try {
-    const { value, storageBytes } = startsWith(bytes, LEGACY_START)
-      ? readLegacy(bytes)
-      : readArchive(bytes);
+    const { value, storageBytes, metadata = {} } =
+      startsWith(bytes, LEGACY_START) ? readLegacy(bytes) : readArchive(bytes);
     const { tensors, notes } = findStateDict(value, isTensor, options.fit);
     let budget = copyLimit(bytes.length);
     const stored = new Map<string, StoredTensor>();
@@ -101,7 +103,7 @@ export function parsePytorch(
         bytes: tensorBytes(tensor, storageBytes(tensor.storage)),
       });
     }
-    return { tensors: stored, notes };
+    return { tensors: stored, metadata, notes };
   } catch (error) {
     if (!(error instanceof GapcamError)) throw error;
     throw new GapcamError(
@@ -140,6 +142,7 @@ export async function readPytorch(path: string): Promise<PytorchFile> {
 interface Loaded {
   value: unknown;
   storageBytes: (storage: TorchStorage) => Uint8Array;
+  metadata?: Record<string, string>;
 }
 
 /** PyTorch 1.6 and later: a zip with `data.pkl` and a file for each storage. */
@@ -180,6 +183,7 @@ function readArchive(bytes: Uint8Array): Loaded {
   const read = new Map<string, Uint8Array>();
   return {
     value,
+    metadata: readMetadata(archive, folder),
     storageBytes: (storage) => {
       const content = read.get(storage.key) ??
         archive.read(`${folder}data/${storage.key}`);

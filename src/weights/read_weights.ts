@@ -57,11 +57,7 @@ export function parseWeights(
   options: WeightsOptions & { name?: string } = {},
 ): WeightsFile {
   if (isPytorch(bytes)) {
-    return {
-      format: "pytorch",
-      metadata: {},
-      ...parsePytorch(bytes, options),
-    };
+    return { format: "pytorch", ...parsePytorch(bytes, options) };
   }
   if (!isSafetensors(bytes)) {
     throw new GapcamError(

@@ -4,6 +4,7 @@ import { Pickler } from "./_pickle_write.ts";
 import { quote } from "./_quote.ts";
 import { storedTensor } from "./_stored.ts";
 import { writeAtomically } from "../_write_atomically.ts";
+import { METADATA_ENTRY } from "./_pytorch_metadata.ts";
 import { layOutZip } from "./_zip_write.ts";
 import { elementCount, type HostTensor } from "../host_tensor.ts";
 import type { StoredTensor, StoredType } from "./stored_tensor.ts";
@@ -27,6 +28,7 @@ const STORAGE_CLASSES: Readonly<Partial<Record<StoredType, string>>> = {
  *
  * @param path The file to write, usually `.pt` or `.pth`.
  * @param tensors Tensors by name, in the order they get.
+ * @param metadata Texts by name, which PyTorch passes over. Default: none.
  * @throws {GapcamError} If a tensor's values do not fit its shape or PyTorch
  * has no storage of its type, if there are more than 4 GiB, or if the file
  * cannot be written.
@@ -45,8 +47,9 @@ const STORAGE_CLASSES: Readonly<Partial<Record<StoredType, string>>> = {
 export async function writePytorch(
   path: string,
   tensors: ReadonlyMap<string, HostTensor | StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  await writeAtomically(path, layOut(tensors));
+  await writeAtomically(path, layOut(tensors, metadata));
 }
 
 /**
@@ -54,6 +57,7 @@ export async function writePytorch(
  * same order give the same bytes.
  *
  * @param tensors Tensors by name, in the order they get.
+ * @param metadata Texts by name. Default: none.
  * @returns A whole `.pt` file.
  * @throws {GapcamError} As {@linkcode writePytorch}.
  *
@@ -69,12 +73,14 @@ export async function writePytorch(
  */
 export function encodePytorch(
   tensors: ReadonlyMap<string, HostTensor | StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  return concatenate(layOut(tensors));
+  return concatenate(layOut(tensors, metadata));
 }
 
 function layOut(
   tensors: ReadonlyMap<string, HostTensor | StoredTensor>,
+  metadata: Readonly<Record<string, string>>,
 ): Uint8Array[] {
   const stored = [...tensors].map(([name, tensor]) => ({
     name,
@@ -86,6 +92,11 @@ function layOut(
     ["archive/byteorder", text("little")],
     ...stored.map(({ bytes }, i) => [`archive/data/${i}`, bytes] as const),
     ["archive/version", text("3\n")],
+    ...(Object.keys(metadata).length > 0
+      ? [
+        [`archive/${METADATA_ENTRY}`, text(JSON.stringify(metadata))] as const,
+      ]
+      : []),
   ]);
 }
 

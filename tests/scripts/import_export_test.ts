@@ -209,13 +209,6 @@ Deno.test("what a network expects of photographs travels through every export, a
       assertEquals({ ...training, ...expected }, training);
       assertEquals(classes, ["cat", "dog"]);
     }
-    await Deno.writeTextFile(`${folder}/a.pt.json`, '{"cropShare": 2}');
-    await assertRefused(
-      "import",
-      ["a.pt", "--model=4,M,8", "--out=b.safetensors"],
-      /^error: Cannot read \S+a.pt.json, which says what \S+a.pt expects: /,
-      { folder },
-    );
   }));
 
 Deno.test("import --head new keeps the trunk, which train --init takes with its conventions", () =>
