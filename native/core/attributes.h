@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "dropout_shape.h"
 #include "gapcam.h"
 #include "window2d.h"
 
@@ -152,6 +153,11 @@ struct AveragePool2dBackward : AveragePool2d {
   static constexpr const char *name = "average_pool2d backward";
 };
 
+// map, settings [2] -> map; its own backward
+struct Dropout : DropoutShape {
+  static constexpr const char *name = "dropout";
+};
+
 // map [N, C, H, W] -> [N, C]
 struct GlobalAveragePool {
   static constexpr const char *name = "global_average_pool";
@@ -215,9 +221,9 @@ struct Update {
 using Attributes =
     std::variant<PrepareImages, Conv2d, Conv2dBackwardData, Conv2dBackwardFilter, Unary,
                  UnaryBackward, Binary, GateGradient, Reshape, Concatenate, Slice, SliceBackward,
-                 ChannelShuffle, MaxPool2d, MaxPool2dBackward, AveragePool2d, AveragePool2dBackward,
-                 GlobalAveragePool, GlobalAveragePoolBackward, SpatialSum, BatchNorm2d,
-                 BatchNorm2dBackward, Linear, LinearBackward, CrossEntropy, CrossEntropyBackward,
-                 OutputGradient, Update>;
+                 ChannelShuffle, Dropout, MaxPool2d, MaxPool2dBackward, AveragePool2d,
+                 AveragePool2dBackward, GlobalAveragePool, GlobalAveragePoolBackward, SpatialSum,
+                 BatchNorm2d, BatchNorm2dBackward, Linear, LinearBackward, CrossEntropy,
+                 CrossEntropyBackward, OutputGradient, Update>;
 
 }  // namespace gapcam

@@ -44,6 +44,7 @@ void gradient(Backward &backward, const Operation &operation, const Reshape &res
 void gradient(Backward &backward, const Operation &operation, const Concatenate &concatenate);
 void gradient(Backward &backward, const Operation &operation, const Slice &slice);
 void gradient(Backward &backward, const Operation &operation, const ChannelShuffle &shuffle);
+void gradient(Backward &backward, const Operation &operation, const Dropout &dropout);
 void gradient(Backward &backward, const Operation &operation, const MaxPool2d &pool);
 void gradient(Backward &backward, const Operation &operation, const AveragePool2d &pool);
 void gradient(Backward &backward, const Operation &operation, const GlobalAveragePool &pool);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "dropout_shape.h"
 #include "window2d.h"
 
 namespace gapcam::cpu {
@@ -65,6 +66,7 @@ constexpr int64_t update_chunk = 16384;
 //   clear_padding        0 to the channels that only fill up the last block
 //   add, multiply        y may be a or b
 //   multiply_gate        y may be x; gate [batch, channels, 1, 1] in blocks of as many
+//   dropout              y may be x; settings: see gapcam_program_dropout
 //   max_pool             argmax may be null; it holds u8 or i32 (PoolShape::narrow)
 //   spatial_sum          weights [height, width], whatever the map's layout
 //   batch_norm           saved receives mean and 1 / deviation; scratch: norm_scratch(map) elements
@@ -91,6 +93,8 @@ constexpr int64_t update_chunk = 16384;
     (const PoolShape &shape, bool count_include_pad, const float *d_y, float *d_x))                \
   K(spatial_sum, (const MapShape &shape, const float *x, const float *weights, float *y))          \
   K(shuffle_channels, (const MapShape &shape, int64_t groups, const float *x, float *y))           \
+  K(dropout, (const MapShape &map, const DropoutShape &shape, const int32_t *settings,             \
+              const float *x, float *y))                                                           \
   K(batch_norm,                                                                                    \
     (const NormShape &shape, const float *x, const float *weight, const float *bias,               \
      float *running_mean, float *running_variance, float *y, float *saved, double *scratch))       \

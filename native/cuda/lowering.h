@@ -158,6 +158,7 @@ void lower(Lowering &l, const Operation &o, const Concatenate &concatenate);
 void lower(Lowering &l, const Operation &o, const Slice &slice);
 void lower(Lowering &l, const Operation &o, const SliceBackward &slice);
 void lower(Lowering &l, const Operation &o, const ChannelShuffle &shuffle);
+void lower(Lowering &l, const Operation &o, const Dropout &dropout);
 void lower(Lowering &l, const Operation &o, const MaxPool2d &pool);
 void lower(Lowering &l, const Operation &o, const MaxPool2dBackward &pool);
 void lower(Lowering &l, const Operation &o, const AveragePool2d &pool);

@@ -43,7 +43,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 6
+#define GAPCAM_ABI_VERSION 7
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -99,6 +99,13 @@ enum gapcam_activation {
 enum gapcam_binary { GAPCAM_ADD = 0, GAPCAM_MULTIPLY = 1 };
 
 enum gapcam_pool { GAPCAM_MAX_POOL = 0, GAPCAM_AVERAGE_POOL = 1 };
+
+/* Slots of the settings that gapcam_program_dropout reads: a program's dropouts may share them. */
+enum gapcam_dropout_setting {
+  GAPCAM_DROPOUT_SEED = 0,
+  GAPCAM_DROPOUT_STEP = 1, /* another one for each step */
+  GAPCAM_DROPOUT_SETTINGS = 2
+};
 
 /* Slots of the tensor that gapcam_program_cross_entropy counts in. */
 enum gapcam_metric {
@@ -258,6 +265,20 @@ GAPCAM_API int32_t gapcam_program_slice_channels(gapcam_handle program, gapcam_h
 GAPCAM_API int32_t gapcam_program_channel_shuffle(gapcam_handle program, gapcam_handle input,
                                                   int32_t groups, gapcam_handle *output,
                                                   char *message);
+
+/*
+ * Multiplies each element by 0 with a probability, and by 1 / (1 - probability)
+ * otherwise; with `whole_images` all elements of an image alike. For programs
+ * that train. `settings` is an i32 [2] tensor that the caller writes before each
+ * forward run and leaves until its backward has run; its slots are
+ * gapcam_dropout_setting. What is dropped is a function of those, of how many
+ * dropouts the program had before this one and of the element's place in the
+ * host's order, the same on every backend.
+ */
+GAPCAM_API int32_t gapcam_program_dropout(gapcam_handle program, gapcam_handle input,
+                                          gapcam_handle settings, float probability,
+                                          int32_t whole_images, gapcam_handle *output,
+                                          char *message);
 
 /*
  * Batch normalisation over N, H, W, then an activation. weight, bias,

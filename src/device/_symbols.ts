@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 6;
+export const ABI_VERSION = 7;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -103,6 +103,10 @@ export const SYMBOLS = {
   },
   gapcam_program_channel_shuffle: {
     parameters: [HANDLE, HANDLE, "i32", BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_dropout: {
+    parameters: [HANDLE, HANDLE, HANDLE, "f32", "i32", BUFFER, BUFFER],
     result: "i32",
   },
   gapcam_program_batch_norm2d: {

@@ -10,6 +10,13 @@ import { Tensor, TENSOR_TYPES } from "./tensor.ts";
 export interface ProgramOptions {
   /** Whether batch normalisation uses and updates batch statistics. Default: false. */
   training?: boolean;
+  /**
+   * What {@linkcode Program.dropout} draws by in a program that trains: an i32
+   * [2] tensor of the device, a seed and the step's number, written before each
+   * forward run and left until its backward has run. The same two give the same
+   * zeros, on every device.
+   */
+  random?: Tensor;
   /** Whether to time each step; see {@linkcode Program.describe}. Default: false. */
   profile?: boolean;
 }
@@ -115,8 +122,11 @@ const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
 export class Program implements Disposable {
   readonly #symbols: Symbols;
   readonly #lifetime: Lifetime;
+  readonly #training: boolean;
+  readonly #random: Tensor | undefined;
   #handle: bigint;
   #busy = false;
+  #drawing = false;
 
   /** @ignore Programs are made by {@linkcode Device.program}. */
   constructor(
@@ -135,6 +145,8 @@ export class Program implements Disposable {
       )
     );
     this.#symbols = symbols;
+    this.#training = options.training ?? false;
+    this.#random = options.random;
     this.#handle = created[0]!;
     registry.register(this, { symbols, handle: this.#handle }, this);
   }
@@ -312,6 +324,57 @@ export class Program implements Disposable {
         message,
       )
     );
+  }
+
+  /**
+   * In a program that trains, replaces each value by 0 with a probability and
+   * divides the others by `1 - probability`; in any other gives `input` back.
+   *
+   * @param probability Between 0 and 1.
+   * @param options `wholeImages`: whether all values of an image are dropped
+   * or kept together (stochastic depth). Default: false.
+   * @throws {GapcamError} If the program trains and has no
+   * {@linkcode ProgramOptions.random} (`invalid-argument`).
+   */
+  dropout(
+    input: Tensor,
+    probability: number,
+    options: { wholeImages?: boolean } = {},
+  ): Tensor {
+    if (!(probability >= 0 && probability <= 1)) {
+      throw new GapcamError(
+        "invalid-argument",
+        "Cannot add dropout: its probability must be between 0 and 1, " +
+          `found ${probability}`,
+      );
+    }
+    if (!this.#training) return input;
+    const random = this.#random;
+    if (!random) {
+      throw new GapcamError(
+        "invalid-argument",
+        "Cannot add dropout: the program trains and has nothing to draw by; " +
+          "give Device.program() an i32 [2] tensor as random",
+      );
+    }
+    const output = this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_dropout(
+        program,
+        input.handle,
+        random.handle,
+        probability,
+        options.wholeImages ? 1 : 0,
+        output,
+        message,
+      )
+    );
+    this.#drawing = true;
+    return output;
+  }
+
+  /** Whether the program has dropout, and {@linkcode ProgramOptions.random} must be written. */
+  get draws(): boolean {
+    return this.#drawing;
   }
 
   /** Normalises each channel over N, H and W, then applies leaky ReLU. All four tensors are [C]. */

@@ -84,6 +84,24 @@ export function groupsOf(
   return groups;
 }
 
+/** The moments under PyTorch's names. */
+export function* optimiserTensors(
+  groups: readonly Group[],
+): Iterable<[string, Tensor]> {
+  for (const { parameters, first, second } of groups) {
+    for (let i = 0; i < parameters.length; i++) {
+      const { name } = parameters[i]!;
+      const square = second[i];
+      if (square) {
+        yield [`${name}.exp_avg`, first[i]!];
+        yield [`${name}.exp_avg_sq`, square];
+      } else {
+        yield [`${name}.momentum_buffer`, first[i]!];
+      }
+    }
+  }
+}
+
 /** Whether a tensor is, or belongs to, what `prefix` names. */
 export function isWithin(name: string, prefix: string): boolean {
   return name === prefix || name.startsWith(`${prefix}.`);

@@ -26,6 +26,13 @@ export interface TrainingOptions extends ImageOptions {
   weightDecayOn?: "all" | "weights";
   /** See {@linkcode Program.crossEntropy}. Default: 0. */
   labelSmoothing?: number;
+  /**
+   * What layers draw by that drop values at random, together with the number
+   * of the step: the same seed drops the same values in the same step, on every
+   * device and after a resume. A whole number, of which 32 bits count.
+   * Default: 0.
+   */
+  seed?: number;
   /** Whether to time each step. Default: false. */
   profile?: boolean;
 }

@@ -3,11 +3,20 @@ import type { Program, ProgramStep } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import type { StateDict } from "../host_tensor.ts";
 import { assertBatchSize, BatchPadder } from "./_batch_padder.ts";
-import { assertKnown, type Group, groupsOf, learningOf } from "./_groups.ts";
+import {
+  assertKnown,
+  type Group,
+  groupsOf,
+  learningOf,
+  optimiserTensors,
+} from "./_groups.ts";
 import type { Network } from "./network.ts";
 import { type Optimiser, updateSettings } from "./optimiser.ts";
 import { record } from "./record.ts";
 import type { TrainingMetrics, TrainingOptions } from "./training_options.ts";
+
+/** The slots of a program's metrics that count. */
+type Slots = [number, number, number, number, number, number, number];
 
 /**
  * A compiled training step: forward, backward and update.
@@ -34,6 +43,7 @@ export class TrainingProgram implements Disposable {
   readonly #images: Tensor;
   readonly #labels: Tensor;
   readonly #metrics: Tensor;
+  readonly #draw: { seed: number; random: Tensor };
   readonly #optimiser: Optimiser;
   readonly #groups: readonly Group[];
   readonly #gradients: ReadonlyMap<string, Tensor>;
@@ -46,6 +56,7 @@ export class TrainingProgram implements Disposable {
     images: Tensor;
     labels: Tensor;
     metrics: Tensor;
+    draw: { seed: number; random: Tensor };
     optimiser: Optimiser;
     groups: readonly Group[];
     gradients: ReadonlyMap<string, Tensor>;
@@ -55,6 +66,7 @@ export class TrainingProgram implements Disposable {
     this.#images = parts.images;
     this.#labels = parts.labels;
     this.#metrics = parts.metrics;
+    this.#draw = parts.draw;
     this.#optimiser = parts.optimiser;
     this.#groups = parts.groups;
     this.#gradients = parts.gradients;
@@ -92,8 +104,10 @@ export class TrainingProgram implements Disposable {
       device.tensor([batchSize], { type: "i32", staged: true }),
     );
     const metrics = stack.use(device.tensor([8]));
+    const random = stack.use(device.tensor([2], { type: "i32" }));
+    const { profile = false } = options;
     const program = stack.use(
-      device.program({ training: true, profile: options.profile ?? false }),
+      device.program({ training: true, random, profile }),
     );
     const { logits } = record(network, program, images, options);
     const loss = program.crossEntropy(logits, labels, {
@@ -133,6 +147,7 @@ export class TrainingProgram implements Disposable {
       images,
       labels,
       metrics,
+      draw: { seed: options.seed ?? 0, random },
       optimiser,
       groups,
       gradients: byName,
@@ -178,6 +193,10 @@ export class TrainingProgram implements Disposable {
         updateSettings(optimiser, { learningRate: rate * factor, step }),
       );
     }
+    if (this.#program.draws) {
+      // Of a larger number the low 32 bits.
+      this.#draw.random.write(Int32Array.of(this.#draw.seed, step));
+    }
     await this.#program.run("forward", "backward", "update");
     this.#step = step;
   }
@@ -189,24 +208,12 @@ export class TrainingProgram implements Disposable {
    * @returns Sums and counts.
    */
   metrics(options: { reset?: boolean } = {}): TrainingMetrics {
-    const [
-      lossSum,
-      steps,
-      correct,
-      images,
-      largestLoss,
-      notFinite,
-      lastLoss,
-    ] = this.#metrics.read() as unknown as number[];
+    const [lossSum, steps, correct, images, largestLoss, notFinite, lastLoss] =
+      this.#metrics.read() as unknown as Slots;
     if (options.reset) this.#metrics.write(new Float32Array(8));
     return {
-      lossSum: lossSum!,
-      steps: steps!,
-      correct: correct!,
-      images: images!,
-      largestLoss: largestLoss!,
-      notFinite: notFinite!,
-      lastLoss: lastLoss!,
+      ...{ lossSum, steps, correct, images },
+      ...{ largestLoss, notFinite, lastLoss },
     };
   }
 
@@ -233,7 +240,7 @@ export class TrainingProgram implements Disposable {
    */
   optimiserState(): StateDict {
     const state: StateDict = new Map();
-    for (const [name, tensor] of this.#optimiserTensors()) {
+    for (const [name, tensor] of optimiserTensors(this.#groups)) {
       state.set(name, { shape: tensor.shape, data: tensor.read() });
     }
     return state;
@@ -256,7 +263,7 @@ export class TrainingProgram implements Disposable {
           "expected a whole number from 0",
       );
     }
-    for (const [name, { shape }] of this.#optimiserTensors()) {
+    for (const [name, { shape }] of optimiserTensors(this.#groups)) {
       const found = state.get(name);
       if (found?.shape.join() === shape.join()) continue;
       const problem = found
@@ -267,7 +274,7 @@ export class TrainingProgram implements Disposable {
         `Cannot restore the optimiser: ${name} ${problem}`,
       );
     }
-    for (const [name, tensor] of this.#optimiserTensors()) {
+    for (const [name, tensor] of optimiserTensors(this.#groups)) {
       tensor.write(state.get(name)!.data);
     }
     this.#step = stepCount;
@@ -281,19 +288,5 @@ export class TrainingProgram implements Disposable {
   /** Frees the program, the optimiser's tensors and the batch. */
   [Symbol.dispose](): void {
     this.#stack.dispose();
-  }
-
-  *#optimiserTensors(): Iterable<[string, Tensor]> {
-    for (const { parameters, first, second } of this.#groups) {
-      for (let i = 0; i < parameters.length; i++) {
-        const { name } = parameters[i]!;
-        if (this.#optimiser.kind === "sgd") {
-          yield [`${name}.momentum_buffer`, first[i]!];
-        } else {
-          yield [`${name}.exp_avg`, first[i]!];
-          yield [`${name}.exp_avg_sq`, second[i]!];
-        }
-      }
-    }
   }
 }

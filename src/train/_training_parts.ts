@@ -67,6 +67,7 @@ export async function trainingProgram(
     deviation,
     optimiser: optimiserOf(config),
     labelSmoothing: config.labelSmoothing,
+    seed: config.seed,
     freeze: config.freeze,
     weightDecayOn: config.weightDecayOn,
   });
