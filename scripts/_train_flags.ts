@@ -132,6 +132,10 @@ export const TRAIN_FLAGS = {
     default: "none",
     placeholder: "LIST",
   },
+  balance: {
+    type: "boolean",
+    help: "show each class as often as the others, small ones several times",
+  },
   init: {
     type: "string",
     help:

@@ -262,6 +262,7 @@ function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
     emaDecay: flags["ema-decay"],
     labelSmoothing: flags["label-smoothing"],
     ...parseAugment(flags.augment),
+    balance: flags.balance || undefined,
     bestBy: flags["best-by"] as TrainingConfig["bestBy"] | undefined,
     patience: flags.patience,
     freeze: flags.freeze.length > 0 ? flags.freeze : undefined,

@@ -8,6 +8,11 @@ import {
   checkAugmentation,
   isLight,
 } from "./augment/augmentation.ts";
+import {
+  balancedOrder,
+  type EpochOrder,
+  plainOrder,
+} from "./_balanced_order.ts";
 import type { Dataset } from "./dataset.ts";
 
 /** Options of {@linkcode BatchLoader}. */
@@ -16,6 +21,11 @@ export interface BatchLoaderOptions {
   batchSize: number;
   /** Whether each epoch has an order of its own. Default: false. */
   shuffle?: boolean;
+  /**
+   * Whether each class is shown as often as the others, in an order of chance:
+   * images of small classes several times an epoch. Default: false.
+   */
+  balance?: boolean;
   /** Seed of the order and the augmentation. Default: 0. */
   seed?: number;
   /** Random changes to the images. Default: none. */
@@ -75,6 +85,7 @@ export class BatchLoader {
   // One in use, one handed out ahead, one being filled.
   readonly #ring: { images: Uint8Array; labels: Int32Array }[];
   readonly #imageBytes: number;
+  readonly #labels: Int32Array;
   // What is being prepared; the next epoch must not share its buffers.
   #pending: Promise<unknown> = Promise.resolve();
 
@@ -112,6 +123,8 @@ export class BatchLoader {
       labels: new Int32Array(batchSize),
     }));
     this.#imageBytes = imageBytes;
+    // Those of unreadable images change on the way; orders must not.
+    this.#labels = dataset.labels.slice();
   }
 
   /**
@@ -134,10 +147,11 @@ export class BatchLoader {
       );
     }
     await this.#pending.catch(() => {});
-    const order = new Uint32Array(this.dataset.length);
-    for (let i = 0; i < order.length; i++) order[i] = i;
-    const seed = this.#options.seed ?? 0;
-    if (this.#options.shuffle) new Random(seed, ORDER, epoch).shuffle(order);
+    const { seed = 0, shuffle, balance } = this.#options;
+    const random = new Random(seed, ORDER, epoch);
+    const order = balance
+      ? balancedOrder(this.#labels, random)
+      : plainOrder(this.dataset.length, shuffle ? random : undefined);
     if (step === this.steps) return;
     let next = this.#load(epoch, step, order);
     this.#pending = next;
@@ -158,16 +172,19 @@ export class BatchLoader {
   async #loadSoon(
     epoch: number,
     step: number,
-    order: Uint32Array,
+    order: EpochOrder,
   ): Promise<Batch> {
     await new Promise((resolve) => setTimeout(resolve, 0));
     return await this.#load(epoch, step, order);
   }
 
-  async #load(epoch: number, step: number, order: Uint32Array): Promise<Batch> {
+  async #load(epoch: number, step: number, order: EpochOrder): Promise<Batch> {
     const { dataset, batchSize } = this;
     const buffers = this.#ring[step % this.#ring.length]!;
-    const indices = order.subarray(step * batchSize, (step + 1) * batchSize);
+    const [indices, occurrences] = [order.indices, order.occurrences]
+      .map((list) =>
+        list.subarray(step * batchSize, (step + 1) * batchSize)
+      ) as [Uint32Array, Uint32Array];
     const count = indices.length;
     const images = buffers.images.subarray(0, count * this.#imageBytes);
     const labels = buffers.labels.subarray(0, count);
@@ -177,7 +194,7 @@ export class BatchLoader {
     }
     const { augmentation, seed = 0 } = this.#options;
     if (augmentation && augments(augmentation)) {
-      const options = { augmentation, seed, epoch, indices };
+      const options = { augmentation, seed, epoch, indices, occurrences };
       // Threads cost more than they save where little is to be done.
       if (isLight(augmentation) || images.length < LEAST_FOR_THREADS) {
         augmentImages(images, dataset, options);

@@ -37,6 +37,7 @@ export function trainingLoader(
   return new BatchLoader(dataset, {
     batchSize: config.batchSize,
     shuffle: true,
+    balance: config.balance,
     seed: config.seed,
     augmentation: {
       ...config.augmentation,

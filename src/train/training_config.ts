@@ -85,6 +85,11 @@ export interface TrainingConfig {
    * it does not. Default: 0.
    */
   patience: number;
+  /**
+   * Whether each class is shown as often as the others: images of small classes
+   * several times an epoch. Default: false.
+   */
+  balance: boolean;
   /** Drives initialisation, order and augmentation. Default: 0. */
   seed: number;
   /** Steps from one reported loss to the next. Default: 50. */
@@ -133,6 +138,7 @@ export function trainingConfig(
     emaDecay: 0,
     bestBy: "accuracy",
     patience: 0,
+    balance: false,
     seed: 0,
     logEvery: 50,
     ...given,
@@ -198,6 +204,7 @@ function assertConfig(config: TrainingConfig): void {
     refuse("flip", "true, false or alternating");
   }
   checkAugmentation(config.augmentation);
+  if (typeof config.balance !== "boolean") refuse("balance", "true or false");
   if (
     !Array.isArray(freeze) || !freeze.every((one) => typeof one === "string")
   ) refuse("freeze", "a list of names");

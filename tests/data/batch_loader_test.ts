@@ -5,6 +5,7 @@ import {
   type BatchLoaderOptions,
 } from "../../src/data/batch_loader.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
+import { datasetOf } from "../../src/data/dataset_of.ts";
 
 /** Images of 2 x 3 x 1 whose bytes are their number; read() takes a while. */
 function numbered(length: number): Dataset {
@@ -76,6 +77,53 @@ Deno.test("BatchLoader shuffles by seed and epoch, each image once", async () =>
       Array.from({ length: 50 }, (_, i) => i),
     );
   }
+});
+
+Deno.test("BatchLoader that balances shows each class as often, small ones again and with other changes", async () => {
+  const labels = Array.from(
+    { length: 60 },
+    (_, i) => i < 48 ? 0 : i < 57 ? 1 : 2,
+  );
+  const dataset = datasetOf({
+    images: Uint8Array.from({ length: 60 * 16 }, (_, i) => i % 251),
+    labels,
+    classes: ["many", "some", "few"],
+    height: 4,
+    width: 4,
+    channels: 1,
+  });
+  const loader = new BatchLoader(dataset, {
+    batchSize: 7,
+    seed: 3,
+    balance: true,
+    augmentation: { randomCrop: 2 },
+  });
+  const epochOf = async (epoch: number, startStep = 0) => {
+    const shown: { index: number; label: number; image: string }[] = [];
+    for await (const batch of loader.epoch(epoch, { startStep })) {
+      batch.indices.forEach((index, i) => {
+        const image = batch.images.subarray(16 * i, 16 * i + 16).join();
+        shown.push({ index, label: batch.labels[i]!, image });
+      });
+    }
+    return shown;
+  };
+  const shown = await epochOf(0);
+  const counts = [0, 1, 2].map((label) =>
+    shown.filter((one) => one.label === label).length
+  );
+  assertEquals(counts, [20, 20, 20]);
+  // Each of the few six or seven times, and not the same way each time.
+  for (const index of [57, 58, 59]) {
+    const images = shown.filter((one) => one.index === index);
+    assert(images.length === 6 || images.length === 7);
+    assert(new Set(images.map(({ image }) => image)).size > 2);
+  }
+  const many = shown.filter(({ label }) => label === 0);
+  assertEquals(new Set(many.map(({ index }) => index)).size, 20);
+  assertEquals(await epochOf(0), shown);
+  assertEquals(await epochOf(0, 3), shown.slice(21));
+  assert(JSON.stringify(await epochOf(1)) !== JSON.stringify(shown));
 });
 
 Deno.test("BatchLoader taken up in the middle gives the same bytes", async () => {

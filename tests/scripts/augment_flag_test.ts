@@ -44,15 +44,18 @@ Deno.test("parseAugment() reads names, and numbers where they have one", () => {
 Deno.test("train --augment keeps what it was told, and resumes to the bytes of an uncut run", () =>
   withFolder(async (folder) => {
     const augment = "--augment=resized-crop,alternating-flip,trivial,hue,erase";
+    const balance = "--balance";
     const whole = await trainSmall(
       `${folder}/whole`,
       augment,
+      balance,
       "--epochs=2",
       "--schedule=constant",
     );
     const cut = await trainSmall(
       `${folder}/cut`,
       augment,
+      balance,
       "--schedule=constant",
     );
     const resumed = await runCommand("train", [
@@ -68,6 +71,7 @@ Deno.test("train --augment keeps what it was told, and resumes to the bytes of a
     const { training } = await readCheckpoint(
       `${whole}/checkpoint.safetensors`,
     );
+    assertEquals(training.balance, true);
     assertEquals([training.flip, training.augmentation], ["alternating", {
       resizedCrop: 0.35,
       trivialAugment: true,

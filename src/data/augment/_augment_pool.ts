@@ -47,6 +47,9 @@ export async function augmentOnThreads(
         options: {
           ...options,
           indices: Array.from(options.indices).slice(first, end),
+          ...(options.occurrences
+            ? { occurrences: Array.from(options.occurrences).slice(first, end) }
+            : {}),
         },
       });
       if (done.failure !== undefined) throw failure(done.failure);

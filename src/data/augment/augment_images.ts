@@ -15,6 +15,8 @@ export interface AugmentImagesOptions {
   epoch: number;
   /** Their numbers in the data set. */
   indices: ArrayLike<number>;
+  /** How often each was shown before in this epoch. Default: never. */
+  occurrences?: ArrayLike<number>;
 }
 
 /**
@@ -29,15 +31,22 @@ export function augmentImages(
   shape: { height: number; width: number; channels: number },
   options: AugmentImagesOptions,
 ): void {
-  const { augmentation, seed, epoch, indices } = options;
+  const { augmentation, seed, epoch, indices, occurrences } = options;
   const size = shape.height * shape.width * shape.channels;
   const scratch = new Uint8Array(size);
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]!;
+    const again = occurrences?.[i] ?? 0;
     augment(images.subarray(i * size, (i + 1) * size), shape, {
       ...augmentation,
-      random: new Random(seed, AUGMENTATION, epoch, index),
-      mirrored: isMirrored(seed, epoch, index),
+      random: new Random(
+        seed,
+        AUGMENTATION,
+        epoch,
+        index,
+        ...(again === 0 ? [] : [again]),
+      ),
+      mirrored: isMirrored(seed, epoch + again, index),
       scratch,
     });
   }
