@@ -88,9 +88,9 @@ small { display: block; font-size: 13px; }
 }
 .scale { display: flex; gap: 8px; align-items: center; color: var(--ink); }
 .scale i { flex: 1; height: 10px; border: 1px solid var(--line); }
-table { flex: 1 1 180px; max-width: 420px; border-collapse: collapse; font-size: 15px; }
+table { flex: 1 1 240px; max-width: 420px; border-collapse: collapse; font-size: 15px; }
 caption { text-align: left; font-size: 14px; color: var(--faint); }
-th { text-align: left; font-weight: 400; overflow-wrap: anywhere; }
+th { text-align: left; font-weight: 400; overflow-wrap: break-word; }
 td { padding: 2px 0 2px 10px; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .bar { width: 30%; }
 .bar i { display: block; height: 8px; background: var(--bar); min-width: 1px; margin-right: auto; }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
 import { fitImage } from "../../src/image/fit_image.ts";
+import { fitPhotograph } from "../../src/image/fit_photograph.ts";
 import { encodePng } from "../../src/image/encode_png.ts";
 import { toGrey } from "../../src/image/to_grey.ts";
 import { openDevice } from "../../src/device/open_device.ts";
@@ -140,4 +141,43 @@ Deno.test("predict() refuses to list no class and to run no image, and stops whe
     Error,
     "stop",
   );
+});
+
+Deno.test("predict() shows photographs whole, in sizes of their own", async () => {
+  const folder = await Deno.makeTempDir();
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(device, vgg([4, "M", 8], { classes: 3 }));
+  const sides = [[16, 16], [40, 20], [9, 31], [20, 40], [24, 25], [12, 50]];
+  const paths: string[] = [];
+  for (const [i, [height, width]] of sides.entries()) {
+    paths.push(`${folder}/${i}.png`);
+    write(paths[i]!, encodePng(testImage(height!, width!, 3)));
+  }
+  paths.push(`${folder}/missing.png`);
+  const found = await all(network, paths, { fit: "whole" });
+  for (const [i, [height, width]] of sides.entries()) {
+    const one = found[i]!;
+    assert(!("reason" in one));
+    const { image } = fitPhotograph(
+      testImage(height!, width!, 3),
+      preprocessing,
+      {
+        fit: "whole",
+        stride: { height: 2, width: 2 },
+      },
+    );
+    assertEquals([image.height % 2, image.width % 2], [0, 0]);
+    const { mean, deviation } = preprocessing;
+    using program = await InferenceProgram.compile(network, {
+      ...{ batchSize: 1, image, mean, deviation },
+    });
+    assert(near(one.logits, await program.run(image.data)));
+  }
+  assert("reason" in found.at(-1)!);
+  await assertRejects(
+    () => all(network, paths, { fit: "middle" as "crop" }),
+    GapcamError,
+    'Cannot predict with fit "middle": expected one of crop, stretch, pad',
+  );
+  await Deno.remove(folder, { recursive: true });
 });

@@ -50,6 +50,8 @@ Deno.test("train --init takes a run by its folder, with its model and convention
       "--slope=0.05",
       "--mean=0.4,0.5,0.6",
       "--deviation=0.2,0.3,0.4",
+      "--interpolation=bicubic",
+      "--crop-share=0.875",
       "--out=net.safetensors",
     ], { folder });
     assertEquals([imported.code, imported.stderr], [0, ""]);
@@ -81,6 +83,10 @@ Deno.test("train --init takes a run by its folder, with its model and convention
     );
     assertEquals(training.mean, [0.4, 0.5, 0.6]);
     assertEquals(training.deviation, [0.2, 0.3, 0.4]);
+    assertEquals(
+      [training.interpolation, training.cropShare],
+      ["bicubic", 0.875],
+    );
     assertEquals(
       parameters.get("classifier.weight"),
       weights.get("classifier.weight"),
