@@ -15,10 +15,14 @@ import {
 } from "../../src/device/program.ts";
 import { TENSOR_TYPES } from "../../src/device/tensor.ts";
 
-const header = await Deno.readTextFile(
-  new URL("../../native/include/gapcam.h", import.meta.url),
+const [numbers, functions] = await Promise.all(
+  ["gapcam_numbers.h", "gapcam.h"].map((name) =>
+    Deno.readTextFile(
+      new URL(`../../native/include/${name}`, import.meta.url),
+    )
+  ),
 );
-const code = header.replaceAll(/\/\*[\s\S]*?\*\//g, "");
+const code = (numbers! + functions!).replaceAll(/\/\*[\s\S]*?\*\//g, "");
 
 const RESULTS: Record<string, string> = {
   int32_t: "i32",
