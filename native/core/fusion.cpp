@@ -112,6 +112,8 @@ void gradient_into_norm(Rewriter &r) {
     if (!unary || !r.passed_on(o.inputs[0].value)) return nullptr;
     const Operation *norm = r.maker(o.inputs[4].value);
     if (!norm->as<BatchNorm2d>() || norm->outputs[0] != before->inputs[1].value) return nullptr;
+    // Others, such as SiLU, stand behind the normalisation and read what it made.
+    if (norm->as<BatchNorm2d>()->activation.is_identity()) return nullptr;
     backward->activation = norm->as<BatchNorm2d>()->activation;
     o.inputs[0] = before->inputs[0];
     return before;
