@@ -295,6 +295,61 @@ deviceTest(
   },
 );
 
+deviceTest(
+  "squeeze and excitation with a hard sigmoid, beside a shortcut, equals PyTorch's",
+  (device) =>
+    checkGraph(device, "squeeze", ({ program, input }) => {
+      const silu = { kind: "silu" } as const;
+      const map = program.activation(
+        program.conv2d(input("x"), input("weight"), { padding: 1 }),
+        silu,
+      );
+      const pooled = program.globalAveragePool(map, { keepDimensions: true });
+      const reduced = program.activation(
+        program.conv2d(pooled, input("reduce"), { bias: input("reduce_bias") }),
+        silu,
+      );
+      const gate = program.activation(
+        program.conv2d(reduced, input("expand"), {
+          bias: input("expand_bias"),
+        }),
+        { kind: "hardSigmoid" },
+      );
+      const output = program.activation(
+        program.add(program.multiply(map, gate), input("x")),
+        { kind: "hardSwish" },
+      );
+      return { output, maps: { map, gate } };
+    }),
+);
+
+deviceTest(
+  "halves of a map, shuffled, squared and flattened, equal PyTorch's",
+  (device) =>
+    checkGraph(device, "shuffle", ({ program, input }) => {
+      const left = program.sliceChannels(input("x"), 0, 11);
+      const right = program.activation(
+        program.conv2d(
+          program.sliceChannels(input("x"), 11, 22),
+          input("weight"),
+          { padding: 1 },
+        ),
+        { kind: "gelu" },
+      );
+      const mixed = program.channelShuffle(
+        program.concatenate([left, right]),
+        2,
+      );
+      const flat = program.flatten(
+        program.activation(program.multiply(mixed, mixed), { kind: "sigmoid" }),
+      );
+      const output = program.linear(flat, input("head"), {
+        bias: input("head_bias"),
+      });
+      return { output, maps: { mixed } };
+    }),
+);
+
 deviceTest("a gradient can be asked of the output itself", async (device) => {
   using input = device.tensor([1, 2, 3, 3], { data: uniform([1, 2, 3, 3], 1) });
   using program = device.program();
