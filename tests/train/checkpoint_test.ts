@@ -152,7 +152,7 @@ const DAMAGES: [string, Record<string, string>, string][] = [
     ["freeze", [7], "a list of names"],
     ["labelSmoothing", "", "a number of at least 0 and below 1"],
     ["labelSmoothing", [], "a number of at least 0 and below 1"],
-    ["flip", "yes", "true or false"],
+    ["flip", "yes", "true, false or alternating"],
     ["momentum", null, "a number"],
     ["weightDecay", "0", "a number"],
     ["schedule", "never", "one of constant"],
