@@ -95,17 +95,25 @@ function scan(
     }
     return pick(images).map((image) => paths.get(image)!);
   });
-  const files: FolderScan["files"] = [];
-  const longest = Math.max(...found.map((paths) => paths.length));
-  for (let i = 0; i < longest; i++) {
-    found.forEach((paths, label) => {
-      if (i < paths.length) files.push({ path: paths[i]!, label });
-    });
-  }
+  const files = goRound(found);
   if (files.length === 0) {
     fail(root, "no images for this split", "more, or another test fraction");
   }
   return { classes: classes.map(({ name }) => name), files, refused };
+}
+
+/** Files of each class, one of each after the other, so that any first part is even. */
+export function goRound(
+  classes: readonly (readonly string[])[],
+): FolderScan["files"] {
+  const files: FolderScan["files"] = [];
+  const longest = Math.max(...classes.map((paths) => paths.length));
+  for (let i = 0; i < longest; i++) {
+    classes.forEach((paths, label) => {
+      if (i < paths.length) files.push({ path: paths[i]!, label });
+    });
+  }
+  return files;
 }
 
 /** A name that is not taken: two folders of one class may hold the same. */
@@ -115,7 +123,7 @@ function distinct(name: string, taken: ReadonlyMap<string, string>): string {
 }
 
 /** Draws the test images of one class by a hash of their names. */
-function pick(
+export function pick(
   names: string[],
   split: SplitName,
   options: { fraction: number; seed: number },

@@ -5,6 +5,7 @@ import type { Interpolation } from "../image/preprocessing.ts";
 import { DecodePool } from "./_decode_pool.ts";
 import { assertIndex } from "./_memory_dataset.ts";
 import { type FolderScan, scanFolder } from "./_scan_folder.ts";
+import { LIST_FILE, scanList } from "./_scan_list.ts";
 import type { Dataset, SplitName, UnreadableFile } from "./dataset.ts";
 
 /** Options of {@linkcode openFolder}. */
@@ -175,13 +176,19 @@ export class FolderDataset implements Dataset, Disposable {
  * {@linkcode FolderDataset.unreadable}. No other image takes its place, so
  * orders and batches stay the same.
  *
+ * A list may take the folder's place: a CSV file whose first line names the
+ * columns `path` and `label`, perhaps `split`, or a file with a JSON object of
+ * these names a line (`.jsonl`). Paths are relative to the list. Classes are the
+ * labels of images to train on, in the order of numbers if all of them are.
+ *
  * @param split Which images.
- * @param folder Where they are.
+ * @param folder Where they are, or a list of them: `.csv`, `.tsv`, `.jsonl`.
  * @param options Size, split, threads, strictness, memory.
  * @returns The data set; dispose of it to end its threads early.
  * @throws {GapcamError} If there is no such folder or (`not-found`) no split for
  * validation where one is asked for, it holds no classes, folders
- * of splits hold none, a class has no images, a class is for testing only, or a
+ * of splits hold none, a row of a list cannot be read (with its line) or has a
+ * label that no image to train on has, a class has no images, a class is for testing only, or a
  * number is out of range.
  *
  * @example
@@ -240,7 +247,10 @@ export function openFolder(
       `Cannot open the image folder ${folder}: it does not exist`,
     );
   }
-  const scan = scanFolder(split, folder, {
+  const scanned = LIST_FILE.test(folder) && Deno.statSync(folder).isFile
+    ? scanList
+    : scanFolder;
+  const scan = scanned(split, folder, {
     seed,
     ...(testFraction === undefined ? {} : { testFraction }),
   });

@@ -145,6 +145,27 @@ Deno.test("train validates on the val of a folder, without being told", () =>
     const judged = await runCommand("train", [...flags, `--out=${folder}/a`]);
     assertStringIncludes(judged.stdout, "8 images to train, 4 to validate");
     assert(judged.stdout.includes("  validation: loss"), judged.stderr);
+    // The same pictures by a list of their own.
+    await Deno.writeTextFile(
+      `${pictures}/list.csv`,
+      "path,label,split\n" +
+        ["train", "val", "test"].flatMap((split) =>
+          ["dark", "light"].map((name) =>
+            `${split}/${name}/0.png,${name},${split}\n`
+          )
+        ).join(""),
+    );
+    const listed = await runCommand("train", [
+      ...flags.map((flag) =>
+        flag.startsWith("--data-dir") ? `${flag}/list.csv` : flag
+      ),
+      "--batch-size=2",
+      `--out=${folder}/c`,
+    ]);
+    assertStringIncludes(
+      listed.stdout,
+      "2 images to train, 2 to validate and 2 to test, 2 classes",
+    );
     const not = await runCommand("train", [
       ...flags,
       "--validation-fraction=0",
