@@ -1,5 +1,6 @@
 // What the C interface refuses before a backend sees it: sizes that no number holds, and values
 // that are not there yet. Over a backend without memory, so that tensors of any size can be made.
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -161,6 +162,42 @@ const Case cases[] = {
        return b.linear({1 << 20, 1}, {1 << 20, 1});
      },
      GAPCAM_OK, ""},
+    {"a flattened map of 2^40 features",
+     [](Bench &b) {
+       return gapcam_program_flatten(b.program, b.tensor({1, 1 << 20, 1 << 20, 1}), &b.out,
+                                     b.message);
+     },
+     GAPCAM_INVALID_ARGUMENT, "would have a dimension above 2^30, found [1, 1048576, 1048576, 1]"},
+    {"channels from and to where no number goes",
+     [](Bench &b) {
+       return gapcam_program_slice_channels(b.program, b.tensor({1, 4, 2, 2}), INT64_MIN, INT64_MAX,
+                                            &b.out, b.message);
+     },
+     GAPCAM_INVALID_ARGUMENT, "at most at the input's 4 channels, found -9223372036854775808 to"},
+    {"a shuffle of -2^31 groups",
+     [](Bench &b) {
+       return gapcam_program_channel_shuffle(b.program, b.tensor({1, 4, 2, 2}), INT32_MIN, &b.out,
+                                             b.message);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its groups must divide the input's 4 channels, found -2147483648"},
+    {"dropout with a probability that is not a number",
+     [](Bench &b) {
+       return gapcam_program_dropout(b.program, b.tensor({1, 4}), b.tensor({2}, GAPCAM_I32),
+                                     std::nanf(""), 0, &b.out, b.message);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its probability must be between 0 and 1, found nan"},
+    {"an activation beyond the last",
+     [](Bench &b) {
+       return gapcam_program_unary(b.program, b.tensor({1}), GAPCAM_GELU + 1, 0.0f, 0.0f, &b.out,
+                                   b.message);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its activation must be 0 to 7, found 8"},
+    {"two operands of an unknown kind",
+     [](Bench &b) {
+       const gapcam_handle x = b.tensor({1});
+       return gapcam_program_binary(b.program, 2, x, x, &b.out, b.message);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its kind must be 0 (add) or 1 (multiply), found 2"},
     {"an operation on a gradient",
      [](Bench &b) {
        const gapcam_handle gradient = b.gradient();
