@@ -251,6 +251,9 @@ void activation_into_gradient(Rewriter &r, const Patterns &patterns) {
       data->input_activation = unary->activation;
       before->inputs[4] = o.inputs[1];
     } else if (auto *pool = before->as<MaxPool2dBackward>()) {
+      // The gradient may be that of a sum which was pooled: then the pooled sum tells nothing of
+      // the activation before it.
+      if (r.maker(pool->output)->inputs[0].value != o.inputs[1].value) return nullptr;
       if (!pool->input_activation.is_identity()) return nullptr;
       pool->input_activation = unary->activation;
       before->inputs[2] = {pool->output, Role::map};

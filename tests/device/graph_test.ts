@@ -435,6 +435,45 @@ deviceTest(
 );
 
 deviceTest(
+  "an activation's gradient does not ask the pool of a sum for its sign",
+  async (device) => {
+    const shape = [2, 5, 4, 6];
+    using map = device.tensor(shape, { data: uniform(shape, 1) });
+    // Turns many signs, and has no gradient: that of the sum goes to the map alone.
+    using constant = device.tensor(shape, {
+      data: uniform(shape, 2).map((x) => -3 * x),
+    });
+    for (const convolved of [false, true]) {
+      const unit = new Float32Array(25);
+      for (let i = 0; i < 5; i++) unit[i * 6] = 1;
+      using weight = device.tensor([5, 5, 1, 1], { data: unit });
+      using program = device.program();
+      const active = convolved
+        ? program.conv2d(map, weight, { negativeSlope: 0.25 })
+        : program.leakyRelu(map, 0.25);
+      const sum = program.output(program.add(active, constant));
+      const pooled = program.output(program.maxPool2d(sum, 2));
+      using outputGradient = device.tensor(pooled.shape, {
+        data: uniform(pooled.shape, 3),
+      });
+      const [gradient] = program.backward(pooled, [map], { outputGradient });
+      await program.compile();
+      await program.run("forward", "backward");
+      const added = sum.read();
+      const maxima = pooled.read();
+      const d = outputGradient.read();
+      const expected = map.read().map((value, i) => {
+        const o = Math.floor(i / 24) * 6 + (i % 24 >= 12 ? 3 : 0) +
+          (i % 6 >> 1);
+        if (added[i] !== maxima[o]) return 0;
+        return value > 0 ? d[o]! : d[o]! * 0.25;
+      });
+      assertClose(gradient!.read(), expected, `convolved: ${convolved}`);
+    }
+  },
+);
+
+deviceTest(
   "a map of one element may be differentiated as a loss is",
   async (device) => {
     const narrow = device.describe().backend === "cuda"
