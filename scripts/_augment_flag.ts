@@ -33,13 +33,12 @@ const SWITCHES = [
 ];
 
 /** For `--help`. */
-export const AUGMENT_HELP =
-  `random changes to training images: ${
-    ["flip", "crop=PIXELS", "reflect", "alternating-flip", "vertical-flip"]
-      .join(", ")
-  }, ${
-    Object.keys(NUMBERS).map((name) => `${name}=N`).join(", ")
-  }, jitter=N (the first three of colour), trivial, none`;
+export const AUGMENT_HELP = `random changes to training images: ${
+  ["flip", "crop=PIXELS", "reflect", "alternating-flip", "vertical-flip"]
+    .join(", ")
+}, ${
+  Object.keys(NUMBERS).map((name) => `${name}=N`).join(", ")
+}, jitter=N (the first three of colour), trivial, none`;
 
 /** What of a configuration the flag says. */
 export type AugmentChoice = Partial<
