@@ -51,7 +51,7 @@ enum class PoolAfter { none, halving /* 2x2, stride 2, no padding */, other };
 //   pools       -> nothing, pooled map, [positions]
 struct Conv2d {
   static constexpr const char *name = "conv2d";
-  Window2d window;
+  ConvolutionWindow window;
   int groups = 1;
   Activation activation;
   bool fold = false;
@@ -62,7 +62,7 @@ struct Conv2d {
 
 // A convolution's backward: which it is of, for shapes and layouts alone.
 struct Conv2dGradient {
-  Window2d window;
+  ConvolutionWindow window;
   int groups = 1;
   ValueId input = no_value, output = no_value;
   bool bias = false;

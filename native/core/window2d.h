@@ -14,4 +14,18 @@ struct Window2d {
   }
 };
 
+// A convolution's: the padding that Window2d tells of is above and left of the map.
+struct ConvolutionWindow : Window2d {
+  int padding_bottom = 0, padding_right = 0;
+  int dilation_height = 1, dilation_width = 1;
+
+  // Rows and columns from a kernel's first to its last.
+  int reach_height() const { return (kernel_height - 1) * dilation_height + 1; }
+  int reach_width() const { return (kernel_width - 1) * dilation_width + 1; }
+  bool is_dilated() const { return dilation_height != 1 || dilation_width != 1; }
+  bool is_symmetric() const {
+    return padding_bottom == padding_height && padding_right == padding_width;
+  }
+};
+
 }  // namespace gapcam

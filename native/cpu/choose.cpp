@@ -20,6 +20,7 @@ namespace {
 // Candidates by the names that the cache holds.
 constexpr const char *direct = "direct";
 constexpr const char *winograd = "winograd";
+constexpr const char *depthwise = "depthwise";
 
 // Change it when a kernel's speed changes, so that old timings are forgotten.
 constexpr const char *timing_version = "4";
@@ -36,6 +37,16 @@ std::unique_ptr<Convolution> create(const ConvolutionRequest &request, const std
 #ifdef GAPCAM_WINOGRAD
   if (name == winograd) return create_winograd_convolution(request);
 #endif
+  if (name == depthwise) return create_depthwise_convolution(request);
+  return nullptr;
+}
+
+// The candidate that competes with the direct one; null if there is none. They have nothing in
+// common: Winograd's takes one group.
+const char *rival(const ConvolutionRequest &request) {
+  for (const char *name : {winograd, depthwise}) {
+    if (create(request, name)) return name;
+  }
   return nullptr;
 }
 
@@ -46,10 +57,13 @@ ConvolutionRequest shortened(const ConvolutionRequest &request) {
   const double target = timed_work * request.threads;
   const auto images = static_cast<int64_t>(target / (s.flops() / static_cast<double>(s.batch)));
   s.batch = std::clamp<int64_t>(images, 1, s.batch);
-  while (s.stride_height == 1 && s.batch == 1 && s.flops() > 2 * target && s.output_height >= 32 &&
-         s.output_height % 8 == 0) {
+  const auto shorter_height = [&] {
+    return s.output_height / 2 + s.reach_height() - 1 - s.padding_height - s.padding_bottom;
+  };
+  while (s.stride_height == 1 && shorter_height() >= 1 && s.batch == 1 && s.flops() > 2 * target &&
+         s.output_height >= 32 && s.output_height % 8 == 0) {
+    s.height = shorter_height();
     s.output_height /= 2;
-    s.height = s.output_height + s.kernel_height - 1 - 2 * s.padding_height;
   }
   return shorter;
 }
@@ -89,9 +103,7 @@ class Bench {
         timing_block(map(s.batch, s.outputs, s.output_height, s.output_width, request.output));
     gradient_ = timing_block(output_.bytes());
     argmax_ = timing_block(output_.bytes() / sizeof(float));
-    weight_ =
-        timing_block(static_cast<size_t>(s.outputs * s.inputs * s.kernel_height * s.kernel_width) *
-                     sizeof(float));
+    weight_ = timing_block(static_cast<size_t>(s.weight_elements()) * sizeof(float));
     bias_ = timing_block(static_cast<size_t>(request.output.padded_channels(s.outputs)) *
                          sizeof(float));
     std::fill_n(f32(input_), input_.bytes() / sizeof(float), 0.5f);
@@ -198,7 +210,8 @@ class Bench {
 std::string fastest(const ConvolutionRequest &request) {
   const ConvolutionRequest shorter = shortened(request);
   std::vector<Contender> contenders;
-  for (const char *name : {direct, winograd}) {
+  for (const char *name : {direct, rival(shorter)}) {
+    if (!name) continue;
     auto convolution = create(shorter, name);
     if (!convolution) continue;
     Contender contender{name, std::move(convolution), {}, {}};
@@ -243,7 +256,7 @@ std::string key_of(const ConvolutionRequest &r) {
   const char *direction = r.direction == Direction::forward         ? "forward"
                           : r.direction == Direction::backward_data ? "backward data"
                                                                     : "backward filter";
-  return format(
+  std::string key = format(
       "%s; %s; %s; %s; %d threads; %s [%lld, %lld, %lld, %lld] -> [%lld, %lld, %lld] kernel %dx%d "
       "stride %dx%d padding %dx%d blocks %lld %lld%s%s%s%s%s",
       timing_version, processor_name().c_str(), instruction_set(), onednn::version().c_str(),
@@ -255,6 +268,11 @@ std::string key_of(const ConvolutionRequest &r) {
       static_cast<long long>(r.output.block), r.bias ? " bias" : "",
       r.negative_slope != 1.0f ? " leaky" : "", r.pool ? " pool" : "", r.keep_output ? " kept" : "",
       r.keep_argmax ? " training" : "");
+  if (r.bf16) key += " bf16";
+  if (s.groups != 1) key += format(" groups %lld", static_cast<long long>(s.groups));
+  if (s.is_dilated()) key += format(" dilation %dx%d", s.dilation_height, s.dilation_width);
+  if (!s.is_symmetric()) key += format(" to %dx%d", s.padding_bottom, s.padding_right);
+  return key;
 }
 
 // The choice remembered for `key`, or what `decide` returns, which is then remembered.
@@ -272,18 +290,21 @@ std::string remembered_choice(const std::string &key, const std::function<std::s
 std::string convolution_wish() {
   const char *value = std::getenv("GAPCAM_CONVOLUTION");
   const std::string wish = value ? value : "";
-  if (wish.empty() || wish == direct || wish == winograd) return wish;
+  if (wish.empty() || wish == direct || wish == winograd || wish == depthwise) return wish;
   throw Error(GAPCAM_INVALID_ARGUMENT,
-              format("Cannot choose convolutions: GAPCAM_CONVOLUTION is \"%s\", expected direct or "
-                     "winograd",
+              format("Cannot choose convolutions: GAPCAM_CONVOLUTION is \"%s\", expected direct, "
+                     "winograd or depthwise",
                      wish.c_str()));
 }
 
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request) {
   const std::string wish = convolution_wish();
-  std::string choice = wish == winograd ? winograd : direct;
-  if (wish.empty() && request.shape.flops() >= worth_timing && create(request, winograd)) {
+  const char *other = wish.empty() ? rival(request) : nullptr;
+  std::string choice = wish.empty() ? direct : wish;
+  if (other && request.shape.flops() >= worth_timing) {
     choice = remembered_choice(key_of(request), [&] { return fastest(request); });
+  } else if (other && request.shape.is_depthwise()) {
+    choice = depthwise;
   }
   auto convolution = create(request, choice);
   // A wish that cannot be had falls back, and so does a choice that this library does not know.

@@ -13,16 +13,20 @@ namespace gapcam::cpu {
 
 enum class Direction { forward, backward_data, backward_filter };
 
-struct ConvolutionShape : Window2d {
+struct ConvolutionShape : ConvolutionWindow {
   int64_t batch = 1;
-  int64_t inputs = 1, height = 1, width = 1;                 // input [batch, inputs, height, width]
-  int64_t outputs = 1, output_height = 1, output_width = 1;  // weight [outputs, inputs, kernel]
+  int64_t inputs = 1, height = 1, width = 1;  // input [batch, inputs, height, width]
+  int64_t outputs = 1, output_height = 1, output_width = 1;
+  int64_t groups = 1;  // weight [outputs, inputs / groups, kernel]
+
+  int64_t weight_elements() const {
+    return outputs * (inputs / groups) * kernel_height * kernel_width;
+  }
+  // Whether each channel is convolved by itself, to one or more of its own.
+  bool is_depthwise() const { return groups > 1 && groups == inputs; }
 
   // Multiplications and additions of the direct algorithm, alike in all directions.
-  double flops() const {
-    return 2.0 * batch * outputs * inputs * output_height * output_width * kernel_height *
-           kernel_width;
-  }
+  double flops() const { return 2.0 * batch * weight_elements() * output_height * output_width; }
 };
 
 // What a candidate is asked for. A factory that cannot serve the request exactly returns null; it
@@ -36,7 +40,7 @@ struct ConvolutionRequest {
   bool pool = false;            // a 2x2 max pool with stride 2 and no padding follows
   bool keep_output = true;      // with pool: the map before the pool is wanted too
   bool keep_argmax = true;      // with pool: argmax is wanted (training)
-  bool bf16 = false;            // multiply in bf16; maps stay f32
+  bool bf16 = false;            // may multiply in bf16; maps stay f32
   int threads = 1;              // as many as OpenMP has in the calling thread
 };
 
@@ -94,13 +98,18 @@ class Convolution {
 // kernel with stride 1, layouts it knows, and an instruction set that it was built for.
 std::unique_ptr<Convolution> create_winograd_convolution(const ConvolutionRequest &request);
 
+// Our depthwise one, cpu/depthwise.cpp. Null where it does not apply: it needs as many groups as
+// channels, and both maps in blocks of 8 or 16.
+std::unique_ptr<Convolution> create_depthwise_convolution(const ConvolutionRequest &request);
+
 // oneDNN's, direct. Null where it has none.
 std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest &request);
 
 // The fastest for the request, timed once per process or remembered from an earlier one.
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request);
 
-// GAPCAM_CONVOLUTION: "direct" or "winograd" where it can serve, or "" for what is fastest.
+// GAPCAM_CONVOLUTION: "direct", or "winograd" or "depthwise" where it can serve, or "" for what is
+// fastest.
 std::string convolution_wish();
 
 }  // namespace gapcam::cpu

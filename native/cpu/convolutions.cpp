@@ -32,7 +32,8 @@ ConvolutionRequest Convolutions::request(const FusedGraph &fused, const Operatio
   request.shape.outputs = out[1];
   request.shape.output_height = out[2];
   request.shape.output_width = out[3];
-  static_cast<Window2d &>(request.shape) = conv2d.window;
+  request.shape.groups = conv2d.groups;
+  static_cast<ConvolutionWindow &>(request.shape) = conv2d.window;
   request.input = layouts(fused)[static_cast<size_t>(input)];
   request.output = layouts(fused)[static_cast<size_t>(output)];
   request.negative_slope = conv2d.activation.is_identity() ? 1.0f : conv2d.activation.a;

@@ -6,6 +6,7 @@
 #include "kernels/average_pool2d.h"
 #include "kernels/blocks.h"
 #include "kernels/copy_channels.h"
+#include "kernels/depthwise.h"
 #include "kernels/dropout.h"
 #include "kernels/gate.h"
 #include "kernels/images.h"

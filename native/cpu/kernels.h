@@ -31,6 +31,20 @@ struct PoolShape : Window2d {
   bool narrow() const { return kernel_height * kernel_width <= 256; }
 };
 
+// A convolution of each channel by itself, to `multiplier` outputs of its own. Both maps lie in the
+// same blocks, of 8 or 16.
+struct DepthwiseShape : ConvolutionWindow {
+  MapShape input, output;
+  int64_t multiplier = 1;
+  float negative_slope = 1.0f;  // of what follows
+
+  int64_t taps() const { return static_cast<int64_t>(kernel_height) * kernel_width; }
+  // Multiplications.
+  int64_t work() const { return output.elements() * taps(); }
+};
+// The largest kernel and stride, and rows of a kernel times multiplier.
+constexpr int64_t depthwise_kernel_max = 16, depthwise_stride_max = 8, depthwise_rows_max = 64;
+
 // One direction of a resize: for output pixel i, weights[i * taps + t] times input pixel
 // first[i] + t, for t < count[i].
 struct ResizeTable {
@@ -73,6 +87,11 @@ constexpr int64_t update_chunk = 16384;
 //   batch_norm_backward  d_x may be d_y, and null where it is not wanted
 //   linear_backward_filter  d_weight and d_bias may be null
 //   copy_channels        `count` channels from one map to another, and 0 to what fills up its last
+//   depthwise_weight     from [outputs, taps] to blocks of channels, as the others take it
+//   depthwise            bias may be null
+//   depthwise_backward_data, depthwise_backward_filter
+//                        sign and d_bias may be null; sign: the map after the leaky ReLU, if what
+//                        arrives is the gradient after it. For their scratch see depthwise.cpp
 //   reorder              from the layout of `from` to blocks of `block`, writing the padding
 //   prepare_images       u8 NHWC to a map; scratch: prepare_scratch() bytes
 #define GAPCAM_CPU_KERNELS(K)                                                                      \
@@ -109,6 +128,14 @@ constexpr int64_t update_chunk = 16384;
                              const float *d_y, float *d_weight, float *d_bias))                    \
   K(copy_channels, (const MapShape &from, int64_t first_from, const MapShape &to,                  \
                     int64_t first_to, int64_t count, const float *x, float *y))                    \
+  K(depthwise_weight, (const DepthwiseShape &shape, const float *plain, float *transformed))       \
+  K(depthwise, (const DepthwiseShape &shape, const float *x, const float *weight,                  \
+                const float *bias, float *y, float *scratch))                                      \
+  K(depthwise_backward_data, (const DepthwiseShape &shape, const float *d_y, const float *sign,    \
+                              const float *weight, float *d_x, float *scratch))                    \
+  K(depthwise_backward_filter,                                                                     \
+    (const DepthwiseShape &shape, const float *x, const float *d_y, const float *sign,             \
+     float *d_weight, float *d_bias, float *scratch))                                              \
   K(reorder, (const MapShape &from, int64_t block, const float *x, float *y))                      \
   K(prepare_images,                                                                                \
     (const PrepareShape &shape, const uint8_t *images, float *y, uint8_t *scratch))                \

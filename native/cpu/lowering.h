@@ -76,7 +76,6 @@ template <class T>
 std::string refusal(const Graph &, const Operation &, const T &) {
   return "";
 }
-std::string refusal(const Graph &graph, const Operation &operation, const Conv2d &conv2d);
 
 // A convolution whose output lies in blocks that suit the machine decides the layouts.
 std::vector<Layout> layouts_of(const FusedGraph &fused);

@@ -9,12 +9,13 @@ namespace gapcam::cpu::onednn {
 
 inline constexpr bool is_version_2 = DNNL_VERSION_MAJOR < 3;
 
-// The memory descriptors, strides and padding of a convolution, in any direction. A descriptor of
-// 0 dimensions stands for no bias.
+// The memory descriptors, strides, dilation and padding of a convolution, in any direction. A
+// descriptor of 0 dimensions stands for no bias.
 struct ConvolutionDescription {
   dnnl::algorithm algorithm = dnnl::algorithm::convolution_direct;
   dnnl::memory::desc source, weights, bias, destination;
   dnnl::memory::dims strides, padding_low, padding_high;
+  dnnl::memory::dims dilation;  // rows and columns left out between those of the kernel
   bool has_bias = false;
 };
 
@@ -29,18 +30,18 @@ inline dnnl::convolution_forward::primitive_desc convolution_forward(
   const auto desc =
       d.has_bias
           ? convolution_forward::desc(kind, d.algorithm, d.source, d.weights, d.bias, d.destination,
-                                      d.strides, d.padding_low, d.padding_high)
+                                      d.strides, d.dilation, d.padding_low, d.padding_high)
           : convolution_forward::desc(kind, d.algorithm, d.source, d.weights, d.destination,
-                                      d.strides, d.padding_low, d.padding_high);
+                                      d.strides, d.dilation, d.padding_low, d.padding_high);
   return convolution_forward::primitive_desc(desc, attributes, engine, true);
 #else
   if (d.has_bias) {
     return convolution_forward::primitive_desc(engine, kind, d.algorithm, d.source, d.weights,
-                                               d.bias, d.destination, d.strides, d.padding_low,
-                                               d.padding_high, attributes, true);
+                                               d.bias, d.destination, d.strides, d.dilation,
+                                               d.padding_low, d.padding_high, attributes, true);
   }
   return convolution_forward::primitive_desc(engine, kind, d.algorithm, d.source, d.weights,
-                                             d.destination, d.strides, d.padding_low,
+                                             d.destination, d.strides, d.dilation, d.padding_low,
                                              d.padding_high, attributes, true);
 #endif
 }
@@ -52,12 +53,12 @@ inline dnnl::convolution_backward_data::primitive_desc convolution_backward_data
   using dnnl::convolution_backward_data;
 #if DNNL_VERSION_MAJOR < 3
   const convolution_backward_data::desc desc(d.algorithm, d.source, d.weights, d.destination,
-                                             d.strides, d.padding_low, d.padding_high);
+                                             d.strides, d.dilation, d.padding_low, d.padding_high);
   return convolution_backward_data::primitive_desc(desc, attributes, engine, forward, true);
 #else
-  return convolution_backward_data::primitive_desc(engine, d.algorithm, d.source, d.weights,
-                                                   d.destination, d.strides, d.padding_low,
-                                                   d.padding_high, forward, attributes, true);
+  return convolution_backward_data::primitive_desc(
+      engine, d.algorithm, d.source, d.weights, d.destination, d.strides, d.dilation, d.padding_low,
+      d.padding_high, forward, attributes, true);
 #endif
 }
 
@@ -67,23 +68,22 @@ inline dnnl::convolution_backward_weights::primitive_desc convolution_backward_w
     const dnnl::primitive_attr &attributes) {
   using dnnl::convolution_backward_weights;
 #if DNNL_VERSION_MAJOR < 3
-  const auto desc =
-      d.has_bias
-          ? convolution_backward_weights::desc(d.algorithm, d.source, d.weights, d.bias,
-                                               d.destination, d.strides, d.padding_low,
-                                               d.padding_high)
-          : convolution_backward_weights::desc(d.algorithm, d.source, d.weights, d.destination,
-                                               d.strides, d.padding_low, d.padding_high);
+  const auto desc = d.has_bias ? convolution_backward_weights::desc(
+                                     d.algorithm, d.source, d.weights, d.bias, d.destination,
+                                     d.strides, d.dilation, d.padding_low, d.padding_high)
+                               : convolution_backward_weights::desc(
+                                     d.algorithm, d.source, d.weights, d.destination, d.strides,
+                                     d.dilation, d.padding_low, d.padding_high);
   return convolution_backward_weights::primitive_desc(desc, attributes, engine, forward, true);
 #else
   if (d.has_bias) {
     return convolution_backward_weights::primitive_desc(
-        engine, d.algorithm, d.source, d.weights, d.bias, d.destination, d.strides, d.padding_low,
-        d.padding_high, forward, attributes, true);
+        engine, d.algorithm, d.source, d.weights, d.bias, d.destination, d.strides, d.dilation,
+        d.padding_low, d.padding_high, forward, attributes, true);
   }
-  return convolution_backward_weights::primitive_desc(engine, d.algorithm, d.source, d.weights,
-                                                      d.destination, d.strides, d.padding_low,
-                                                      d.padding_high, forward, attributes, true);
+  return convolution_backward_weights::primitive_desc(
+      engine, d.algorithm, d.source, d.weights, d.destination, d.strides, d.dilation, d.padding_low,
+      d.padding_high, forward, attributes, true);
 #endif
 }
 

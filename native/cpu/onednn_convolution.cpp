@@ -71,7 +71,8 @@ class OnednnConvolution : public Convolution {
     }
     if (best < 0) return false;
 
-    const auto plain = memory::format_tag::oihw;
+    const auto plain =
+        request.shape.groups == 1 ? memory::format_tag::oihw : memory::format_tag::goihw;
     source_.outside = map_descriptor({s.batch, s.inputs, s.height, s.width}, request.input, f32);
     destination_.outside =
         map_descriptor({s.batch, s.outputs, s.output_height, s.output_width}, request.output, f32);
@@ -147,7 +148,8 @@ class OnednnConvolution : public Convolution {
  private:
   memory::dims weights_shape() const {
     const ConvolutionShape &s = request_.shape;
-    return {s.outputs, s.inputs, s.kernel_height, s.kernel_width};
+    if (s.groups == 1) return {s.outputs, s.inputs, s.kernel_height, s.kernel_width};
+    return {s.groups, s.outputs / s.groups, s.inputs / s.groups, s.kernel_height, s.kernel_width};
   }
 
   ConvolutionDescription description(int attempt, memory::data_type source,
@@ -169,7 +171,9 @@ class OnednnConvolution : public Convolution {
       d.bias = memory::desc({s.outputs}, memory::data_type::f32, memory::format_tag::x);
     }
     d.strides = {s.stride_height, s.stride_width};
-    d.padding_low = d.padding_high = {s.padding_height, s.padding_width};
+    d.dilation = {s.dilation_height - 1, s.dilation_width - 1};
+    d.padding_low = {s.padding_height, s.padding_width};
+    d.padding_high = {s.padding_bottom, s.padding_right};
     return d;
   }
 

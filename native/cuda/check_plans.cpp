@@ -1,4 +1,4 @@
-// Plans every convolution of VGG networks for devices that are only described, and compiles every
+// Plans every convolution of some networks for devices that are only described, and compiles every
 // kernel for them: what can be proved of the CUDA backend on a machine without a GPU. Programs are
 // recorded through the C interface and built by the code that builds them for a real device.
 #include <cstring>
@@ -78,19 +78,59 @@ std::string describe_backend() { return "{}"; }
 
 namespace {
 
-const std::map<std::string, std::vector<int>> networks = {
-    {"vgg11", {64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0}},
-    {"vgg13", {64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0}},
-    {"vgg16", {64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0}},
-    {"vgg19", {64,  64,  0,   128, 128, 0,   256, 256, 256, 256, 0,
-               512, 512, 512, 512, 0,   512, 512, 512, 512, 0}}};
+// A convolution with a leaky ReLU, or a max pool that halves.
+struct Layer {
+  int outputs = 0;  // 0: the pool
+  int kernel = 3, stride = 1;
+  int groups = 1;  // 0: as many as channels
+  int dilation = 1;
+  int before = 1, after = 1;  // padding
+};
+
+std::vector<Layer> chain(const std::vector<int> &outputs) {
+  std::vector<Layer> layers;
+  for (const int one : outputs) layers.push_back({one});
+  return layers;
+}
+
+const std::map<std::string, std::vector<Layer>> networks = {
+    {"vgg11", chain({64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0})},
+    {"vgg13", chain({64, 64, 0, 128, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512, 0})},
+    {"vgg16",
+     chain({64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0})},
+    {"vgg19", chain({64,  64,  0,   128, 128, 0,   256, 256, 256, 256, 0,
+                     512, 512, 512, 512, 0,   512, 512, 512, 512, 0})},
+    // As in MobileNet and EfficientNet, padded as TensorFlow pads, and off the groups of channels.
+    {"depthwise",
+     {{32, 3, 2, 1, 1, 0, 1},
+      {32, 3, 1, 0},
+      {58, 1, 1, 1, 1, 0, 0},
+      {58, 3, 2, 0},
+      {116, 3, 1, 0},
+      {144, 1, 1, 1, 1, 0, 0},
+      {144, 3, 2, 0, 1, 0, 1},
+      {144, 5, 1, 0, 1, 2, 2},
+      {144, 5, 2, 0, 1, 1, 2},
+      {144, 3, 1, 0, 2, 2, 2}}},
+    // As in ResNeXt, RegNet and DeepLab.
+    {"grouped",
+     {{64, 7, 2, 1, 1, 3, 3},
+      {128, 1, 1, 1, 1, 0, 0},
+      {128, 3, 1, 32},
+      {256, 3, 2, 32},
+      {256, 3, 1, 16},
+      {104, 1, 1, 1, 1, 0, 0},
+      {104, 3, 2, 13},
+      {102, 3, 1, 1},
+      {128, 3, 1, 1, 2, 2, 2},
+      {128, 3, 2, 4, 2, 2, 2}}}};
 
 void require(int32_t status, const char *message) {
   if (status != GAPCAM_OK) throw Error(static_cast<gapcam_status>(status), message);
 }
 
 // Records and compiles a training step of the network: forward, backward and update.
-void plan_network(int device_number, int precision, const std::vector<int> &trunk, int64_t size,
+void plan_network(int device_number, int precision, const std::vector<Layer> &trunk, int64_t size,
                   int64_t batch) {
   char message[GAPCAM_MESSAGE_BYTES] = "";
   gapcam_handle device = 0, program = 0;
@@ -116,18 +156,23 @@ void plan_network(int device_number, int precision, const std::vector<int> &trun
                                         half, half, &x, message),
           message);
   int64_t channels = 3;
-  for (const int step : trunk) {
+  for (const Layer &layer : trunk) {
     gapcam_handle made = 0;
-    if (step == 0) {
+    if (layer.outputs == 0) {
       require(gapcam_program_pool2d(program, GAPCAM_MAX_POOL, x, 2, 2, 2, 2, 0, 0, 0, 0, &made,
                                     message),
               message);
     } else {
-      const gapcam_handle weight = parameter({step, channels, 3, 3}), bias = parameter({step});
-      require(gapcam_program_conv2d(program, x, weight, bias, 1, 1, 1, 1, 1, GAPCAM_LEAKY_RELU,
-                                    0.2f, 0.0f, &made, message),
+      const int64_t groups = layer.groups == 0 ? channels : layer.groups;
+      const gapcam_handle weight =
+          parameter({layer.outputs, channels / groups, layer.kernel, layer.kernel});
+      const gapcam_handle bias = parameter({layer.outputs});
+      require(gapcam_program_conv2d(program, x, weight, bias, layer.stride, layer.stride,
+                                    layer.before, layer.before, layer.after, layer.after,
+                                    layer.dilation, layer.dilation, static_cast<int32_t>(groups),
+                                    GAPCAM_LEAKY_RELU, 0.2f, 0.0f, &made, message),
               message);
-      channels = step;
+      channels = layer.outputs;
     }
     x = made;
   }
@@ -151,7 +196,8 @@ void plan_network(int device_number, int precision, const std::vector<int> &trun
 }
 
 struct Options {
-  std::vector<std::string> devices, models = {"vgg11", "vgg13", "vgg16", "vgg19"};
+  std::vector<std::string> devices,
+      models = {"vgg11", "vgg13", "vgg16", "vgg19", "depthwise", "grouped"};
   std::vector<std::string> precisions = {"f32", "tf32", "bf16"};
   std::vector<std::string> sizes = {"224", "96"}, batches = {"1", "64"};
 };

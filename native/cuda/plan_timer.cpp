@@ -21,11 +21,9 @@ double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
   const int64_t x_elements = request.batch * request.inputs * request.height * request.width;
   const int64_t y_elements =
       request.batch * request.outputs * request.output_height * request.output_width;
-  const int64_t w_elements =
-      request.outputs * request.inputs * request.kernel_height * request.kernel_width;
   const Block x(gpu, bytes_of(x_elements, request.type), purpose);
   const Block y(gpu, bytes_of(y_elements, request.type), purpose);
-  const Block w(gpu, bytes_of(w_elements, cudnn::data_float), purpose);
+  const Block w(gpu, bytes_of(request.weight_elements(), cudnn::data_float), purpose);
   const Block bias(gpu, bytes_of(request.outputs, cudnn::data_float), purpose);
   const Block made(gpu, bytes_of(wanted.slope == 1.0f ? 1 : x_elements, request.type), purpose);
   const Block workspace(gpu, static_cast<size_t>(plan.workspace), purpose);

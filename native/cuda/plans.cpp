@@ -25,6 +25,9 @@ std::string GraphRequest::name() const {
     text += format(" stride %d x %d", stride_height, stride_width);
   }
   text += format(" padding %d x %d", padding_height, padding_width);
+  if (!is_symmetric()) text += format(" to %d x %d", padding_bottom, padding_right);
+  if (is_dilated()) text += format(" dilation %d x %d", dilation_height, dilation_width);
+  if (groups != 1) text += format(" groups %lld", static_cast<long long>(groups));
   if (bias) text += " bias";
   if (slope != 1.0f) text += format(" leaky_relu %g", slope);
   text += type == cudnn::data_bfloat16 ? " bf16" : tf32 ? " tf32" : " f32";
@@ -73,16 +76,18 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
 
   OwnedDescriptor &convolution = make(cudnn::convolution_descriptor);
   const cudnn::ConvolutionMode mode = cudnn::cross_correlation;
-  const int64_t spatial = 2, dilations[2] = {1, 1};
+  const int64_t spatial = 2;
+  const int64_t dilations[2] = {request.dilation_height, request.dilation_width};
   const int64_t strides[2] = {request.stride_height, request.stride_width};
-  const int64_t paddings[2] = {request.padding_height, request.padding_width};
+  const int64_t before[2] = {request.padding_height, request.padding_width};
+  const int64_t after[2] = {request.padding_bottom, request.padding_right};
   convolution.set(cudnn::convolution_compute_type, cudnn::type_data_type, &compute);
   convolution.set(cudnn::convolution_mode, cudnn::type_convolution_mode, &mode);
   convolution.set(cudnn::convolution_spatial_dimensions, cudnn::type_int64, &spatial);
   convolution.set(cudnn::convolution_dilations, cudnn::type_int64, dilations, 2);
   convolution.set(cudnn::convolution_strides, cudnn::type_int64, strides, 2);
-  convolution.set(cudnn::convolution_pre_paddings, cudnn::type_int64, paddings, 2);
-  convolution.set(cudnn::convolution_post_paddings, cudnn::type_int64, paddings, 2);
+  convolution.set(cudnn::convolution_pre_paddings, cudnn::type_int64, before, 2);
+  convolution.set(cudnn::convolution_post_paddings, cudnn::type_int64, after, 2);
   convolution.finalise();
 
   const TensorShape map_x{id_x,           request.batch, request.inputs,
@@ -90,9 +95,13 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
   const TensorShape map_y{
       id_y,        request.batch, request.outputs, request.output_height, request.output_width,
       request.type};
-  const TensorShape filter{
-      id_w,        request.outputs, request.inputs, request.kernel_height, request.kernel_width,
-      request.type};
+  // cuDNN takes the number of groups from the channels.
+  const TensorShape filter{id_w,
+                           request.outputs,
+                           request.inputs / request.groups,
+                           request.kernel_height,
+                           request.kernel_width,
+                           request.type};
   // What a fused graph hands from one operation to the next: f32 that never reaches memory.
   int64_t next_virtual = 100;
   const auto between = [&](TensorShape shape) -> OwnedDescriptor & {

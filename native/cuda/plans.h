@@ -8,18 +8,18 @@
 #include <vector>
 
 #include "descriptors.h"
+#include "window2d.h"
 
 namespace gapcam::cuda {
 
 enum class GraphKind { forward, backward_data, backward_filter };
 
 // One graph. Maps are NHWC of `type`, filters OHWI; channels as stored.
-struct GraphRequest {
+struct GraphRequest : ConvolutionWindow {
   GraphKind kind = GraphKind::forward;
   int64_t batch = 1, inputs = 1, height = 1, width = 1;
   int64_t outputs = 1, output_height = 1, output_width = 1;
-  int kernel_height = 1, kernel_width = 1;
-  int stride_height = 1, stride_width = 1, padding_height = 0, padding_width = 0;
+  int64_t groups = 1;  // filters have inputs / groups channels
   cudnn::DataType type = cudnn::data_float;
   bool tf32 = false;  // whether f32 may be multiplied as TF32
   // backward_filter: of the gradient, f32 or the maps' type.
@@ -32,8 +32,11 @@ struct GraphRequest {
   bool fused() const { return bias || slope != 1.0f; }
   // Multiplications and additions, alike in all directions.
   double flops() const {
-    return 2.0 * static_cast<double>(batch * inputs * outputs) *
-           static_cast<double>(output_height * output_width * kernel_height * kernel_width);
+    return 2.0 * static_cast<double>(batch * output_height * output_width) *
+           static_cast<double>(weight_elements());
+  }
+  int64_t weight_elements() const {
+    return outputs * (inputs / groups) * kernel_height * kernel_width;
   }
   // "forward [64, 128, 112, 112] 128 x 3 x 3 bias leaky_relu bf16": unique among requests.
   std::string name() const;

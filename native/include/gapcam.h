@@ -45,7 +45,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 7
+#define GAPCAM_ABI_VERSION 8
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -138,14 +138,15 @@ GAPCAM_API int32_t gapcam_program_prepare_images(gapcam_handle program, gapcam_h
 /*
  * Cross-correlation of input [N, I, H, W] with weight [O, I / groups, kernel
  * height, kernel width], plus bias [O] (0: none), then an activation
- * (gapcam_activation). No backend has more than one group yet.
+ * (gapcam_activation). Output channel o sees the I / groups channels of group
+ * o / (O / groups). A dilation is the step from one row or column of the
+ * kernel to the next (1: they touch).
  */
-GAPCAM_API int32_t gapcam_program_conv2d(gapcam_handle program, gapcam_handle input,
-                                         gapcam_handle weight, gapcam_handle bias,
-                                         int32_t stride_height, int32_t stride_width,
-                                         int32_t padding_height, int32_t padding_width,
-                                         int32_t groups, int32_t activation, float a, float b,
-                                         gapcam_handle *output, char *message);
+GAPCAM_API int32_t gapcam_program_conv2d(
+    gapcam_handle program, gapcam_handle input, gapcam_handle weight, gapcam_handle bias,
+    int32_t stride_height, int32_t stride_width, int32_t padding_top, int32_t padding_left,
+    int32_t padding_bottom, int32_t padding_right, int32_t dilation_height, int32_t dilation_width,
+    int32_t groups, int32_t activation, float a, float b, gapcam_handle *output, char *message);
 
 /* An activation (gapcam_activation) by itself. */
 GAPCAM_API int32_t gapcam_program_unary(gapcam_handle program, gapcam_handle input,

@@ -1,5 +1,5 @@
 import { GapcamError } from "../error.ts";
-import type { Size2d } from "./size2d.ts";
+import type { Padding2d, Size2d } from "./size2d.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Checks what FFI would truncate to the C type. */
@@ -16,6 +16,24 @@ export function whole(what: string, value: number): number {
 export function pair(what: string, size: Size2d): readonly [number, number] {
   const [height, width] = typeof size === "number" ? [size, size] : size;
   return [whole(what, height), whole(what, width)];
+}
+
+/** Top, left, bottom and right of a padding. */
+export function sides(
+  what: string,
+  padding: Padding2d,
+): readonly [number, number, number, number] {
+  if (typeof padding === "number" || padding.length === 2) {
+    const [height, width] = pair(what, padding);
+    return [height, width, height, width];
+  }
+  const [top, left, bottom, right] = padding;
+  return [
+    whole(what, top),
+    whole(what, left),
+    whole(what, bottom),
+    whole(what, right),
+  ];
 }
 
 /** The tensors' handles, as the C interface takes lists. */

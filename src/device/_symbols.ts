@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 7;
+export const ABI_VERSION = 8;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -72,6 +72,10 @@ export const SYMBOLS = {
       HANDLE,
       HANDLE,
       HANDLE,
+      "i32",
+      "i32",
+      "i32",
+      "i32",
       "i32",
       "i32",
       "i32",

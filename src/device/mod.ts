@@ -22,7 +22,7 @@ export {
   type ProgramOptions,
   type ProgramStep,
 } from "./program.ts";
-export type { Size2d } from "./size2d.ts";
+export type { Padding2d, Size2d } from "./size2d.ts";
 export { Tensor, type TensorData, type TensorType } from "./tensor.ts";
 export type {
   BackendDescription,

@@ -1,8 +1,8 @@
 import { GapcamError } from "../error.ts";
-import { assertSameLength, handles, pair, whole } from "./_arguments.ts";
+import { assertSameLength, handles, pair, sides, whole } from "./_arguments.ts";
 import { call, check, messageBuffer, readDescription } from "./_library.ts";
 import { Lifetime } from "./_lifetime.ts";
-import type { Size2d } from "./size2d.ts";
+import type { Padding2d, Size2d } from "./size2d.ts";
 import { MAX_RANK, type Symbols } from "./_symbols.ts";
 import { Tensor, TENSOR_TYPES } from "./tensor.ts";
 
@@ -192,10 +192,12 @@ export class Program implements Disposable {
   }
 
   /**
-   * Cross-correlates [N, I, H, W] with a weight [O, I, kernel height, kernel
-   * width], adds a bias [O] and applies leaky ReLU.
+   * Cross-correlates [N, I, H, W] with a weight [O, I / groups, kernel height,
+   * kernel width], adds a bias [O] and applies leaky ReLU.
    *
    * @returns f32 [N, O, rows, columns].
+   * @throws {GapcamError} If shapes do not fit, `groups` does not divide I and
+   * O, or a number is not whole or above 4096.
    */
   conv2d(
     input: Tensor,
@@ -203,15 +205,28 @@ export class Program implements Disposable {
     options: {
       bias?: Tensor;
       stride?: Size2d;
-      padding?: Size2d;
+      /**
+       * Zeros above and below, left and right, or on each side: [top, left,
+       * bottom, right]. Default: 0.
+       */
+      padding?: Padding2d;
+      /** Rows and columns from one of the kernel's to the next. Default: 1, they touch. */
+      dilation?: Size2d;
+      /**
+       * Channels and outputs are divided into so many, each convolved by
+       * itself; I: depthwise. Default: 1.
+       */
+      groups?: number;
       /** 1: none, 0: ReLU. Default: 1. */
       negativeSlope?: number;
-      /** Of channels; devices have 1 for now. Default: 1. */
-      groups?: number;
     } = {},
   ): Tensor {
     const [strideHeight, strideWidth] = pair("stride", options.stride ?? 1);
-    const [paddingHeight, paddingWidth] = pair("padding", options.padding ?? 0);
+    const [top, left, bottom, right] = sides("padding", options.padding ?? 0);
+    const [dilationHeight, dilationWidth] = pair(
+      "dilation",
+      options.dilation ?? 1,
+    );
     return this.#record((symbols, program, output, message) =>
       symbols.gapcam_program_conv2d(
         program,
@@ -220,8 +235,12 @@ export class Program implements Disposable {
         options.bias?.handle ?? 0n,
         strideHeight,
         strideWidth,
-        paddingHeight,
-        paddingWidth,
+        top,
+        left,
+        bottom,
+        right,
+        dilationHeight,
+        dilationWidth,
         whole("groups", options.groups ?? 1),
         ACTIVATIONS.leakyRelu,
         options.negativeSlope ?? 1,

@@ -128,7 +128,10 @@ async function checkNorm(
   const options = { training, epsilon: 1e-3, momentum: 0.3 };
   const channels = shape[1];
   const input = uniform(shape, 1).map((x) => x + 0.5);
-  const kernel = uniform([channels, channels, 1, 1], 2);
+  const groups = Math.max(convolved, 1);
+  const windows = { stride: 1, padding: 1, groups };
+  const kernelShape = [channels, channels / groups, 3, 3];
+  const kernel = uniform(kernelShape, 2);
   const [weight, bias, mean] = [3, 4, 5].map((seed) =>
     uniform([channels], seed)
   ) as [Float32Array, Float32Array, Float32Array];
@@ -138,11 +141,11 @@ async function checkNorm(
     mean: Float64Array.from(mean),
     variance: Float64Array.from(variance),
   };
-  const before = convolved && conv2d(
+  const before = convolved > 0 && conv2d(
     array64(shape, input),
-    array64([channels, channels, 1, 1], kernel),
+    array64(kernelShape, kernel),
     undefined,
-    { stride: 1, padding: 0 },
+    windows,
   );
   const norm = batchNorm2d(
     before ? before.output : array64(shape, input),
@@ -154,9 +157,7 @@ async function checkNorm(
   const active = leakyRelu(norm.output, slope);
 
   using tensor = device.tensor(shape, { data: input });
-  using convolution = device.tensor([channels, channels, 1, 1], {
-    data: kernel,
-  });
+  using convolution = device.tensor(kernelShape, { data: kernel });
   const parameters = {
     weight: device.tensor([channels], { data: weight }),
     bias: device.tensor([channels], { data: bias }),
@@ -166,7 +167,7 @@ async function checkNorm(
   for (const backward of training ? [true] : [true, false]) {
     using program = device.program({ training });
     const output = program.output(program.batchNorm2d(
-      convolved ? program.conv2d(tensor, convolution) : tensor,
+      before ? program.conv2d(tensor, convolution, windows) : tensor,
       { ...parameters, ...options, negativeSlope: slope },
     ));
     const dOutput = uniform(shape, 7);

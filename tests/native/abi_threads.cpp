@@ -114,8 +114,8 @@ void own_values(double seconds) {
     const gapcam_handle weight = make_tensor(device, {1, 1, 1, 1});
     gapcam_handle program = 0, map = 0, y = 0;
     expect(gapcam_program_create(device, 0, &program, nullptr), "program_create");
-    expect(gapcam_program_conv2d(program, x, weight, 0, 1, 1, 0, 0, 1, GAPCAM_LEAKY_RELU, 1.0f,
-                                 0.0f, &map, nullptr),
+    expect(gapcam_program_conv2d(program, x, weight, 0, 1, 1, 0, 0, 0, 0, 1, 1, 1,
+                                 GAPCAM_LEAKY_RELU, 1.0f, 0.0f, &map, nullptr),
            "conv2d");
     expect(gapcam_program_unary(program, map, GAPCAM_LEAKY_RELU, 0.25f, 0.0f, &y, nullptr),
            "leaky_relu");

@@ -108,8 +108,8 @@ void any_call(Pools &pools, std::mt19937 &random) {
       made(gapcam_program_unary(program, x, GAPCAM_LEAKY_RELU, 0.5f, 0.0f, &out, message));
       break;
     case 12:
-      made(gapcam_program_conv2d(program, x, w, 0, 1, 1, 1, 1, 1, GAPCAM_LEAKY_RELU, 0.2f, 0.0f,
-                                 &out, message));
+      made(gapcam_program_conv2d(program, x, w, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, GAPCAM_LEAKY_RELU,
+                                 0.2f, 0.0f, &out, message));
       break;
     case 13:
       made(gapcam_program_linear(program, x, w, 0, &out, message));

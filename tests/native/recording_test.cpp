@@ -36,7 +36,18 @@ struct Bench {
   int32_t conv2d(const std::vector<int64_t> &x, const std::vector<int64_t> &weight, int stride,
                  int padding) {
     const gapcam_handle input = tensor(x), kernel = tensor(weight);
-    return gapcam_program_conv2d(program, input, kernel, 0, stride, stride, padding, padding, 1,
+    return gapcam_program_conv2d(program, input, kernel, 0, stride, stride, padding, padding,
+                                 padding, padding, 1, 1, 1, GAPCAM_IDENTITY, 0.0f, 0.0f, &out,
+                                 message);
+  }
+  int32_t dilated_conv2d(int64_t size, int64_t kernel, int bottom, int dilation) {
+    const gapcam_handle input = tensor({1, 1, size, size}), weight = tensor({1, 1, kernel, kernel});
+    return gapcam_program_conv2d(program, input, weight, 0, 1, 1, 0, 0, bottom, 0, dilation,
+                                 dilation, 1, GAPCAM_IDENTITY, 0.0f, 0.0f, &out, message);
+  }
+  int32_t grouped_conv2d(int64_t inputs, const std::vector<int64_t> &weight, int groups) {
+    const gapcam_handle input = tensor({1, inputs, 4, 4}), kernel = tensor(weight);
+    return gapcam_program_conv2d(program, input, kernel, 0, 1, 1, 0, 0, 0, 0, 1, 1, groups,
                                  GAPCAM_IDENTITY, 0.0f, 0.0f, &out, message);
   }
   int32_t max_pool2d(int64_t size, int kernel, int stride, int padding) {
@@ -128,6 +139,33 @@ const Case cases[] = {
        return b.conv2d({1, 1, 8, 8}, {1, 1, 1, 1}, 0, 0);
      },
      GAPCAM_INVALID_ARGUMENT, "found 1, 0 and 0"},
+    {"a dilation of 0", [](Bench &b) { return b.dilated_conv2d(8, 3, 0, 0); },
+     GAPCAM_INVALID_ARGUMENT,
+     "kernel, stride, dilation and padding must be positive and at most "
+     "4096 (padding may be 0), found 3, 1, 0 and 0"},
+    {"a dilation of 2^31 - 1", [](Bench &b) { return b.dilated_conv2d(8, 3, 0, int_max); },
+     GAPCAM_INVALID_ARGUMENT, "found 3, 1, 2147483647 and 0"},
+    {"a padding of -1 below", [](Bench &b) { return b.dilated_conv2d(8, 3, -1, 1); },
+     GAPCAM_INVALID_ARGUMENT, "found 3, 1 and 0 and -1"},
+    {"a kernel that is dilated beyond its input",
+     [](Bench &b) { return b.dilated_conv2d(8, 3, 1, 5); }, GAPCAM_SHAPE_MISMATCH,
+     "a kernel of 3, dilated by 5, does not fit an input height of 8 with padding 0 and 1"},
+    {"groups of no channels",
+     [](Bench &b) {
+       return b.grouped_conv2d(4, {4, 1, 1, 1}, 0);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its groups must divide its 4 channels and its 4 outputs, found 0"},
+    {"groups that do not divide the channels",
+     [](Bench &b) {
+       return b.grouped_conv2d(4, {6, 1, 1, 1}, 3);
+     },
+     GAPCAM_INVALID_ARGUMENT, "its groups must divide its 4 channels and its 6 outputs, found 3"},
+    {"a weight of other groups",
+     [](Bench &b) {
+       return b.grouped_conv2d(4, {4, 4, 1, 1}, 2);
+     },
+     GAPCAM_SHAPE_MISMATCH,
+     "its weight [4, 4, 1, 1] takes 8 channels, the input [1, 4, 4, 4] has 4"},
     {"more channels than an int holds",
      [](Bench &b) {
        return b.conv2d({1, 1, 1, 1}, {big, 1, 1, 1}, 1, 0);

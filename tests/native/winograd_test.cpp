@@ -220,6 +220,7 @@ class Trial {
     r.shape.output_width = out_.width;
     r.shape.kernel_height = r.shape.kernel_width = 3;
     r.shape.padding_height = r.shape.padding_width = case_.padding;
+    r.shape.padding_bottom = r.shape.padding_right = case_.padding;
     r.direction = direction;
     r.input.block = r.output.block = table_.tuning.block;
     r.bias = case_.bias;

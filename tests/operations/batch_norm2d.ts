@@ -64,19 +64,23 @@ export interface NormCase {
   name: string;
   shape: readonly [number, number, number, number];
   slope: number;
-  convolved: boolean;
+  /** The groups of the convolution before it, of 3x3 with a padding of 1; 0: there is none. */
+  convolved: number;
 }
 
 export const normCases: readonly NormCase[] = ([
   [2, 1, 3, 5],
+  [2, 6, 5, 7],
   [7, 3, 9, 4],
   [3, 17, 8, 8],
   [2, 16, 33, 31],
 ] as const).flatMap((shape) =>
   [1, 0.1].flatMap((slope) =>
-    [false, true].map((convolved) => ({
+    [0, 1, 2, shape[1]].filter((groups) =>
+      groups === 0 || shape[1] % groups === 0
+    ).map((convolved) => ({
       name: `batch_norm2d ${shape.join("x")}, slope ${slope}` +
-        (convolved ? ", after conv2d" : ""),
+        (convolved ? `, after conv2d of ${convolved} groups` : ""),
       shape,
       slope,
       convolved,

@@ -13,6 +13,7 @@ import { cases as concatenate } from "./concatenate.ts";
 import { cases as conv2d } from "./conv2d.ts";
 import { cases as flatten } from "./flatten.ts";
 import { cases as globalAveragePool } from "./global_average_pool.ts";
+import { cases as groupedConv2d } from "./grouped_conv2d.ts";
 import { cases as leakyRelu } from "./leaky_relu.ts";
 import { cases as linear } from "./linear.ts";
 import { cases as maxPool2d } from "./max_pool2d.ts";
@@ -27,6 +28,7 @@ export const cases: readonly Case[] = [
   ...sliceChannels,
   ...channelShuffle,
   ...conv2d,
+  ...groupedConv2d,
   ...maxPool2d,
   ...leakyRelu,
   ...activation,

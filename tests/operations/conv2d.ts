@@ -4,7 +4,6 @@ import {
   type Case,
   type Computed,
   dimensions,
-  type Windows,
 } from "./_case.ts";
 import { leakyRelu } from "./leaky_relu.ts";
 import { maxPool2d } from "./max_pool2d.ts";
@@ -13,12 +12,23 @@ export function conv2d(
   input: Array64,
   weight: Array64,
   bias: Array64 | undefined,
-  { stride, padding }: Windows,
+  { stride, padding, dilation = 1, groups = 1 }: {
+    stride: number;
+    /** One for all sides, or top, left, bottom, right. */
+    padding: number | readonly [number, number, number, number];
+    dilation?: number;
+    groups?: number;
+  },
 ): Computed<"input" | "weight" | "bias"> {
   const [n, inputs, height, width] = dimensions(input);
-  const [outputs, , kh, kw] = dimensions(weight);
-  const rows = Math.floor((height + 2 * padding - kh) / stride) + 1;
-  const columns = Math.floor((width + 2 * padding - kw) / stride) + 1;
+  const [outputs, each, kh, kw] = dimensions(weight);
+  const [top, left, bottom, right] = typeof padding === "number"
+    ? [padding, padding, padding, padding]
+    : padding;
+  const count = (size: number, kernel: number) =>
+    Math.floor((size - dilation * (kernel - 1) - 1) / stride) + 1;
+  const rows = count(top + height + bottom, kh);
+  const columns = count(left + width + right, kw);
   const output = array64([n, outputs, rows, columns]);
   /** Calls visit(output index, input index, weight index) for each product. */
   const products = (visit: (o: number, i: number, w: number) => void) => {
@@ -27,17 +37,18 @@ export function conv2d(
       for (let oc = 0; oc < outputs; oc++) {
         for (let row = 0; row < rows; row++) {
           for (let column = 0; column < columns; column++, o++) {
-            for (let ic = 0; ic < inputs; ic++) {
+            const first = Math.floor(oc / (outputs / groups)) * each;
+            for (let ic = 0; ic < each; ic++) {
               for (let y = 0; y < kh; y++) {
-                const iy = row * stride - padding + y;
+                const iy = row * stride - top + y * dilation;
                 if (iy < 0 || iy >= height) continue;
                 for (let x = 0; x < kw; x++) {
-                  const ix = column * stride - padding + x;
+                  const ix = column * stride - left + x * dilation;
                   if (ix < 0 || ix >= width) continue;
                   visit(
                     o,
-                    ((image * inputs + ic) * height + iy) * width + ix,
-                    ((oc * inputs + ic) * kh + y) * kw + x,
+                    ((image * inputs + first + ic) * height + iy) * width + ix,
+                    ((oc * each + ic) * kh + y) * kw + x,
                   );
                 }
               }

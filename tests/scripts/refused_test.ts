@@ -149,7 +149,7 @@ const BENCH: [string, string[], RegExp, Record<string, string>][] = [
   [
     "convolutions that do not exist",
     [],
-    /GAPCAM_CONVOLUTION is "fast", expected direct or winograd/,
+    /GAPCAM_CONVOLUTION is "fast", expected direct, winograd or depthwise/,
     { GAPCAM_CONVOLUTION: "fast" },
   ],
 ];

@@ -7,22 +7,17 @@ using namespace gapcam;
 
 namespace {
 
-struct Checked {
-  Window2d window;
-  Shape output;
-};
-
-// Checks a window over a map `in`, which gives so many channels.
-Checked check_window(Recorder &recorder, const Shape &in, const Shape &kernel,
-                     int32_t stride_height, int32_t stride_width, int32_t padding_height,
-                     int32_t padding_width, int64_t channels) {
-  const int64_t rows =
-      recorder.window_count(in[2], kernel[0], stride_height, padding_height, "height");
-  const int64_t columns =
-      recorder.window_count(in[3], kernel[1], stride_width, padding_width, "width");
-  return {{static_cast<int>(kernel[0]), static_cast<int>(kernel[1]), stride_height, stride_width,
-           padding_height, padding_width},
-          {in[0], channels, rows, columns}};
+// The size of what a window makes of a map `in`.
+Shape window_shape(Recorder &recorder, const Shape &in, const ConvolutionWindow &w,
+                   int64_t channels) {
+  const int64_t rows = recorder.window_count(
+      in[2],
+      {w.kernel_height, w.stride_height, w.padding_height, w.padding_bottom, w.dilation_height},
+      "height");
+  const int64_t columns = recorder.window_count(
+      in[3], {w.kernel_width, w.stride_width, w.padding_width, w.padding_right, w.dilation_width},
+      "width");
+  return {in[0], channels, rows, columns};
 }
 
 // How many windows there are if the last may reach beyond the padding, but must begin within the
@@ -64,9 +59,10 @@ int32_t gapcam_program_prepare_images(gapcam_handle program, gapcam_handle image
 
 int32_t gapcam_program_conv2d(gapcam_handle program, gapcam_handle input, gapcam_handle weight,
                               gapcam_handle bias, int32_t stride_height, int32_t stride_width,
-                              int32_t padding_height, int32_t padding_width, int32_t groups,
-                              int32_t activation, float a, float b, gapcam_handle *output,
-                              char *message) {
+                              int32_t padding_top, int32_t padding_left, int32_t padding_bottom,
+                              int32_t padding_right, int32_t dilation_height,
+                              int32_t dilation_width, int32_t groups, int32_t activation, float a,
+                              float b, gapcam_handle *output, char *message) {
   return guard(message, [&] {
     not_null(output, "output");
     Recorder recorder(program, "conv2d");
@@ -89,10 +85,19 @@ int32_t gapcam_program_conv2d(gapcam_handle program, gapcam_handle input, gapcam
     Conv2d conv2d;
     conv2d.groups = groups;
     const Activation after = recorder.activation(activation, a, b);
-    const auto [window, shape] =
-        check_window(recorder, in, {kernel[2], kernel[3]}, stride_height, stride_width,
-                     padding_height, padding_width, kernel[0]);
-    conv2d.window = window;
+    ConvolutionWindow &window = conv2d.window;
+    // Dimensions are at most max_dimension, an int.
+    static_cast<Window2d &>(window) = {static_cast<int>(kernel[2]),
+                                       static_cast<int>(kernel[3]),
+                                       stride_height,
+                                       stride_width,
+                                       padding_top,
+                                       padding_left};
+    window.padding_bottom = padding_bottom;
+    window.padding_right = padding_right;
+    window.dilation_height = dilation_height;
+    window.dilation_width = dilation_width;
+    const Shape shape = window_shape(recorder, in, window, kernel[0]);
     *output = recorder.finish(conv2d, {x, w, offset}, shape, {}, after);
   });
 }
@@ -213,8 +218,9 @@ int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, gapcam_handle
     const ValueId x = recorder.use(input, "input");
     recorder.expect_rank(x, 4, "input");
     const Shape in = recorder.shape(x);
-    auto [window, shape] = check_window(recorder, in, {kernel_height, kernel_width}, stride_height,
-                                        stride_width, padding_height, padding_width, in[1]);
+    const Window2d window{kernel_height, kernel_width,   stride_height,
+                          stride_width,  padding_height, padding_width};
+    Shape shape = window_shape(recorder, in, {window, padding_height, padding_width}, in[1]);
     recorder.check(padding_height <= kernel_height / 2 && padding_width <= kernel_width / 2,
                    format("padding must be at most half the kernel, found %d x %d and %d x %d",
                           padding_height, padding_width, kernel_height, kernel_width),

@@ -88,18 +88,27 @@ Activation Recorder::activation(int32_t kind, float a, float b) {
   return activation;
 }
 
-int64_t Recorder::window_count(int64_t size, int64_t kernel, int stride, int padding,
-                               const char *direction) {
-  check(kernel >= 1 && stride >= 1 && padding >= 0 && kernel <= 4096 && stride <= 4096 &&
-            padding <= 4096,
-        format("kernel, stride and padding must be positive and at most 4096 (padding may be 0), "
-               "found %lld, %d and %d",
-               static_cast<long long>(kernel), stride, padding),
+int64_t Recorder::window_count(int64_t size, const Steps &steps, const char *direction) {
+  constexpr int64_t most = 4096;
+  const auto [kernel, stride, before, after, dilation] = steps;
+  const auto between = [](int64_t least, int64_t value) { return value >= least && value <= most; };
+  const std::string padding =
+      before == after ? format("%d", before) : format("%d and %d", before, after);
+  check(between(1, kernel) && between(1, stride) && between(0, before) && between(0, after) &&
+            between(1, dilation),
+        format("kernel, stride%s and padding must be positive and at most %lld (padding may be 0), "
+               "found %lld, %d%s and %s",
+               dilation == 1 ? "" : ", dilation", static_cast<long long>(most),
+               static_cast<long long>(kernel), stride,
+               dilation == 1 ? "" : format(", %d", dilation).c_str(), padding.c_str()),
         GAPCAM_INVALID_ARGUMENT);
-  check(size + 2 * padding >= kernel,
-        format("a kernel of %lld does not fit an input %s of %lld with padding %d",
-               static_cast<long long>(kernel), direction, static_cast<long long>(size), padding));
-  return (size + 2 * padding - kernel) / stride + 1;
+  const int64_t reach = (kernel - 1) * dilation + 1, padded = size + before + after;
+  check(padded >= reach,
+        format("a kernel of %lld%s does not fit an input %s of %lld with padding %s",
+               static_cast<long long>(kernel),
+               dilation == 1 ? "" : format(", dilated by %d,", dilation).c_str(), direction,
+               static_cast<long long>(size), padding.c_str()));
+  return (padded - reach) / stride + 1;
 }
 
 ValueId Recorder::append(Attributes attributes, std::vector<Operand> inputs, Shape output,

@@ -32,9 +32,13 @@ class Recorder {
   // What may follow an operation; refuses numbers that do not fit its kind.
   Activation activation(int32_t kind, float a, float b);
 
+  // How a window moves along one direction, of padding before and after the map.
+  struct Steps {
+    int64_t kernel;
+    int32_t stride, before, after, dilation = 1;
+  };
   // Size of a convolution's or a pool's output along one direction.
-  int64_t window_count(int64_t size, int64_t kernel, int stride, int padding,
-                       const char *direction);
+  int64_t window_count(int64_t size, const Steps &steps, const char *direction);
 
   // Appends an operation that makes a value of a shape; gives that value. One that the backend
   // refuses is refused here. Several that the caller recorded as one share its number.

@@ -215,7 +215,7 @@ void time_layer(const Layer &layer, const Options &options, Sum (&sums)[3]) {
   s.outputs = layer.outputs;
   s.height = s.width = s.output_height = s.output_width = options.size / layer.divisor;
   s.kernel_height = s.kernel_width = 3;
-  s.padding_height = s.padding_width = 1;
+  s.padding_height = s.padding_width = s.padding_bottom = s.padding_right = 1;
   request.input.block = request.output.block = std::strcmp(instruction_set(), "avx512") ? 8 : 16;
   request.negative_slope = 0.1f;
   request.threads = options.threads;

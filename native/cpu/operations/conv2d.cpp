@@ -87,11 +87,6 @@ struct Arriving {
 
 }  // namespace
 
-std::string refusal(const Graph &, const Operation &, const Conv2d &conv2d) {
-  if (conv2d.groups == 1) return "";
-  return format("the CPU has convolutions of one group, found %d", conv2d.groups);
-}
-
 void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
   const ConvolutionRequest request = l.convolutions().request(l.fused(), o, Direction::forward);
   const auto convolution = l.convolutions().choose(l.fused(), o, Direction::forward);

@@ -69,6 +69,7 @@ class WinogradConvolution : public Convolution {
 std::unique_ptr<Convolution> create(const ConvolutionRequest &request, const Table *table) {
   const ConvolutionShape &s = request.shape;
   if (!table || request.bf16) return nullptr;
+  if (s.groups != 1 || s.is_dilated() || !s.is_symmetric()) return nullptr;
   if (s.kernel_height != 3 || s.kernel_width != 3) return nullptr;
   if (s.stride_height != 1 || s.stride_width != 1) return nullptr;
   if (s.padding_height != s.padding_width || s.padding_height > 2) return nullptr;

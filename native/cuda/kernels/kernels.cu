@@ -8,6 +8,7 @@
 #include "channels.h"
 #include "dropout.h"
 #include "elementwise.h"
+#include "direct.h"
 #include "gate.h"
 #include "groups.h"
 #include "images.h"

@@ -52,6 +52,14 @@ struct PoolShape {
   int kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
 };
 
+// A convolution that is summed without cuDNN; channels as they are and as stored.
+struct DirectShape {
+  int batch, inputs, height, width, outputs, output_height, output_width;
+  int stored_inputs, stored_outputs, group_inputs, group_outputs;
+  int kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
+  int dilation_height, dilation_width;
+};
+
 struct NormShape {
   long long positions;  // batch * height * width
   int channels, stored_channels;

@@ -28,6 +28,12 @@
   K(bias_leaky_relu_f32, (P, P, P, int64_t, int, float))                   \
   K(bias_leaky_relu_bf16, (P, P, P, int64_t, int, float))                  \
   K(add_bias, (P, P, int64_t, int))                                        \
+  K(direct_forward_f32, (P, P, P, P, DirectShape, float))                  \
+  K(direct_forward_bf16, (P, P, P, P, DirectShape, float))                 \
+  K(direct_backward_data_f32, (P, P, P, P, DirectShape, float))            \
+  K(direct_backward_data_bf16, (P, P, P, P, DirectShape, float))           \
+  K(direct_backward_filter_f32, (P, P, P, DirectShape))                    \
+  K(direct_backward_filter_bf16, (P, P, P, DirectShape))                   \
   K(write_words, (P, Words, int))                                          \
   K(adam, (P, P))                                                          \
   K(sgd, (P, P))                                                           \

@@ -1,41 +1,13 @@
-#include "../lowering.h"
+#include "direct_conv2d.h"
 
 namespace gapcam::cuda {
 
-namespace {
-
-// `convolution` is the forward operation, whatever the direction.
-GraphRequest request_of(const Lowering &l, const Operation &convolution, GraphKind kind) {
-  const ValueId input = convolution.inputs[0].value, output = convolution.outputs[0];
-  const Window2d &window = convolution.as<Conv2d>()->window;
-  GraphRequest request;
-  request.kind = kind;
-  request.batch = l.shape(input)[0];
-  request.inputs = l.stored_channels(input);
-  request.height = l.shape(input)[2];
-  request.width = l.shape(input)[3];
-  request.outputs = l.stored_channels(output);
-  request.output_height = l.shape(output)[2];
-  request.output_width = l.shape(output)[3];
-  request.kernel_height = window.kernel_height;
-  request.kernel_width = window.kernel_width;
-  request.stride_height = window.stride_height;
-  request.stride_width = window.stride_width;
-  request.padding_height = window.padding_height;
-  request.padding_width = window.padding_width;
-  request.type = l.bf16() ? cudnn::data_bfloat16 : cudnn::data_float;
-  request.tf32 = l.tf32();
-  return request;
-}
-
-// Without the channels that only fill up.
 double flops_of(const Lowering &l, const Operation &convolution) {
   const Shape &weight = l.shape(convolution.inputs[1].value);
   return 2.0 * static_cast<double>(element_count(l.shape(convolution.outputs[0]))) *
          static_cast<double>(element_count(weight) / weight[0]);
 }
 
-// The factor and the bias that a batch normalisation with fixed statistics comes to.
 Lowering::Weight fold(Lowering &l, const Operation &o, int64_t outputs, int64_t all_outputs) {
   const auto bytes = static_cast<size_t>(all_outputs) * sizeof(float);
   const View factor = l.forever(bytes), folded = l.forever(bytes);
@@ -52,13 +24,47 @@ Lowering::Weight fold(Lowering &l, const Operation &o, int64_t outputs, int64_t 
   return {factor, folded};
 }
 
+namespace {
+
+// The groups of the maps as they are stored: channels that only fill up make groups of their own.
+// 0 if they cannot, since groups and 16 bytes of channels do not meet.
+int64_t stored_groups(const Lowering &l, const Operation &convolution) {
+  const int64_t groups = convolution.as<Conv2d>()->groups;
+  if (groups == 1) return 1;
+  const ValueId input = convolution.inputs[0].value, output = convolution.outputs[0];
+  const int64_t inputs = l.shape(input)[1] / groups, outputs = l.shape(output)[1] / groups;
+  const int64_t all_inputs = l.stored_channels(input), all_outputs = l.stored_channels(output);
+  if (all_inputs % inputs != 0 || all_outputs % outputs != 0) return 0;
+  return all_inputs / inputs == all_outputs / outputs ? all_inputs / inputs : 0;
+}
+
+// `convolution` is the forward operation, whatever the direction.
+GraphRequest request_of(const Lowering &l, const Operation &convolution, GraphKind kind) {
+  const ValueId input = convolution.inputs[0].value, output = convolution.outputs[0];
+  GraphRequest request;
+  static_cast<ConvolutionWindow &>(request) = convolution.as<Conv2d>()->window;
+  request.groups = stored_groups(l, convolution);
+  request.kind = kind;
+  request.batch = l.shape(input)[0];
+  request.inputs = l.stored_channels(input);
+  request.height = l.shape(input)[2];
+  request.width = l.shape(input)[3];
+  request.outputs = l.stored_channels(output);
+  request.output_height = l.shape(output)[2];
+  request.output_width = l.shape(output)[3];
+  request.type = l.bf16() ? cudnn::data_bfloat16 : cudnn::data_float;
+  request.tf32 = l.tf32();
+  return request;
+}
+
 // A convolution's weight in the maps' type and with their channels, and its bias. Where the
 // device's tensors have that form they are taken as they are.
 Lowering::Weight prepare_weight(Lowering &l, const Operation &o) {
   CudaStorage *weight = l.storage(o.inputs[1]), *bias = l.storage(o.inputs[2]);
   const Shape &s = l.shape(o.inputs[1].value);
   const int64_t outputs = s[0], inputs = s[1], kernel = s[2] * s[3];
-  const int64_t all_outputs = l.stored(outputs), all_inputs = l.stored(inputs);
+  const int64_t all_outputs = l.stored(outputs);
+  const int64_t all_inputs = o.as<Conv2d>()->groups == 1 ? l.stored(inputs) : inputs;
   Lowering::Weight prepared{{weight}, {bias}};
   View factor;
   if (o.as<Conv2d>()->fold) {
@@ -86,6 +92,20 @@ Lowering::Weight prepare_weight(Lowering &l, const Operation &o) {
     l.depends_on(weight);
   }
   return prepared;
+}
+
+// The best of `variants`. Null where cuDNN cannot be asked, or has a plan for none, and our own
+// kernels take its place: they are slow, which is better than nothing for what few networks have.
+const Planner::Choice *choose(Lowering &l, const std::vector<GraphRequest> &variants) {
+  const GraphRequest &wanted = variants[0];
+  if (wanted.groups == 0) return nullptr;
+  const bool usual = wanted.groups == 1 && !wanted.is_dilated() && wanted.is_symmetric();
+  try {
+    return &l.planner().choose(variants);
+  } catch (const Error &error) {
+    if (usual || error.status() != GAPCAM_UNSUPPORTED) throw;
+    return nullptr;
+  }
 }
 
 // Runs a plan on views, by the ids of its tensors.
@@ -127,10 +147,7 @@ void lower_bias_gradient(Lowering &l, const Operation &o, const Operation &forwa
 
 }  // namespace
 
-std::string refusal(const Graph &graph, const Operation &operation, const Conv2d &conv2d) {
-  if (conv2d.groups != 1) {
-    return format("CUDA devices have convolutions of one group, found %d", conv2d.groups);
-  }
+std::string refusal(const Graph &graph, const Operation &operation, const Conv2d &) {
   for (size_t i = 1; i < 3; i++) {
     const Operand &operand = operation.inputs[i];
     if (operand && !graph.value(operand.value).storage) {
@@ -142,14 +159,16 @@ std::string refusal(const Graph &graph, const Operation &operation, const Conv2d
 }
 
 void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
-  const Lowering::Weight weight = l.weights[o.outputs[0]] = prepare_weight(l, o);
-  const bool has_bias = static_cast<bool>(weight.bias);
+  const bool has_bias = o.inputs[2] || conv2d.fold;
   GraphRequest plain = request_of(l, o, GraphKind::forward), fused = plain;
   fused.bias = has_bias;
   fused.slope = conv2d.activation.slope();
   std::vector<GraphRequest> variants = {fused};
   if (fused.fused()) variants.push_back(plain);
-  const Planner::Choice &choice = l.planner().choose(variants);
+  const Planner::Choice *found = choose(l, variants);
+  if (!found) return lower_direct(l, o, conv2d);
+  const Planner::Choice &choice = *found;
+  const Lowering::Weight weight = l.weights[o.outputs[0]] = prepare_weight(l, o);
   const bool is_fused = choice.variant == 0;
 
   const View input = l.read_map(o.inputs[0]);
@@ -187,10 +206,13 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardFilter &conv2d) 
     variants.push_back(exact);
     variants.back().gradient_type = cudnn::data_bfloat16;
   }
-  const Planner::Choice &choice = l.planner().choose(variants);
+  const Planner::Choice *found = choose(l, variants);
+  if (!found) return lower_direct(l, o, conv2d);
+  const Planner::Choice &choice = *found;
   const bool narrow = choice.request().gradient_type == cudnn::data_bfloat16;
   const Shape &s = l.shape(o.outputs[0]);
-  const bool same = !narrow && exact.outputs == s[0] && exact.inputs == s[1];
+  const int64_t channels = exact.inputs / exact.groups;  // of the filter
+  const bool same = !narrow && exact.outputs == s[0] && channels == s[1];
 
   const View gradient = l.read_map(o.inputs[0]), input = l.read_map(o.inputs[1]);
   Step &step = l.begin(o, "conv2d backward filter", conv2d.output);
@@ -201,19 +223,11 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardFilter &conv2d) 
   View computed = d_weight, list;
   int64_t chunk_count = 0;
   if (!same) {
-    computed = l.temporary(static_cast<size_t>(exact.outputs * s[2] * s[3] * exact.inputs) *
-                           (narrow ? 2 : 4));
+    computed = l.temporary(static_cast<size_t>(exact.weight_elements()) * (narrow ? 2 : 4));
     Lowering::Chunks chunks;
-    l.add_chunks(chunks, {computed,
-                          d_weight,
-                          {},
-                          s[0],
-                          exact.outputs,
-                          s[2] * s[3],
-                          s[1],
-                          exact.inputs,
-                          narrow,
-                          false});
+    l.add_chunks(
+        chunks,
+        {computed, d_weight, {}, s[0], exact.outputs, s[2] * s[3], s[1], channels, narrow, false});
     chunk_count = static_cast<int64_t>(chunks.size());
     list = l.chunk_list(chunks);
   }
@@ -231,7 +245,12 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
   fused.slope = conv2d.input_activation.slope();
   std::vector<GraphRequest> variants = {fused};
   if (fused.fused()) variants.push_back(plain);
-  const Planner::Choice &choice = l.planner().choose(variants);
+  const Planner::Choice *found = choose(l, variants);
+  if (!found) return lower_direct(l, o, conv2d);
+  const Planner::Choice &choice = *found;
+  // As the forward pass has it, unless that was not done by cuDNN.
+  auto &weight = l.weights[conv2d.output];
+  if (!weight.weight) weight = prepare_weight(l, forward);
   const bool is_fused = choice.variant == 0;
 
   const View gradient = l.read_map(o.inputs[0]), made = l.read_map(o.inputs[4]);
@@ -240,10 +259,8 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
   step.flops = flops_of(l, forward);
   const View d_input = l.write(o.outputs[0]);
   l.scratch(choice.plan->workspace);
-  Execution convolve{choice.plan,
-                     l.addresses(),
-                     {id_w, id_y, id_x},
-                     {l.weights[conv2d.output].weight, gradient, d_input}};
+  Execution convolve{
+      choice.plan, l.addresses(), {id_w, id_y, id_x}, {weight.weight, gradient, d_input}};
   if (made && is_fused) {
     convolve.ids.push_back(id_made);
     convolve.views.push_back(made);

@@ -184,34 +184,38 @@ class Values {
 };
 
 struct Convolution {
-  int64_t stride[2], padding[2];
+  int64_t stride[2], before[2], after[2], dilation[2];
 };
 
 Convolution convolution_of(const Object &o) {
   Convolution made{};
   for (size_t i = 0; i < 2; i++) {
     made.stride[i] = o.value<int64_t>(convolution_strides, i);
-    made.padding[i] = o.value<int64_t>(convolution_pre_paddings, i);
+    made.before[i] = o.value<int64_t>(convolution_pre_paddings, i);
+    made.after[i] = o.value<int64_t>(convolution_post_paddings, i);
+    made.dilation[i] = o.value<int64_t>(convolution_dilations, i);
   }
   return made;
 }
 
-// Calls body(x index, w index, y index) for every product that a convolution sums.
+// Calls body(x index, w index, y index) for every product that a convolution sums. It has as many
+// groups as the channels say.
 template <class Body>
 void each_product(const Convolution &conv, const Tensor &x, const Tensor &w, const Tensor &y,
                   const Body &body) {
   for (int64_t n = 0; n < y.n; n++) {
     for (int64_t k = 0; k < y.c; k++) {
-      for (int64_t c = 0; c < x.c; c++) {
+      const int64_t first = k / (y.c / (x.c / w.c)) * w.c;
+      for (int64_t c = 0; c < w.c; c++) {
         for (int64_t r = 0; r < w.h; r++) {
           for (int64_t s = 0; s < w.w; s++) {
             const int64_t weight = ((k * w.c + c) * w.h + r) * w.w + s;
             for (int64_t p = 0; p < y.h; p++) {
-              const int64_t h = p * conv.stride[0] - conv.padding[0] + r;
+              const int64_t h = p * conv.stride[0] - conv.before[0] + r * conv.dilation[0];
               if (h < 0 || h >= x.h) continue;
-              const int64_t row = ((n * x.c + c) * x.h + h) * x.w;
+              const int64_t row = ((n * x.c + first + c) * x.h + h) * x.w;
               for (int64_t q = 0; q < y.w; q++) {
-                const int64_t v = q * conv.stride[1] - conv.padding[1] + s;
+                const int64_t v = q * conv.stride[1] - conv.before[1] + s * conv.dilation[1];
                 if (v < 0 || v >= x.w) continue;
                 body(static_cast<size_t>(row + v), static_cast<size_t>(weight),
                      static_cast<size_t>(((n * y.c + k) * y.h + p) * y.w + q));
@@ -299,12 +303,21 @@ void run_operation(const Object &o, Values &values) {
 
 // ---- What finalising checks -------------------------------------------------------------------
 
+bool fills(const Tensor &t) { return t.c % (t.type == data_bfloat16 ? 8 : 4) == 0; }
+
 Status check_convolution(const Tensor &x, const Tensor &w, const Tensor &y, const Object &conv) {
   const Convolution c = convolution_of(conv);
   const auto size = [&](int64_t in, int64_t kernel, int i) {
-    return (in + 2 * c.padding[i] - kernel) / c.stride[i] + 1;
+    const int64_t reach = (kernel - 1) * c.dilation[i] + 1;
+    return (in + c.before[i] + c.after[i] - reach) / c.stride[i] + 1;
   };
-  if (x.n != y.n || x.c != w.c || w.n != y.c || y.h != size(x.h, w.h, 0) ||
+  if (x.c != w.c && x.c % w.c == 0 && w.n % (x.c / w.c) != 0) {
+    return refuse(bad_param, "the groups do not divide the filters");
+  }
+  if (!fills(x) || !fills(y) || (x.c == w.c && !fills(w))) {
+    return refuse(not_supported, "channels must fill 16 bytes");
+  }
+  if (x.n != y.n || x.c % w.c != 0 || w.n != y.c || y.h != size(x.h, w.h, 0) ||
       y.w != size(x.w, w.w, 1)) {
     return refuse(bad_param, "the tensors are no valid convolution");
   }
@@ -355,9 +368,8 @@ Status check(Object &o) {
                                       tensor_dimensions, tensor_strides})) {
         return status;
       }
-      const Tensor t = tensor_of(o);
-      if (t.stride[1] != 1 || t.c % (t.type == data_bfloat16 ? 8 : 4) != 0) {
-        return refuse(not_supported, "channels must be innermost and fill 16 bytes");
+      if (tensor_of(o).stride[1] != 1) {
+        return refuse(not_supported, "channels must be innermost");
       }
       return 0;
     }

@@ -100,16 +100,16 @@ class Run {
     gapcam_handle x = 0, y = 0;
     check(gapcam_program_prepare_images(program_, images, 12, 12, half, half, &x, message_));
     const gapcam_handle weight = parameter({6, 3, 3, 3}), bias = parameter({6});
-    check(gapcam_program_conv2d(program_, x, weight, bias, 1, 1, 1, 1, 1, GAPCAM_LEAKY_RELU, 0.2f,
-                                0.0f, &y, message_));
+    check(gapcam_program_conv2d(program_, x, weight, bias, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                GAPCAM_LEAKY_RELU, 0.2f, 0.0f, &y, message_));
     check(
         gapcam_program_pool2d(program_, GAPCAM_MAX_POOL, y, 2, 2, 2, 2, 0, 0, 0, 0, &x, message_));
     const gapcam_handle weight2 = parameter({9, 6, 3, 3}), bias2 = parameter({9});
-    check(gapcam_program_conv2d(program_, x, weight2, bias2, 1, 1, 1, 1, 1, GAPCAM_LEAKY_RELU, 0.2f,
-                                0.0f, &y, message_));
+    check(gapcam_program_conv2d(program_, x, weight2, bias2, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                GAPCAM_LEAKY_RELU, 0.2f, 0.0f, &y, message_));
     const gapcam_handle weight3 = parameter({8, 9, 3, 3});
-    check(gapcam_program_conv2d(program_, y, weight3, 0, 1, 1, 1, 1, 1, GAPCAM_LEAKY_RELU, 0.2f,
-                                0.0f, &x, message_));
+    check(gapcam_program_conv2d(program_, y, weight3, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                GAPCAM_LEAKY_RELU, 0.2f, 0.0f, &x, message_));
     check(gapcam_program_global_average_pool(program_, x, 0, &y, message_));
     const gapcam_handle head = parameter({3, 8}), head_bias = parameter({3});
     check(gapcam_program_linear(program_, y, head, head_bias, &x, message_));
