@@ -1,7 +1,7 @@
 #!/bin/sh
-# Proves what can be proved of the CUDA backend without a GPU: every convolution of vgg11 to vgg19
-# is planned by cuDNN for described devices, through the code that the backend runs, and every
-# kernel is compiled for them. Ends with "N graphs, N planned, 0 refused"; exit code 1 on a refusal.
+# Proves what can be proved of the CUDA backend without a GPU: every convolution of vgg11 to vgg19,
+# and of two chains of depthwise, grouped, dilated and unevenly padded ones, is planned by cuDNN for
+# described devices, through the code that the backend runs, and every kernel is compiled for them. Ends with "N graphs, N planned, 0 refused"; exit code 1 on a refusal.
 #
 # usage: check_plans.sh [--models LIST] [--sizes LIST] [--batches LIST] [--precisions LIST]
 #                       [DEVICE.json ...]

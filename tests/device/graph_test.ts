@@ -350,6 +350,37 @@ deviceTest(
     }),
 );
 
+deviceTest(
+  "grouped, depthwise, dilated and unevenly padded convolutions equal PyTorch's",
+  (device) =>
+    checkGraph(device, "convolutions", ({ program, input }) => {
+      const first = program.conv2d(input("x"), input("expand"), {
+        negativeSlope: 0.1,
+      });
+      const second = program.conv2d(first, input("depthwise"), {
+        bias: input("bias"),
+        stride: 2,
+        padding: [0, 0, 1, 1],
+        groups: 18,
+        negativeSlope: 0.1,
+      });
+      const third = program.conv2d(second, input("multiply"), {
+        padding: 1,
+        groups: 18,
+      });
+      const fourth = program.conv2d(third, input("grouped"), {
+        padding: 2,
+        dilation: 2,
+        groups: 4,
+        negativeSlope: 0.2,
+      });
+      const output = program.conv2d(fourth, input("wide"), {
+        padding: [1, 2, 3, 0],
+      });
+      return { output, maps: { first, second, third, fourth } };
+    }),
+);
+
 deviceTest("a gradient can be asked of the output itself", async (device) => {
   using input = device.tensor([1, 2, 3, 3], { data: uniform([1, 2, 3, 3], 1) });
   using program = device.program();
