@@ -257,6 +257,26 @@ Deno.test("the CUDA backend says what is wrong", async (t) => {
   });
 
   await t.step(
+    "convolutions of each channel that cuDNN refuses are summed by our kernels",
+    async () => {
+      const { code, output } = await run(Deno.execPath(), [
+        "test",
+        "--no-check",
+        "-A",
+        "--filter",
+        "cuda: grouped, depthwise",
+        "tests/device/graph_test.ts",
+      ], {
+        GAPCAM_REQUIRE: "cuda",
+        // Their filters have one.
+        CUDASIM_REFUSE_CHANNELS: "1",
+      });
+      assertEquals(code, 0, output);
+      assertMatch(output, /ok \| 1 passed \| 0 failed/);
+    },
+  );
+
+  await t.step(
     "GAPCAM_REQUIRE=cuda fails where CUDA does not open",
     async () => {
       const test = (env: Record<string, string>) =>
