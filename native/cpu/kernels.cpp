@@ -7,6 +7,7 @@
 #include "kernels/blocks.h"
 #include "kernels/copy_channels.h"
 #include "kernels/depthwise.h"
+#include "kernels/depthwise_filter.h"
 #include "kernels/dropout.h"
 #include "kernels/gate.h"
 #include "kernels/images.h"
