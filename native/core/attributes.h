@@ -146,6 +146,7 @@ struct MaxPool2dBackward {
 struct AveragePool2d {
   static constexpr const char *name = "average_pool2d";
   Window2d window;
+  int padding_bottom = 0, padding_right = 0;
   bool count_include_pad = true;
 };
 // d_output -> d_input

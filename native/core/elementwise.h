@@ -94,7 +94,7 @@ GAPCAM_INLINE float activation_gradient(int kind, float a, float b, float known,
 }
 
 // By how many pixels along one direction an average over the window that begins at `start` divides:
-// padding counts, or the pixels that there are.
+// padding counts, of which there is so much behind the map, or the pixels that there are.
 GAPCAM_INLINE int averaged_pixels(int start, int kernel, int padding, int size,
                                   int count_include_pad) {
   const int limit = count_include_pad ? size + padding : size;

@@ -21,6 +21,7 @@ struct MapShape {
 };
 
 struct PoolShape : Window2d {
+  int padding_bottom = 0, padding_right = 0;  // where an average counts it
   MapShape input;
   int64_t output_height = 1, output_width = 1;
 

@@ -159,8 +159,8 @@ void plan_network(int device_number, int precision, const std::vector<Layer> &tr
   for (const Layer &layer : trunk) {
     gapcam_handle made = 0;
     if (layer.outputs == 0) {
-      require(gapcam_program_pool2d(program, GAPCAM_MAX_POOL, x, 2, 2, 2, 2, 0, 0, 0, 0, &made,
-                                    message),
+      require(gapcam_program_pool2d(program, GAPCAM_MAX_POOL, x, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0,
+                                    &made, message),
               message);
     } else {
       const int64_t groups = layer.groups == 0 ? channels : layer.groups;

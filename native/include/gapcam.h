@@ -45,7 +45,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 8
+#define GAPCAM_ABI_VERSION 9
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -210,7 +210,8 @@ GAPCAM_API int32_t gapcam_program_batch_norm2d(gapcam_handle program, gapcam_han
 GAPCAM_API int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, gapcam_handle input,
                                          int32_t kernel_height, int32_t kernel_width,
                                          int32_t stride_height, int32_t stride_width,
-                                         int32_t padding_height, int32_t padding_width,
+                                         int32_t padding_top, int32_t padding_left,
+                                         int32_t padding_bottom, int32_t padding_right,
                                          int32_t ceil_mode, int32_t count_include_pad,
                                          gapcam_handle *output, char *message);
 

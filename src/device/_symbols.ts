@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 8;
+export const ABI_VERSION = 9;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -136,6 +136,8 @@ export const SYMBOLS = {
       HANDLE,
       "i32",
       HANDLE,
+      "i32",
+      "i32",
       "i32",
       "i32",
       "i32",

@@ -429,13 +429,14 @@ export class Program implements Disposable {
   }
 
   /**
-   * The maximum over windows; `stride` is `kernel` if left out. With `ceilMode` a
-   * last window may reach beyond the padding.
+   * The maximum over windows; `stride` is `kernel` if left out. Padding is above
+   * and below, left and right, or on each side: [top, left, bottom, right]; at
+   * most half the kernel. With `ceilMode` a last window may reach beyond it.
    */
   maxPool2d(
     input: Tensor,
     kernel: Size2d,
-    options: { stride?: Size2d; padding?: Size2d; ceilMode?: boolean } = {},
+    options: { stride?: Size2d; padding?: Padding2d; ceilMode?: boolean } = {},
   ): Tensor {
     return this.#pool2d(POOLS.max, input, { kernel, ...options });
   }
@@ -449,7 +450,7 @@ export class Program implements Disposable {
     kernel: Size2d,
     options: {
       stride?: Size2d;
-      padding?: Size2d;
+      padding?: Padding2d;
       ceilMode?: boolean;
       countIncludePad?: boolean;
     } = {},
@@ -463,7 +464,7 @@ export class Program implements Disposable {
     options: {
       kernel: Size2d;
       stride?: Size2d;
-      padding?: Size2d;
+      padding?: Padding2d;
       ceilMode?: boolean;
       countIncludePad?: boolean;
     },
@@ -474,7 +475,7 @@ export class Program implements Disposable {
       "stride",
       options.stride ?? kernel,
     );
-    const [paddingHeight, paddingWidth] = pair("padding", options.padding ?? 0);
+    const [top, left, bottom, right] = sides("padding", options.padding ?? 0);
     return this.#record((symbols, program, output, message) =>
       symbols.gapcam_program_pool2d(
         program,
@@ -484,8 +485,10 @@ export class Program implements Disposable {
         kernelWidth,
         strideHeight,
         strideWidth,
-        paddingHeight,
-        paddingWidth,
+        top,
+        left,
+        bottom,
+        right,
         ceilMode ? 1 : 0,
         countIncludePad ? 1 : 0,
         output,

@@ -53,7 +53,7 @@ struct Bench {
   int32_t max_pool2d(int64_t size, int kernel, int stride, int padding) {
     const gapcam_handle input = tensor({1, 1, size, size});
     return gapcam_program_pool2d(program, GAPCAM_MAX_POOL, input, kernel, kernel, stride, stride,
-                                 padding, padding, 0, 0, &out, message);
+                                 padding, padding, padding, padding, 0, 0, &out, message);
   }
   int32_t linear(const std::vector<int64_t> &x, const std::vector<int64_t> &weight) {
     const gapcam_handle input = tensor(x), matrix = tensor(weight);

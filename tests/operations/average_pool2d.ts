@@ -10,6 +10,8 @@ interface Averaging {
   kernel: number;
   stride: number;
   padding: number;
+  /** Behind the map; as before it if left out. */
+  after?: number;
   ceilMode?: boolean;
   countIncludePad?: boolean;
 }
@@ -17,9 +19,9 @@ interface Averaging {
 /** How many windows there are along one direction, as PyTorch counts them. */
 export function windowCount(
   size: number,
-  { kernel, stride, padding, ceilMode = false }: Averaging,
+  { kernel, stride, padding, after = padding, ceilMode = false }: Averaging,
 ): number {
-  const steps = (size + 2 * padding - kernel) / stride;
+  const steps = (size + padding + after - kernel) / stride;
   if (!ceilMode) return Math.floor(steps) + 1;
   const count = Math.ceil(steps) + 1;
   return (count - 1) * stride >= size + padding ? count - 1 : count;
@@ -29,7 +31,8 @@ export function averagePool2d(
   input: Array64,
   options: Averaging,
 ): Computed<"input"> {
-  const { kernel, stride, padding, countIncludePad = true } = options;
+  const { kernel, stride, padding, after = padding, countIncludePad = true } =
+    options;
   const [n, channels, height, width] = dimensions(input);
   const rows = windowCount(height, options);
   const columns = windowCount(width, options);
@@ -51,8 +54,8 @@ export function averagePool2d(
         }
       }
       const divisor = countIncludePad
-        ? (Math.min(top + kernel, height + padding) - top) *
-          (Math.min(left + kernel, width + padding) - left)
+        ? (Math.min(top + kernel, height + after) - top) *
+          (Math.min(left + kernel, width + after) - left)
         : pixels.length;
       for (const pixel of pixels) visit(o, pixel, 1 / divisor);
     }
@@ -75,6 +78,9 @@ const windows: readonly Averaging[] = [
   { kernel: 3, stride: 2, padding: 0, ceilMode: true },
   { kernel: 4, stride: 3, padding: 2, ceilMode: true },
   { kernel: 3, stride: 3, padding: 1, ceilMode: true, countIncludePad: false },
+  { kernel: 3, stride: 2, padding: 0, after: 1 },
+  { kernel: 4, stride: 3, padding: 2, after: 1, ceilMode: true },
+  { kernel: 3, stride: 1, padding: 1, after: 0, countIncludePad: false },
 ];
 
 export const cases: readonly Case[] = [
@@ -86,8 +92,13 @@ export const cases: readonly Case[] = [
   windows.map((options) => ({
     name: `average_pool2d ${shape.join("x")}, ${JSON.stringify(options)}`,
     inputs: { input: shape },
-    record: (program, { input }) =>
-      program.averagePool2d(input!, options.kernel, options),
+    record: (program, { input }) => {
+      const { padding, after = padding } = options;
+      return program.averagePool2d(input!, options.kernel, {
+        ...options,
+        padding: [padding, padding, after, after],
+      });
+    },
     compute: ({ input }) => averagePool2d(input!, options),
   } satisfies Case))
 );

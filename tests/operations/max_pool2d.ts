@@ -7,14 +7,25 @@ import {
   type Windows,
 } from "./_case.ts";
 
+interface PoolWindows extends Windows {
+  /** Behind the map; as before it if left out. */
+  after?: number;
+  ceilMode?: boolean;
+}
+
+/** Sides `padding` before and `after`, along both directions. */
 export function maxPool2d(
   input: Array64,
   kernel: number,
-  { stride, padding }: Windows,
+  { stride, padding, after = padding, ceilMode = false }: PoolWindows,
 ): Computed<"input"> {
   const [n, channels, height, width] = dimensions(input);
-  const rows = Math.floor((height + 2 * padding - kernel) / stride) + 1;
-  const columns = Math.floor((width + 2 * padding - kernel) / stride) + 1;
+  const [rows, columns] = [height, width].map((size) => {
+    const steps = (size + padding + after - kernel) / stride;
+    if (!ceilMode) return Math.floor(steps) + 1;
+    const count = Math.ceil(steps) + 1;
+    return (count - 1) * stride >= size + padding ? count - 1 : count;
+  }) as [number, number];
   const output = array64([n, channels, rows, columns]);
   const chosen = new Int32Array(output.data.length);
   for (let o = 0; o < output.data.length; o++) {
@@ -73,4 +84,34 @@ function pools(): Case[] {
   );
 }
 
-export const cases: readonly Case[] = pools();
+/** Rounded up, and padded differently before and behind. */
+const uneven = [
+  [3, { stride: 2, padding: 0, ceilMode: true }],
+  [2, { stride: 2, padding: 0, ceilMode: true }],
+  [2, { stride: 3, padding: 1, ceilMode: true }],
+  [3, { stride: 2, padding: 0, after: 1 }],
+  [2, { stride: 1, padding: 0, after: 1 }],
+  [5, { stride: 3, padding: 2, after: 1, ceilMode: true }],
+] as const satisfies readonly (readonly [number, PoolWindows])[];
+
+export const cases: readonly Case[] = [
+  ...pools(),
+  ...[[1, 1, 2, 3], [2, 13, 5, 7], [1, 17, 12, 12]].flatMap((shape) =>
+    uneven.map(([kernel, window]): Case => {
+      const { stride, padding, after = padding, ceilMode = false } =
+        window as PoolWindows;
+      return {
+        name: `max_pool2d ${shape.join("x")}, kernel ${kernel} ` +
+          JSON.stringify(window),
+        inputs: { input: shape },
+        record: (program, { input }) =>
+          program.maxPool2d(input!, kernel, {
+            stride,
+            padding: [padding, padding, after, after],
+            ceilMode,
+          }),
+        compute: ({ input }) => maxPool2d(input!, kernel, window),
+      };
+    })
+  ),
+];

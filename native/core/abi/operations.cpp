@@ -1,4 +1,5 @@
 // Recording of operations: checks of arguments and shapes.
+#include <algorithm>
 #include <cmath>
 
 #include "recorder.h"
@@ -20,11 +21,13 @@ Shape window_shape(Recorder &recorder, const Shape &in, const ConvolutionWindow 
   return {in[0], channels, rows, columns};
 }
 
-// How many windows there are if the last may reach beyond the padding, but must begin within the
-// input or the padding before it, as PyTorch counts.
-int64_t windows_rounded_up(int64_t size, int64_t kernel, int64_t stride, int64_t padding) {
-  const int64_t count = (size + 2 * padding - kernel + stride - 1) / stride + 1;
-  return (count - 1) * stride >= size + padding ? count - 1 : count;
+// How many windows of a pool there are along one direction. With `ceil_mode` the last may reach
+// beyond the padding, but must begin within the input or the padding before it, as PyTorch counts.
+int64_t pool_count(Recorder &recorder, int64_t size, const Recorder::Steps &steps, bool ceil_mode,
+                   const char *direction) {
+  if (!ceil_mode) return recorder.window_count(size, steps, direction);
+  const int64_t count = recorder.window_count(size + steps.stride - 1, steps, direction);
+  return (count - 1) * steps.stride >= size + steps.before ? count - 1 : count;
 }
 
 }  // namespace
@@ -205,9 +208,9 @@ int32_t gapcam_program_batch_norm2d(gapcam_handle program, gapcam_handle input,
 
 int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, gapcam_handle input,
                               int32_t kernel_height, int32_t kernel_width, int32_t stride_height,
-                              int32_t stride_width, int32_t padding_height, int32_t padding_width,
-                              int32_t ceil_mode, int32_t count_include_pad, gapcam_handle *output,
-                              char *message) {
+                              int32_t stride_width, int32_t padding_top, int32_t padding_left,
+                              int32_t padding_bottom, int32_t padding_right, int32_t ceil_mode,
+                              int32_t count_include_pad, gapcam_handle *output, char *message) {
   return guard(message, [&] {
     not_null(output, "output");
     const bool average = kind == GAPCAM_AVERAGE_POOL;
@@ -218,20 +221,23 @@ int32_t gapcam_program_pool2d(gapcam_handle program, int32_t kind, gapcam_handle
     const ValueId x = recorder.use(input, "input");
     recorder.expect_rank(x, 4, "input");
     const Shape in = recorder.shape(x);
-    const Window2d window{kernel_height, kernel_width,   stride_height,
-                          stride_width,  padding_height, padding_width};
-    Shape shape = window_shape(recorder, in, {window, padding_height, padding_width}, in[1]);
-    recorder.check(padding_height <= kernel_height / 2 && padding_width <= kernel_width / 2,
+    const Window2d window{kernel_height, kernel_width, stride_height,
+                          stride_width,  padding_top,  padding_left};
+    const Shape shape = {
+        in[0], in[1],
+        pool_count(recorder, in[2], {kernel_height, stride_height, padding_top, padding_bottom},
+                   ceil_mode != 0, ceil_mode ? "height, rounded up," : "height"),
+        pool_count(recorder, in[3], {kernel_width, stride_width, padding_left, padding_right},
+                   ceil_mode != 0, ceil_mode ? "width, rounded up," : "width")};
+    const int32_t most_height = std::max(padding_top, padding_bottom),
+                  most_width = std::max(padding_left, padding_right);
+    recorder.check(most_height <= kernel_height / 2 && most_width <= kernel_width / 2,
                    format("padding must be at most half the kernel, found %d x %d and %d x %d",
-                          padding_height, padding_width, kernel_height, kernel_width),
+                          most_height, most_width, kernel_height, kernel_width),
                    GAPCAM_INVALID_ARGUMENT);
-    if (ceil_mode) {
-      shape[2] = windows_rounded_up(in[2], kernel_height, stride_height, padding_height);
-      shape[3] = windows_rounded_up(in[3], kernel_width, stride_width, padding_width);
-    }
     if (average) {
-      *output =
-          recorder.finish(AveragePool2d{window, count_include_pad != 0}, {{x, Role::map}}, shape);
+      const AveragePool2d pool{window, padding_bottom, padding_right, count_include_pad != 0};
+      *output = recorder.finish(pool, {{x, Role::map}}, shape);
       return;
     }
     Value positions;

@@ -12,12 +12,12 @@ template <class Body>
 void each_average(const PoolShape &s, int64_t block, bool count_include_pad, const Body &body) {
   for (int64_t oh = 0; oh < s.output_height; oh++) {
     const Window h(oh, s.stride_height, s.padding_height, s.kernel_height, s.input.height);
-    const int rows = averaged_pixels(static_cast<int>(h.start), s.kernel_height, s.padding_height,
+    const int rows = averaged_pixels(static_cast<int>(h.start), s.kernel_height, s.padding_bottom,
                                      static_cast<int>(s.input.height), count_include_pad);
     for (int64_t ow = 0; ow < s.output_width; ow++) {
       const Window w(ow, s.stride_width, s.padding_width, s.kernel_width, s.input.width);
       const int columns =
-          averaged_pixels(static_cast<int>(w.start), s.kernel_width, s.padding_width,
+          averaged_pixels(static_cast<int>(w.start), s.kernel_width, s.padding_right,
                           static_cast<int>(s.input.width), count_include_pad);
       body(h, w, (oh * s.output_width + ow) * block,
            1.0f / static_cast<float>(static_cast<int64_t>(rows) * columns));

@@ -2,8 +2,19 @@
 
 namespace gapcam::cpu {
 
+namespace {
+
+PoolShape averaged(const Lowering &l, const AveragePool2d &pool, ValueId input, ValueId output) {
+  PoolShape shape = l.pool_shape(pool.window, input, output);
+  shape.padding_bottom = pool.padding_bottom;
+  shape.padding_right = pool.padding_right;
+  return shape;
+}
+
+}  // namespace
+
 void lower(Lowering &l, const Operation &o, const AveragePool2d &pool) {
-  const PoolShape shape = l.pool_shape(pool.window, o.inputs[0].value, o.outputs[0]);
+  const PoolShape shape = averaged(l, pool, o.inputs[0].value, o.outputs[0]);
   const View input = l.read(o.inputs[0]);
   l.begin(o);
   const View output = l.write(o.outputs[0]);
@@ -13,7 +24,7 @@ void lower(Lowering &l, const Operation &o, const AveragePool2d &pool) {
 }
 
 void lower(Lowering &l, const Operation &o, const AveragePool2dBackward &pool) {
-  const PoolShape shape = l.pool_shape(pool.window, o.outputs[0], o.inputs[0].value);
+  const PoolShape shape = averaged(l, pool, o.outputs[0], o.inputs[0].value);
   const View d_output = l.read(o.inputs[0], l.layout(o.outputs[0]));
   l.begin(o);
   const View d_input = l.write(o.outputs[0]);

@@ -11,9 +11,9 @@ namespace gapcam::cuda {
 // 1 / the pixels that the window of output pixel (oh, ow) divides by.
 GAPCAM_DEVICE float average_factor(const PoolShape &s, int oh, int ow, int count_include_pad) {
   const int rows = averaged_pixels(oh * s.stride_height - s.padding_height, s.kernel_height,
-                                   s.padding_height, s.height, count_include_pad);
+                                   s.padding_bottom, s.height, count_include_pad);
   const int columns = averaged_pixels(ow * s.stride_width - s.padding_width, s.kernel_width,
-                                      s.padding_width, s.width, count_include_pad);
+                                      s.padding_right, s.width, count_include_pad);
   return 1.0f / (float)((int64_t)rows * columns);
 }
 

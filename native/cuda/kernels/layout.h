@@ -50,6 +50,7 @@ struct PoolShape {
   int batch, channels, height, width;  // of the input; channels as stored
   int output_height, output_width;
   int kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
+  int padding_bottom, padding_right;  // where an average counts it
 };
 
 // A convolution that is summed without cuDNN; channels as they are and as stored.

@@ -2,8 +2,19 @@
 
 namespace gapcam::cuda {
 
+namespace {
+
+PoolShape averaged(const Lowering &l, const AveragePool2d &pool, ValueId input, ValueId output) {
+  PoolShape shape = l.pool_shape(pool.window, input, output);
+  shape.padding_bottom = pool.padding_bottom;
+  shape.padding_right = pool.padding_right;
+  return shape;
+}
+
+}  // namespace
+
 void lower(Lowering &l, const Operation &o, const AveragePool2d &attributes) {
-  const PoolShape pool = l.pool_shape(attributes.window, o.inputs[0].value, o.outputs[0]);
+  const PoolShape pool = averaged(l, attributes, o.inputs[0].value, o.outputs[0]);
   const View input = l.read_map(o.inputs[0]);
   l.begin(o);
   const View output = l.write(o.outputs[0]);
@@ -17,7 +28,7 @@ void lower(Lowering &l, const Operation &o, const AveragePool2d &attributes) {
 }
 
 void lower(Lowering &l, const Operation &o, const AveragePool2dBackward &attributes) {
-  const PoolShape pool = l.pool_shape(attributes.window, o.outputs[0], o.inputs[0].value);
+  const PoolShape pool = averaged(l, attributes, o.outputs[0], o.inputs[0].value);
   const View d_output = l.read_map(o.inputs[0]);
   l.begin(o);
   const View d_input = l.write(o.outputs[0]);

@@ -102,8 +102,8 @@ class Run {
     const gapcam_handle weight = parameter({6, 3, 3, 3}), bias = parameter({6});
     check(gapcam_program_conv2d(program_, x, weight, bias, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                 GAPCAM_LEAKY_RELU, 0.2f, 0.0f, &y, message_));
-    check(
-        gapcam_program_pool2d(program_, GAPCAM_MAX_POOL, y, 2, 2, 2, 2, 0, 0, 0, 0, &x, message_));
+    check(gapcam_program_pool2d(program_, GAPCAM_MAX_POOL, y, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, &x,
+                                message_));
     const gapcam_handle weight2 = parameter({9, 6, 3, 3}), bias2 = parameter({9});
     check(gapcam_program_conv2d(program_, x, weight2, bias2, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                 GAPCAM_LEAKY_RELU, 0.2f, 0.0f, &y, message_));
