@@ -72,19 +72,52 @@ export { openDevice } from "./src/device/open_device.ts";
 
 // Models
 
-export { type LeakyRelu, leakyRelu, relu } from "./src/nn/layers/activation.ts";
+export {
+  type Activation,
+  activation,
+  type ActivationName,
+  type Clip,
+  clip,
+  type LeakyRelu,
+  leakyRelu,
+  relu,
+  relu6,
+} from "./src/nn/layers/activation.ts";
+export {
+  type AveragePool2d,
+  averagePool2d,
+} from "./src/nn/layers/average_pool2d.ts";
 export { type BatchNorm2d, batchNorm2d } from "./src/nn/layers/batch_norm2d.ts";
+export {
+  type ChannelShuffle,
+  channelShuffle,
+  type SliceChannels,
+  sliceChannels,
+} from "./src/nn/layers/channels.ts";
+export type { AnyPadding, HeldPadding } from "./src/nn/layers/_checks.ts";
 export { type Conv2d, conv2d } from "./src/nn/layers/conv2d.ts";
+export {
+  type Dropout,
+  dropout,
+  type StochasticDepth,
+  stochasticDepth,
+} from "./src/nn/layers/dropout.ts";
+export { type Flatten, flatten } from "./src/nn/layers/flatten.ts";
 export {
   type GlobalAveragePool,
   globalAveragePool,
 } from "./src/nn/layers/global_average_pool.ts";
 export {
+  type Branches,
+  branches,
   type Layer,
   type Leaf,
+  residual,
   type Sequential,
   sequential,
 } from "./src/nn/layers/layer.ts";
+export type { Add, Concatenate, Join, Multiply } from "./src/nn/layers/join.ts";
+export type { NodeLayer } from "./src/nn/layers/_kinds.ts";
 export { type Linear, linear } from "./src/nn/layers/linear.ts";
 export { type MaxPool2d, maxPool2d } from "./src/nn/layers/max_pool2d.ts";
 export {
@@ -242,6 +275,8 @@ export {
   type OnnxOptions,
   writeOnnx,
 } from "./src/onnx/write_onnx.ts";
+export type { ImportedOnnx } from "./src/onnx/import_onnx.ts";
+export { readOnnx } from "./src/onnx/read_onnx.ts";
 export {
   type ImportAssumption,
   type ImportedWeights,

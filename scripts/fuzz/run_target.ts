@@ -18,6 +18,8 @@ export interface FuzzTarget {
   parse: (bytes: Uint8Array) => unknown;
   /** Sets checksums right, so that damage reaches what lies behind them. */
   repair?: (bytes: Uint8Array) => Uint8Array;
+  /** Changes a real file as its format has it, so that all else stays right. */
+  vary?: (seed: Uint8Array, random: Random) => Uint8Array;
 }
 
 /** What a run found. */
@@ -109,7 +111,9 @@ export function fuzzInput(
   { seed, index }: { seed: number; index: number },
 ): Uint8Array {
   const random = new Random(seed, index);
-  const bytes = mutate(seeds, random);
+  const bytes = target.vary && random.integer(2) === 0
+    ? target.vary(seeds[random.integer(seeds.length)]!, random)
+    : mutate(seeds, random);
   return target.repair && random.integer(2) === 0
     ? target.repair(bytes)
     : bytes;

@@ -28,6 +28,7 @@ import {
 } from "../../src/weights/stored_tensor.ts";
 import { encodeSafetensors } from "../../src/weights/write_safetensors.ts";
 import { IMAGE_TARGETS } from "./image_targets.ts";
+import { ONNX_TARGET } from "./onnx_target.ts";
 import type { FuzzTarget } from "./run_target.ts";
 
 const WEIGHTS = new URL("../../tests/fixtures/weights/", import.meta.url);
@@ -58,6 +59,7 @@ const FOREIGN_TRUNK = [8, "M", 16] as const;
 
 /** The targets, by name. */
 export const TARGETS: readonly FuzzTarget[] = [
+  ONNX_TARGET,
   {
     name: "safetensors",
     seeds: () => [

@@ -8,7 +8,7 @@ import { topClasses } from "../cam/_wording.ts";
 import { probabilitiesOf } from "../cam/probabilities_of.ts";
 import { type PlaceProof, placeWeights } from "../cam/prove_place.ts";
 import { rawMap } from "../cam/raw_map.ts";
-import { classifierOf } from "../nn/classifier_of.ts";
+import { headWeights } from "./_head_weights.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
 import { elementCount, type HostTensor } from "../host_tensor.ts";
@@ -109,7 +109,8 @@ export class Explainer implements Disposable {
    * Compiles a network for images of one size.
    *
    * @param network A network whose last two layers are global average pooling
-   * and linear. Its parameters are taken as they are now.
+   * and linear, or that ends in global average pooling: there a class's own
+   * channel is its map. Its parameters are taken as they are now.
    * @param options Batch size, image size, resizing and normalisation, the same
    * as while training.
    * @throws {GapcamError} If the network ends otherwise, or the images do not fit.
@@ -118,21 +119,7 @@ export class Explainer implements Disposable {
     network: Network,
     options: ImageOptions,
   ): Promise<Explainer> {
-    const head = classifierOf(network.graph);
-    if (!head) {
-      const kinds = network.graph.nodes.slice(-2).map(({ layer }) =>
-        layer.kind
-      );
-      throw new GapcamError(
-        "unsupported",
-        "Cannot explain the network: its last layers are " +
-          `${kinds.join(" and ")}, expected globalAveragePool and linear`,
-      );
-    }
-    const weight = network.tensor(`${head.name}.weight`);
-    const bias = head.layer.bias
-      ? network.tensor(`${head.name}.bias`).read()
-      : new Float32Array(head.layer.outputFeatures);
+    const { weight, bias } = headWeights(network);
     const program = await InferenceProgram.compile(network, {
       ...options,
       placeWeights,
@@ -140,7 +127,7 @@ export class Explainer implements Disposable {
     const length = elementCount(program.featureShape!);
     return new Explainer({
       program,
-      weight: { shape: weight.shape, data: weight.read() },
+      weight,
       bias,
       features: new Float32Array(length),
       tolerance: network.device.precision === "f32"

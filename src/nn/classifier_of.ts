@@ -1,19 +1,29 @@
-import { graphOf, type Model, type ModelGraph } from "./graph_of.ts";
+import {
+  type GraphNode,
+  graphOf,
+  type Model,
+  type ModelGraph,
+} from "./graph_of.ts";
+import type { Conv2d } from "./layers/conv2d.ts";
 import type { Linear } from "./layers/linear.ts";
 
-/** Where a model decides: global average pooling, then a linear layer. */
+/**
+ * Where a model decides: global average pooling and then a linear layer; or
+ * global average pooling alone, whose channels are the classes (Lin et al. 2014).
+ */
 export interface Classifier {
   /** The number of the node whose output is pooled: the last map; -1 is the image. */
   readonly features: number;
-  /** The linear layer's name. */
-  readonly name: string;
-  /** The linear layer. */
-  readonly layer: Linear;
+  /** The linear layer and its name; undefined where a class has a channel of its own. */
+  readonly linear:
+    | { readonly name: string; readonly layer: Linear }
+    | undefined;
 }
 
+const PASSING: ReadonlySet<string> = new Set(["dropout", "flatten"]);
+
 /**
- * Finds the linear layer that makes the logits, and the global average pooling
- * that feeds it.
+ * Finds what makes the logits, and the global average pooling that feeds it.
  *
  * @returns Undefined if the model ends otherwise.
  */
@@ -21,11 +31,16 @@ export function classifierOf(
   model: Model,
 ): Classifier | undefined {
   const { nodes, output } = graphOf(model);
-  const { name, layer, inputs: [pooled] } = nodes[output]!;
-  if (layer.kind !== "linear") return undefined;
-  const pool = nodes[pooled!];
+  const { name, layer, inputs } = nodes[output]!;
+  const isLinear = layer.kind === "linear";
+  let pool = isLinear ? nodes[inputs[0]!] : nodes[output];
+  // What does nothing where nothing is trained.
+  while (pool && PASSING.has(pool.layer.kind)) pool = nodes[pool.inputs[0]!];
   if (pool?.layer.kind !== "globalAveragePool") return undefined;
-  return { features: pool.inputs[0]!, name, layer };
+  return {
+    features: pool.inputs[0]!,
+    linear: isLinear ? { name, layer } : undefined,
+  };
 }
 
 /**
@@ -37,9 +52,37 @@ export function lastMapOf(graph: ModelGraph): number | undefined {
     ?.inputs[0];
 }
 
-/** How many logits a model gives, where a linear layer makes them. */
-export function outputsOf(model: Model): number | undefined {
+/**
+ * The layer that decides how many logits a model gives: a linear one, or a
+ * convolution whose channels are the classes.
+ *
+ * @returns Its node; undefined where there is none.
+ */
+export function headOf(
+  model: Model,
+): (GraphNode & { readonly layer: Linear | Conv2d }) | undefined {
   const { nodes, output } = graphOf(model);
-  const layer = nodes[output]?.layer;
-  return layer?.kind === "linear" ? layer.outputFeatures : undefined;
+  let node = nodes[output];
+  while (node && KEEPING.has(node.layer.kind)) node = nodes[node.inputs[0]!];
+  const { layer } = node ?? {};
+  return layer?.kind === "linear" || layer?.kind === "conv2d"
+    ? { ...node!, layer }
+    : undefined;
 }
+
+/** How many logits a model gives; undefined where its layers do not say. */
+export function outputsOf(model: Model): number | undefined {
+  const layer = headOf(model)?.layer;
+  return layer?.kind === "linear"
+    ? layer.outputFeatures
+    : layer?.outputChannels;
+}
+
+/** What leaves the number of channels as it is. */
+const KEEPING: ReadonlySet<string> = new Set([
+  "globalAveragePool",
+  "leakyRelu",
+  "clip",
+  "dropout",
+  "batchNorm2d",
+]);

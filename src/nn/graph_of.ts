@@ -1,12 +1,13 @@
 import { GapcamError } from "../error.ts";
-import type { Layer, Leaf } from "./layers/layer.ts";
+import type { NodeLayer } from "./layers/_kinds.ts";
+import type { Layer } from "./layers/layer.ts";
 
 /** One layer of a graph, and what it reads. */
 export interface GraphNode {
   /** PyTorch's name of the module, such as `features.0`. */
   readonly name: string;
   /** What it does. */
-  readonly layer: Leaf;
+  readonly layer: NodeLayer;
   /** Numbers of the nodes whose outputs it reads; -1 is the image. */
   readonly inputs: readonly number[];
 }
@@ -57,15 +58,28 @@ function lower(
   at: { name: string; input: number; nodes: GraphNode[] },
 ): number {
   const { name, nodes } = at;
-  if (layer.kind !== "sequential") {
-    nodes.push({ name, layer, inputs: [at.input] });
-    return nodes.length - 1;
+  if (layer.kind === "sequential") {
+    return layer.layers.reduce(
+      (input, [own, inner]) =>
+        lower(inner, { name: join(name, own), input, nodes }),
+      at.input,
+    );
   }
-  return layer.layers.reduce(
-    (input, [own, inner]) =>
-      lower(inner, { name: join(name, own), input, nodes }),
-    at.input,
-  );
+  if (layer.kind === "branches") {
+    const inputs = layer.layers.map(([own, inner]) =>
+      inner === null ? at.input : lower(inner, {
+        name: join(name, own),
+        input: at.input,
+        nodes,
+      })
+    );
+    nodes.push({
+      name: join(name, layer.join),
+      layer: { kind: layer.join },
+      inputs,
+    });
+  } else nodes.push({ name, layer, inputs: [at.input] });
+  return nodes.length - 1;
 }
 
 function checked(graph: ModelGraph): ModelGraph {
@@ -99,7 +113,7 @@ function fail(problem: string): never {
   );
 }
 
-/** Joins names as PyTorch does: a layer that nothing holds has an empty one. */
+/** Joins names as PyTorch does; an empty one adds nothing. */
 export function join(prefix: string, name: string): string {
-  return prefix === "" ? name : `${prefix}.${name}`;
+  return prefix === "" || name === "" ? prefix + name : `${prefix}.${name}`;
 }

@@ -1,6 +1,6 @@
 import { printableValue } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
-import { kindNamed } from "./layers/_kinds.ts";
+import { kindNamed, type NodeLayer } from "./layers/_kinds.ts";
 import {
   type GraphNode,
   graphOf,
@@ -8,7 +8,7 @@ import {
   type ModelGraph,
 } from "./graph_of.ts";
 import { LayerJson } from "./layers/_layer_json.ts";
-import { type Layer, type Leaf, sequential } from "./layers/layer.ts";
+import { branches, type Layer, sequential } from "./layers/layer.ts";
 
 /** Layers within layers, at most. */
 const DEPTH_LIMIT = 16;
@@ -56,12 +56,18 @@ function parseLayer(json: unknown, depth: number): Layer {
     );
   }
   const layer = new LayerJson(json);
-  return layer.kind === "sequential"
-    ? parseSequential(layer, depth)
-    : parseLeaf(layer);
+  if (layer.kind === "sequential") return parseSequential(layer, depth);
+  if (layer.kind === "branches") return parseBranches(layer, depth);
+  const leaf = parseLeaf(layer);
+  // A join reads several values, which only branches give.
+  if (
+    leaf.kind !== "add" && leaf.kind !== "multiply" &&
+    leaf.kind !== "concatenate"
+  ) return leaf;
+  throw new GapcamError("bad-data", `layer ${leaf.kind} stands alone`);
 }
 
-function parseLeaf(json: LayerJson): Leaf {
+function parseLeaf(json: LayerJson): NodeLayer {
   const kind = kindNamed(json.kind);
   if (kind) return kind.parse(json);
   throw new GapcamError(
@@ -70,17 +76,39 @@ function parseLeaf(json: LayerJson): Leaf {
   );
 }
 
-function parseSequential(json: LayerJson, depth: number): Layer {
+function parseBranches(json: LayerJson, depth: number): Layer {
+  const join = json.value("join");
+  if (join !== "add" && join !== "multiply" && join !== "concatenate") {
+    throw new GapcamError("bad-data", "branches do not say how they join");
+  }
+  return branches(
+    join,
+    entriesOf(json).map(([name, inner]) => [
+      name,
+      inner === null ? null : parseLayer(inner, depth + 1),
+    ]),
+  );
+}
+
+/** Names and what they name. */
+function entriesOf(json: LayerJson): [name: string, inner: unknown][] {
   const entries = json.value("layers");
   if (!Array.isArray(entries)) {
-    throw new GapcamError("bad-data", "a sequence has no list of layers");
+    throw new GapcamError("bad-data", `${json.kind} has no list of layers`);
   }
-  const named = entries.map((entry): [string, Layer] => {
-    if (!Array.isArray(entry) || typeof entry[0] !== "string") {
-      throw new GapcamError("bad-data", "a layer of a sequence has no name");
+  return entries.map((entry) => {
+    if (Array.isArray(entry) && typeof entry[0] === "string") {
+      return [entry[0], entry[1]];
     }
-    return [entry[0], parseLayer(entry[1], depth + 1)];
+    throw new GapcamError("bad-data", `a layer of ${json.kind} has no name`);
   });
+}
+
+function parseSequential(json: LayerJson, depth: number): Layer {
+  const named = entriesOf(json).map(([name, inner]): [string, Layer] => [
+    name,
+    parseLayer(inner, depth + 1),
+  ]);
   const rebuilt = sequential(
     named.every(([name], i) => name === String(i))
       ? named.map(([, inner]) => inner)

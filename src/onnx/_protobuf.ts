@@ -17,12 +17,12 @@ export class ProtoMessage {
     return this.#length;
   }
 
-  /** An integer from 0, an enumerator. */
+  /** A whole number, an enumerator. */
   integer(field: number, value: number): this {
     return this.#add(varint(field * 8), varint(value));
   }
 
-  /** Integers from 0, one after the other. */
+  /** Whole numbers, one after the other. */
   integers(field: number, values: readonly number[]): this {
     for (const value of values) this.integer(field, value);
     return this;
@@ -69,9 +69,17 @@ export class ProtoMessage {
   }
 }
 
-/** Seven bits a byte, least first, the eighth set on all but the last. */
+/**
+ * Seven bits a byte, least first, the eighth set on all but the last; a
+ * negative number in two's complement of 64 bits.
+ */
 function varint(value: number): Uint8Array {
   const bytes: number[] = [];
+  if (value < 0) {
+    let rest = BigInt.asUintN(64, BigInt(value));
+    for (; rest >= 128n; rest >>= 7n) bytes.push(Number(rest & 127n) + 128);
+    return Uint8Array.of(...bytes, Number(rest));
+  }
   let rest = value;
   while (rest >= 128) {
     bytes.push(rest % 128 + 128);

@@ -70,15 +70,15 @@ export async function writeOnnx(
  * (x / 255 - mean) / deviation; what else the network expects is kept in the
  * metadata too, as JSON under `imageSize`, `interpolation`, `cropShare`, `mean`,
  * `deviation` and `classes`. The outputs are `logits`, [N, classes], and
- * `features`, [N, K, h, w], the map before global average pooling, from which
- * class activation maps come. N is free.
+ * `features`, [N, K, h, w], the map before the last global average pooling, from
+ * which class activation maps come, if there is one. N is free.
  *
- * @param model A model with one global average pooling.
+ * @param model Any model.
  * @param state Its parameters and running statistics.
  * @param options Sizes and metadata.
  * @returns A whole ONNX file.
- * @throws {GapcamError} If a parameter is missing or of another shape, there is
- * not one global average pooling behind a layer, or the file would exceed 2 GiB.
+ * @throws {GapcamError} If a parameter is missing or of another shape, the model
+ * does not end in one number a class, or the file would exceed 2 GiB.
  *
  * @example
  * ```ts
@@ -106,15 +106,6 @@ function layOut(
 ): readonly Uint8Array[] {
   const network = graphOf(model);
   const map = lastMapOf(network);
-  if (map === undefined || map < 0) {
-    throw new GapcamError(
-      "unsupported",
-      "Cannot export as ONNX: class activation maps need one global average " +
-        `pooling behind the trunk, found ${
-          map === undefined ? 0 : "1 as the first layer"
-        }`,
-    );
-  }
   const message = new ProtoMessage()
     .integer(1, IR_VERSION)
     .text(2, "gapcam")
@@ -151,7 +142,7 @@ function described(preprocessing: Preprocessing): Required<Preprocessing> {
 
 function graphMessage(
   network: ModelGraph,
-  map: number,
+  map: number | undefined,
   { state, options }: { state: StateDict; options: OnnxOptions },
 ): ProtoMessage {
   const message = new ProtoMessage();
@@ -169,7 +160,7 @@ function graphMessage(
   for (const { name, shape } of parametersOf(network)) {
     message.message(5, initializer(name, shape, state));
   }
-  const size = options.imageSize;
+  const size = sizeOf(network, options);
   const channels = imageChannels(network);
   // Channels are the same whatever the size.
   const shaped = shapesOf(network, [
@@ -177,7 +168,15 @@ function graphMessage(
     size?.height ?? ANY_SIZE,
     size?.width ?? ANY_SIZE,
   ]);
-  return message
+  const logits = shaped[output]!.outputShape;
+  if (logits.length !== 1) {
+    throw new GapcamError(
+      "unsupported",
+      "Cannot export as ONNX: the model must end in one number a class, found " +
+        `[${logits.join(", ")}]`,
+    );
+  }
+  message
     .message(
       11,
       valueInfo("image", [
@@ -189,17 +188,30 @@ function graphMessage(
     )
     .message(
       12,
-      valueInfo("logits", ["batch", shaped[output]!.outputShape[0]!]),
-    )
-    .message(
-      12,
-      valueInfo("features", [
-        "batch",
-        shaped[map]!.outputShape[0]!,
-        "rows",
-        "columns",
-      ]),
+      valueInfo("logits", ["batch", logits[0]!]),
     );
+  if (map === undefined || map < 0) return message;
+  return message.message(
+    12,
+    valueInfo("features", [
+      "batch",
+      shaped[map]!.outputShape[0]!,
+      "rows",
+      "columns",
+    ]),
+  );
+}
+
+/** Height and width of the images; undefined where any will do. */
+function sizeOf(
+  { nodes }: ModelGraph,
+  { imageSize, preprocessing }: OnnxOptions,
+): { height: number; width: number } | undefined {
+  if (imageSize || !preprocessing) return imageSize;
+  // Linear layers behind a whole map take one size alone.
+  if (!nodes.some(({ layer }) => layer.kind === "flatten")) return undefined;
+  const { imageSize: side } = preprocessing;
+  return { height: side, width: side };
 }
 
 function initializer(

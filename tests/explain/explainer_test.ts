@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import {
   conv2d,
+  dropout,
   Explainer,
   GapcamError,
   globalAveragePool,
@@ -168,7 +169,7 @@ Deno.test("Explainer.create() refuses a network that does not end in GAP and lin
   await assertRejects(
     () => Explainer.create(network, { batchSize: 1, image: SHAPES }),
     GapcamError,
-    "its last layers are linear and linear, expected globalAveragePool and linear",
+    "its last layers are linear and linear, expected globalAveragePool and at most one linear",
   );
 });
 
@@ -236,4 +237,29 @@ Deno.test("an explainer gives the likeliest classes' maps and what one class has
       "Cannot explain images: found",
     );
   }
+});
+
+Deno.test("a class's own channel is its map where pooling alone decides", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = sequential([
+    conv2d(3, 8, { padding: 1 }),
+    relu(),
+    dropout(),
+    conv2d(8, 10, { kernelSize: 1 }),
+    relu(),
+    globalAveragePool(),
+  ]);
+  using network = new Network(device, model, { seed: 1 });
+  using explainer = await Explainer.create(network, {
+    batchSize: 1,
+    image: SHAPES,
+  });
+  const [explanation] = await explainer.explain(await pixelsOf(3), {
+    classIndex: 4,
+  });
+  const { map, logits, proof, place } = explanation!;
+  const mean = map.data.reduce((sum, value) => sum + value, 0) /
+    map.data.length;
+  assertAlmostEquals(mean, logits[4]!, 1e-6);
+  assertLess(Math.max(proof.residual, place.residual), 1e-4);
 });

@@ -87,7 +87,7 @@ for (const [what, graph, problem] of WRONG) {
 Deno.test("classifierOf() finds the pool that feeds the linear layer", () => {
   const graph = graphOf(vgg([4, "M", 8], { classes: 3 }));
   const found = classifierOf(graph);
-  assertEquals([found?.name, found?.features], ["classifier", 4]);
+  assertEquals([found?.linear?.name, found?.features], ["classifier", 4]);
   assertEquals(lastMapOf(graph), 4);
   assertEquals(classifierOf(sequential([conv2d(1, 1), relu()])), undefined);
   assertEquals(classifierOf(linear(2, 2)), undefined);

@@ -1,4 +1,5 @@
 import { GapcamError } from "../../error.ts";
+import type { AnyPadding, HeldPadding } from "./_checks.ts";
 
 /** A layer's description that anybody may have written, read value by value. */
 export class LayerJson {
@@ -34,6 +35,31 @@ export class LayerJson {
     const value = this.#values[name];
     if (typeof value === "number" && Number.isFinite(value)) return value;
     throw new GapcamError("bad-data", `${this.kind} has no number ${name}`);
+  }
+
+  /** What numbers there are: none where the name is missing. */
+  numbers(name: string): number[] | undefined {
+    const value = this.#values[name];
+    if (value === undefined) return undefined;
+    if (
+      Array.isArray(value) &&
+      value.every((one) => typeof one === "number" && Number.isFinite(one))
+    ) return value;
+    throw new GapcamError("bad-data", `${this.kind} has no numbers ${name}`);
+  }
+
+  /** Padding: two or four numbers. */
+  padding(name: string): HeldPadding {
+    const value = this.numbers(name);
+    if (value?.length === 2 || value?.length === 4) {
+      return value as unknown as HeldPadding;
+    }
+    throw new GapcamError("bad-data", `${this.kind} has no ${name}`);
+  }
+
+  /** Padding, or the word for what goes by the size. */
+  anyPadding(name: string): AnyPadding {
+    return this.#values[name] === "same" ? "same" : this.padding(name);
   }
 
   /** Two numbers. */

@@ -1,5 +1,6 @@
 import type { Program } from "../../device/program.ts";
 import type { Tensor } from "../../device/tensor.ts";
+import { type AnyPadding, sidesOf } from "./_checks.ts";
 import type { LayerJson } from "./_layer_json.ts";
 
 /** Dimensions of one image's values, without the batch: [channels, height, width] or [features]. */
@@ -62,7 +63,11 @@ export function expect(condition: boolean, needed: string): void {
 export interface Window {
   readonly kernelSize: readonly [number, number];
   readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
+  readonly padding: AnyPadding;
+  /** Pixels from one of the kernel's to the next. Default: 1. */
+  readonly dilation?: readonly [number, number];
+  /** Whether a last window may reach beyond the padding. Default: false. */
+  readonly ceilMode?: boolean;
 }
 
 /** How many windows fit a map: [rows, columns]. */
@@ -70,11 +75,21 @@ export function windowsOf(
   window: Window,
   [, height, width]: Shape,
 ): [number, number] {
-  const count = (size: number, direction: 0 | 1) =>
-    Math.floor(
-      (size + 2 * window.padding[direction] - window.kernelSize[direction]) /
-        window.stride[direction],
-    ) + 1;
+  const sides = sidesOf(window.padding, {
+    ...window,
+    size: [height!, width!],
+  });
+  const count = (size: number, direction: 0 | 1) => {
+    const before = sides[direction];
+    const stride = window.stride[direction];
+    const extent = (window.dilation?.[direction] ?? 1) *
+        (window.kernelSize[direction] - 1) + 1;
+    const room = size + before + sides[direction === 0 ? 2 : 3] - extent;
+    if (!window.ceilMode) return Math.floor(room / stride) + 1;
+    const windows = Math.ceil(room / stride) + 1;
+    // As PyTorch: a window must begin on the map or the padding before it.
+    return (windows - 1) * stride >= size + before ? windows - 1 : windows;
+  };
   const rows = count(height!, 0);
   const columns = count(width!, 1);
   if (rows < 1 || columns < 1) throw new Misfit();

@@ -11,8 +11,10 @@ export interface MaxPool2d {
   readonly kernelSize: readonly [number, number];
   /** Rows and columns from one window to the next. */
   readonly stride: readonly [number, number];
-  /** Pixels of minus infinity added on each side. */
+  /** Pixels of minus infinity added above and below, left and right. */
   readonly padding: readonly [number, number];
+  /** Whether a last window may reach beyond the padding. Default: false. */
+  readonly ceilMode?: boolean;
 }
 
 /**
@@ -20,7 +22,8 @@ export interface MaxPool2d {
  *
  * @param kernelSize Size of a window, from 1.
  * @param options `stride` (default: the kernel size), `padding` (0, at most
- * half the kernel size).
+ * half the kernel size), `ceilMode` (false: windows do not reach beyond the
+ * padding).
  * @returns A layer from [N, C, H, W] to [N, C, rows, columns].
  * @throws {GapcamError} If a number is not whole, too small or too large.
  *
@@ -37,7 +40,11 @@ export interface MaxPool2d {
  */
 export function maxPool2d(
   kernelSize: Size2d,
-  options: { stride?: Size2d; padding?: Size2d } = {},
+  options: {
+    stride?: Size2d;
+    padding?: Size2d;
+    ceilMode?: boolean;
+  } = {},
 ): MaxPool2d {
   const kernel = pair("kernelSize", kernelSize, 1);
   const padding = pair("padding", options.padding ?? 0, 0);
@@ -54,6 +61,7 @@ export function maxPool2d(
     kernelSize: kernel,
     stride: pair("stride", options.stride ?? kernelSize, 1),
     padding,
+    ...(options.ceilMode ? { ceilMode: true } : {}),
   };
 }
 
@@ -63,11 +71,12 @@ export const maxPool2dKind: LayerKind<MaxPool2d> = {
     maxPool2d(json.pair("kernelSize"), {
       stride: json.pair("stride"),
       padding: json.pair("padding"),
+      ceilMode: json.value("ceilMode") === true,
     }),
   outputShape: (layer, [input]) => {
     const [channels] = mapShape(input);
     return [channels, ...windowsOf(layer, input)];
   },
-  record: ({ kernelSize, stride, padding }, { program, inputs }) =>
-    program.maxPool2d(inputs[0], kernelSize, { stride, padding }),
+  record: ({ kernelSize, ...options }, { program, inputs }) =>
+    program.maxPool2d(inputs[0], kernelSize, options),
 };

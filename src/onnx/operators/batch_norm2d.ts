@@ -1,4 +1,5 @@
-import type { BatchNorm2d } from "../../nn/layers/batch_norm2d.ts";
+import type { GraphReader } from "../_graph_reader.ts";
+import { type BatchNorm2d, batchNorm2d } from "../../nn/layers/batch_norm2d.ts";
 import { float, operator, type OperatorWriter } from "./_operator.ts";
 
 /** Batch normalisation is BatchNormalization, with the running statistics. */
@@ -8,3 +9,20 @@ export const writeBatchNorm2d: OperatorWriter<BatchNorm2d> = (layer, at) => [
     attributes: [float("epsilon", layer.epsilon)],
   }),
 ];
+
+/** Reads BatchNormalization, with the statistics that it has. */
+export function readBatchNormalization(at: GraphReader): void {
+  const map = at.map(0);
+  const [weight, bias, mean, variance] = [1, 2, 3, 4].map((i) => at.weight(i));
+  const layer = batchNorm2d(weight!.shape[0]!, {
+    epsilon: at.number("epsilon", 1e-5),
+    // ONNX says what stays of the old ones, PyTorch what comes of the new.
+    momentum: Math.min(1, Math.max(0, 1 - at.number("momentum", 0.9))),
+  });
+  at.give(at.append(layer, [map], {
+    weight: weight!,
+    bias: bias!,
+    running_mean: mean!,
+    running_var: variance!,
+  }));
+}

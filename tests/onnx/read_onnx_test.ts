@@ -1,0 +1,239 @@
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import {
+  InferenceProgram,
+  Network,
+  openDevice,
+  readOnnx,
+  writeOnnx,
+} from "../../mod.ts";
+import { GapcamError } from "../../src/error.ts";
+import { Explainer } from "../../src/explain/explainer.ts";
+import { importOnnx } from "../../src/onnx/import_onnx.ts";
+import type { OnnxFile, OnnxNode } from "../../src/onnx/parse_onnx.ts";
+import { ProtoMessage } from "../../src/onnx/_protobuf.ts";
+import { images, relativeError } from "../nn/_hashed.ts";
+
+const FOLDER = new URL("../fixtures/onnx/", import.meta.url);
+const IMAGES = {
+  batchSize: 2,
+  image: { height: 24, width: 24, channels: 3 },
+  mean: [0.5],
+  deviation: [0.5],
+};
+const PIXELS = images(2 * 24 * 24 * 3, 77);
+const EXPECTED: Record<string, number[][]> = JSON.parse(
+  Deno.readTextFileSync(new URL("logits.json", FOLDER)),
+);
+
+/** What a file's network makes of the two images. */
+async function logitsOf(path: string): Promise<Float32Array> {
+  const { model, state } = await readOnnx(path);
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(device, model, { state });
+  using inference = await InferenceProgram.compile(network, IMAGES);
+  return await inference.run(PIXELS);
+}
+
+for (const [name, expected] of Object.entries(EXPECTED)) {
+  const path = new URL(name, FOLDER).pathname;
+  const softmax = name.startsWith("squeeze");
+  // A softmax that was left out leaves one number an image open.
+  const comparable = (logits: ArrayLike<number>) =>
+    Array.from(logits, (value, i) => {
+      const row = Array.from(logits).slice(5 * Math.floor(i / 5)).slice(0, 5);
+      return softmax ? value - row.reduce((a, b) => a + b) / 5 : value;
+    });
+
+  Deno.test(`readOnnx() computes what ONNX Runtime computes of ${name}`, async () => {
+    const error = relativeError(
+      comparable(await logitsOf(path)),
+      comparable(expected.flat()),
+    );
+    assertLess(error, 1e-5);
+  });
+
+  Deno.test(`${name} is written again as the same network`, async () => {
+    const { model, state } = await readOnnx(path);
+    const again = await Deno.makeTempFile({ suffix: ".onnx" });
+    await writeOnnx(again, model, state);
+    const error = relativeError(
+      comparable(await logitsOf(again)),
+      comparable(expected.flat()),
+    );
+    await Deno.remove(again);
+    assertLess(error, 1e-5);
+  });
+
+  Deno.test(`the map of ${name} is proved, place by place`, async () => {
+    const { model, state } = await readOnnx(path);
+    using device = openDevice("cpu", { threads: 1 });
+    using network = new Network(device, model, { state });
+    using explainer = await Explainer.create(network, IMAGES);
+    for (const { proof, place } of await explainer.explain(PIXELS)) {
+      assertLess(Math.max(proof.residual, place.residual), 1e-4);
+    }
+  });
+}
+
+Deno.test("readOnnx() notes a softmax that it leaves out", async () => {
+  const { notes } = await readOnnx(
+    new URL("squeeze.dynamo.onnx", FOLDER).pathname,
+  );
+  assert(notes.some((note) => /softmax/i.test(note)), notes.join());
+});
+
+Deno.test("readOnnx() refuses a file that is cut, wherever it is", async () => {
+  const whole = await Deno.readFile(
+    new URL("shuffle.torchscript.onnx", FOLDER),
+  );
+  const path = await Deno.makeTempFile({ suffix: ".onnx" });
+  for (let length = 0; length < whole.length; length += 97) {
+    await Deno.writeFile(path, whole.subarray(0, length));
+    await assertRejects(
+      () => readOnnx(path),
+      GapcamError,
+      `Cannot read ${path}: `,
+    );
+  }
+  await Deno.remove(path);
+});
+
+/** A file that {@linkcode parseOnnx} could have given. */
+function file(nodes: readonly Partial<OnnxNode>[]): OnnxFile {
+  return {
+    opset: 17,
+    producer: "",
+    metadata: {},
+    nodes: nodes.map((node, i) => ({
+      name: `node ${i}`,
+      operator: "Relu",
+      inputs: ["image"],
+      outputs: [`value ${i}`],
+      attributes: new Map(),
+      ...node,
+    })),
+    initializers: new Map(),
+    inputs: [{ name: "image", shape: [1, 3, 8, 8] }],
+    outputs: [{ name: "value 0", shape: [1, 3] }],
+  };
+}
+
+function messageOf(one: OnnxFile): string {
+  try {
+    importOnnx(one, new Map());
+  } catch (error) {
+    assert(error instanceof GapcamError);
+    return error.message;
+  }
+  return "";
+}
+
+Deno.test("importOnnx() names every operator that it does not know", () => {
+  assertEquals(
+    messageOf(file([
+      { operator: "Einsum", name: "a" },
+      { operator: "com.acme::Magic", name: "b" },
+    ])),
+    "2 operators are not supported: Einsum (a); com.acme::Magic (b)",
+  );
+});
+
+Deno.test("importOnnx() refuses a cycle", () => {
+  assertEquals(
+    messageOf(file([
+      { inputs: ["value 1"] },
+      { inputs: ["value 0"] },
+    ])),
+    "one operator is not supported: Relu (node 0): it reads " +
+      '"value 1", which nothing before it makes',
+  );
+});
+
+Deno.test("importOnnx() refuses a head that is no classifier", () => {
+  assertEquals(
+    messageOf(file([{}])),
+    "it ends in no list of one number a class",
+  );
+});
+
+async function joined(pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+  const blob = new Blob(pieces.map((piece) => piece.slice()));
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+/** A file with a graph. */
+async function withGraph(
+  fill: (graph: ProtoMessage) => void,
+): Promise<string> {
+  const graph = new ProtoMessage();
+  fill(graph);
+  const opset = new ProtoMessage().integer(2, 17);
+  const { pieces } = new ProtoMessage().integer(1, 8).message(7, graph)
+    .message(8, opset);
+  const path = await Deno.makeTempFile({ suffix: ".onnx" });
+  await Deno.writeFile(path, await joined(pieces));
+  return path;
+}
+
+async function refusal(path: string): Promise<string> {
+  const { message } = await assertRejects(() => readOnnx(path), GapcamError);
+  await Deno.remove(path);
+  return message.replace(path, "FILE");
+}
+
+Deno.test("readOnnx() reads weights only from the file's own folder", async () => {
+  for (const place of ["../weights.bin", "/etc/passwd", "a/../../b", ""]) {
+    const path = await withGraph((graph) => {
+      const entry = (key: string, value: string) =>
+        new ProtoMessage().text(1, key).text(2, value);
+      graph.message(
+        5,
+        new ProtoMessage().integer(1, 2).integer(2, 1).text(8, "w")
+          .message(13, entry("location", place)).integer(14, 1),
+      );
+    });
+    assertEquals(
+      await refusal(path),
+      `Cannot read FILE: tensor "w" is said to be in ${
+        JSON.stringify(place)
+      }, which is not in the folder of the file`,
+    );
+  }
+});
+
+Deno.test("readOnnx() refuses a million operators, and a text of a gigabyte that is not there", async () => {
+  // Field 1, two bytes: a node whose operator, field 4, is the text "".
+  const nodes = new Uint8Array(4e6);
+  for (let i = 0; i < nodes.length; i += 4) nodes.set([0x0a, 2, 0x22, 0], i);
+  const path = await Deno.makeTempFile({ suffix: ".onnx" });
+  const opset = new ProtoMessage().integer(2, 17);
+  const { pieces } = new ProtoMessage().bytes(7, nodes).message(8, opset);
+  await Deno.writeFile(path, await joined(pieces));
+  const start = performance.now();
+  assertEquals(
+    await refusal(path),
+    "Cannot read FILE: its graph has more than 100000 operators",
+  );
+  assertLess(performance.now() - start, 10_000);
+  const claimed = await Deno.makeTempFile({ suffix: ".onnx" });
+  // Field 2, the producer: a length of 2^30 and three letters.
+  await Deno.writeFile(
+    claimed,
+    Uint8Array.of(0x12, 0x80, 0x80, 0x80, 0x80, 0x04, 97, 98, 99),
+  );
+  assertEquals(
+    await refusal(claimed),
+    "Cannot read FILE: it is cut off or damaged",
+  );
+});
+
+Deno.test("readOnnx() refuses a tensor with fewer bytes than its shape says", async () => {
+  const path = await withGraph((graph) => {
+    graph.message(
+      5,
+      new ProtoMessage().integer(1, 2 ** 20).integer(1, 2 ** 20).integer(2, 1)
+        .text(8, "w").text(9, "abcd"),
+    );
+  });
+  assert((await refusal(path)).startsWith('Cannot read FILE: tensor "w"'));
+});
