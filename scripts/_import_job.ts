@@ -20,8 +20,9 @@ export const IMPORT_FLAGS = {
     type: "string",
     formerly: ["arch"],
     help:
-      "vgg11, vgg13, vgg16, vgg19, each with _bn for batch normalisation; " +
-      "or a list as 32,32,M,64; the first four are recognised if left out",
+      "vgg11, vgg13, vgg16, vgg19, each with _bn for batch normalisation; a " +
+      "list as 32,32,M,64; or a network as resnet18 (docs/networks.md); " +
+      "recognised if left out, lists are not",
     placeholder: "NAME",
   },
   head: {
@@ -47,7 +48,7 @@ export const IMPORT_FLAGS = {
     min: 1,
     max: 8192,
     help: "height and width that images are resized to",
-    default: "224",
+    default: "224, or what the network's published weights take",
     placeholder: "PIXELS",
   },
   slope: {

@@ -40,9 +40,18 @@ export const TRAIN_FLAGS = {
   }),
   model: {
     type: "string",
-    help: "vgg11, vgg13, vgg16, vgg19, small, tiny, or a list as 32,32,M,64",
+    help: "vgg11, vgg13, vgg16, vgg19, small, tiny, a list as 32,32,M,64, or " +
+      "a network as resnet18 (docs/networks.md)",
     default: started(({ model }) => model),
     placeholder: "NAME",
+  },
+  stem: {
+    type: "string",
+    choices: ["imagenet", "small"],
+    help: "how a ResNet begins: by halving the image twice, or at its own " +
+      "size, for images of 32 pixels or so",
+    default: "imagenet",
+    placeholder: "STEM",
   },
   "batch-norm": {
     type: "boolean",

@@ -30,6 +30,7 @@ import {
 import { withClasses } from "../src/train/_with_classes.ts";
 import { folderOf, unknownFolder } from "./_dataset_flags.ts";
 import { parseAugment } from "./_augment_flag.ts";
+import { knownModel } from "./_known_model.ts";
 import { hasValidation, openSplits } from "./_open_split.ts";
 import type { TrainFlags } from "./_train_flags.ts";
 import {
@@ -84,19 +85,26 @@ export async function newJob(
     ? await openStart(flags.init, flags.model)
     : undefined;
   const modelName = flags.model ?? start?.modelName ?? base.model;
-  const whole = flags.model === undefined && flags["batch-norm"] === undefined
-    ? start?.model
-    : undefined;
-  const trunk = whole ? [] : parseModel(modelName);
+  const whole =
+    (flags.model === undefined || flags.model === start?.modelName) &&
+      flags.stem === undefined && flags["batch-norm"] === undefined
+      ? start?.model
+      : undefined;
+  const known = whole ? undefined : knownModel(modelName, flags);
+  const trunk = whole || known ? [] : parseModel(modelName);
   const sets = openSplits(dataset, start ?? {});
   const { channels, classes, height, width } = sets.trainSet;
   if (start) refuseChannels(start, sets.trainSet);
-  const model = whole ? withClasses(whole, classes.length) : vgg(trunk, {
-    classes: classes.length,
-    inputChannels: channels,
-    negativeSlope: start?.negativeSlope ?? base.negativeSlope,
-    batchNorm: flags["batch-norm"] ?? start?.batchNorm ?? base.batchNorm,
-  });
+  const shape = { classes: classes.length, inputChannels: channels };
+  const model = whole
+    ? withClasses(whole, classes.length)
+    : known
+    ? known({ ...shape, ...(flags.stem ? { stem: flags.stem } : {}) })
+    : vgg(trunk, {
+      ...shape,
+      negativeSlope: start?.negativeSlope ?? base.negativeSlope,
+      batchNorm: flags["batch-norm"] ?? start?.batchNorm ?? base.batchNorm,
+    });
   const config = trainingConfig({
     ...base.training,
     // Images have their own size where none is asked for.
@@ -163,6 +171,7 @@ export function resumedJob(
       "preset",
       "init",
       "batch-norm",
+      "stem",
       "test-fraction",
       "validation-fraction",
       "find-rate",

@@ -19,7 +19,12 @@ import {
   usualConventions,
   type WeightConventions,
 } from "../src/train/usual_conventions.ts";
+import { MODELS } from "../src/models/find_model.ts";
 import { parseModel } from "../src/models/model_config.ts";
+import {
+  type RecognisedModel,
+  recogniseModel,
+} from "../src/models/recognise_model.ts";
 import { vggFit } from "../src/models/map_vgg_weights.ts";
 import { readWeights, type WeightsFile } from "../src/weights/read_weights.ts";
 import { recogniseVgg } from "../src/models/recognise_vgg.ts";
@@ -80,7 +85,9 @@ export async function openStart(
   init: string,
   modelName: string | undefined,
 ): Promise<StartWeights | undefined> {
-  const trunk = modelName === undefined ? undefined : parseModel(modelName);
+  const trunk = modelName === undefined || Object.hasOwn(MODELS, modelName)
+    ? undefined
+    : parseModel(modelName);
   const weights = await openNamedWeights(init, trunk);
   const { described } = weights;
   if (described) {
@@ -93,6 +100,8 @@ export async function openStart(
       assumed: [],
     };
   }
+  const known = knownStart(weights, modelName);
+  if (known) return known;
   const seen = recogniseVgg(weights.tensors);
   const naming = seen?.naming ?? "other";
   const usual = usualConventions(naming, seen?.inputChannels ?? 3);
@@ -109,6 +118,51 @@ export async function openStart(
       ),
       "If that is wrong, say it to deno task import with --slope, --mean and " +
       "--deviation, and start from what it writes",
+    ],
+  };
+}
+
+/** Weights of a network that is known by name and is no VGG of gapcam's. */
+function knownStart(
+  weights: NamedWeights,
+  modelName: string | undefined,
+): StartWeights | undefined {
+  const asked = modelName !== undefined && Object.hasOwn(MODELS, modelName);
+  const { size } = weights.tensors;
+  if (!asked) {
+    const seen = recogniseVgg(weights.tensors);
+    if (modelName !== undefined || (seen && 2 * seen.tensors >= size)) {
+      return undefined;
+    }
+  }
+  let found: RecognisedModel;
+  try {
+    found = recogniseModel(
+      new Map([...weights.tensors].map(([name, { shape }]) => [name, shape])),
+      modelName,
+    );
+  } catch (error) {
+    if (error instanceof GapcamError && error.code === "not-found") {
+      return undefined;
+    }
+    throw error;
+  }
+  const { name, known, model } = found;
+  const mean = [...known.mean];
+  const deviation = [...known.deviation];
+  return {
+    weights,
+    modelName: name,
+    model,
+    negativeSlope: 0,
+    mean,
+    deviation,
+    batchNorm: undefined,
+    inputChannels: graphOf(model).nodes.map(({ layer }) => layer)
+      .find((layer) => layer.kind === "conv2d")?.inputChannels,
+    assumed: [
+      assumedText({ of: "mean", value: mean }),
+      assumedText({ of: "deviation", value: deviation }),
     ],
   };
 }

@@ -23,6 +23,13 @@ import { recogniseVgg } from "../src/models/recognise_vgg.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";
 import { runCommand } from "./_command.ts";
 import { IMPORT_FLAGS, type ImportJob, importJob } from "./_import_job.ts";
+import {
+  importKnown,
+  importOnnxFile,
+  isKnownName,
+  isOnnxName,
+  knownNetwork,
+} from "./_import_network.ts";
 import { inputJson, inputLine } from "./_preprocessing.ts";
 import { assertNoRun, shownPath, typedPath } from "./_runs.ts";
 import {
@@ -34,9 +41,18 @@ import {
 
 async function main(job: ImportJob): Promise<void> {
   const { source, head, out: path } = job;
-  const asked = job.model === undefined ? undefined : steps(job.model);
+  if (isOnnxName(source)) return await importOnnxFile(job, chosenClasses(job));
+  const asked = job.model === undefined || isKnownName(job.model)
+    ? undefined
+    : steps(job.model);
   const weights = await openNamedWeights(source, asked);
   const { described } = weights;
+  if (isKnownName(job.model) || isForeign(job, weights)) {
+    return await importKnown(job, weights, {
+      classes: chosenClasses(job),
+      known: recognisedNetwork(weights, job.model),
+    });
+  }
   const arch = job.model ?? described?.modelName ?? recognised(weights);
   const given = chosenClasses(job);
   const classes = given ??
@@ -55,6 +71,33 @@ async function main(job: ImportJob): Promise<void> {
   await assertNoRun(path, weights.path);
   await writeSafetensors(path, imported.tensors, imported.metadata);
   report(job, { weights, arch, mapped, imported, path });
+}
+
+/** The network that weights belong to; says which flag helps where it is not known. */
+function recognisedNetwork(
+  weights: NamedWeights,
+  asked: string | undefined,
+): ReturnType<typeof knownNetwork> {
+  try {
+    return knownNetwork(weights, asked);
+  } catch (error) {
+    if (
+      !(error instanceof GapcamError) || error.code !== "not-found" || asked
+    ) throw error;
+    throw new GapcamError(
+      error.code,
+      `${error.message}; name a VGG with --model, such as vgg16`,
+      { cause: error },
+    );
+  }
+}
+
+/** Whether weights are to be recognised and are no VGG. */
+function isForeign(job: ImportJob, weights: NamedWeights): boolean {
+  if (job.model !== undefined || weights.described) return false;
+  const seen = recogniseVgg(weights.tensors);
+  // A few tensors of any network may look like a small VGG's.
+  return !seen || 2 * seen.tensors < weights.tensors.size;
 }
 
 /** What a name stands for: a published VGG as it is, a list as its steps. */
@@ -182,7 +225,7 @@ function fail(message: string): never {
 await runCommand({
   name: "import",
   summary: "Makes a checkpoint of weights that were trained elsewhere: " +
-    "PyTorch state dicts and safetensors.",
+    "PyTorch state dicts, safetensors and ONNX.",
   usage: "FILE --out FILE.safetensors [FLAGS]",
   positional: true,
   flags: IMPORT_FLAGS,

@@ -278,7 +278,7 @@ Deno.test("import refuses files that call functions, and says what it lacks", ()
     await assertRefused(
       "import",
       [`${FIXTURES}protocol2.pt`, out],
-      /without --model, such as vgg16/,
+      /Cannot recognise the network of .*with --model, such as vgg16/,
       { folder },
     );
     await assertRefused(
