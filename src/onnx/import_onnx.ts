@@ -56,7 +56,7 @@ export function importOnnx(
     if (problem === undefined) continue;
     const operator = printable(node.operator, 60);
     problems.push(
-      `${operator} (${printable(node.name, 60)})${printable(problem, 120)}`,
+      `${operator} (${printable(node.name, 60)})${brief(problem)}`,
     );
     reader.giveUp();
   }
@@ -77,6 +77,12 @@ export function importOnnx(
     reader.state,
   );
   return { model, state, image, metadata: file.metadata, notes: reader.notes };
+}
+
+/** A problem that a file may have made long. */
+function brief(problem: string): string {
+  const cut = problem.length > 120 ? `${problem.slice(0, 119)}\u2026` : problem;
+  return printable(cut);
 }
 
 function problemOf(reader: GraphReader): string | undefined {
