@@ -1,11 +1,14 @@
 #!/bin/sh
 # Proves what can be proved of the CUDA backend without a GPU: every convolution of vgg11 to vgg19,
-# and of two chains of depthwise, grouped, dilated and unevenly padded ones, is planned by cuDNN for
-# described devices, through the code that the backend runs, and every kernel is compiled for them. Ends with "N graphs, N planned, 0 refused"; exit code 1 on a refusal.
+# of resnet18, and of two chains of depthwise, grouped, dilated and unevenly padded ones, or of any
+# networks that --models names, in training and inference, is planned by cuDNN for described devices,
+# through the code that the backend runs, and every kernel is compiled for them. Ends with "N graphs,
+# N planned, 0 refused"; exit code 1 on a refusal.
 #
 # usage: check_plans.sh [--models LIST] [--sizes LIST] [--batches LIST] [--precisions LIST]
 #                       [DEVICE.json ...]
-# Lists are separated by commas. Devices default to scripts/gpu/devices/*.json.
+# Lists are separated by commas; check_plans.ts says what they may hold. Devices default to
+# scripts/gpu/devices/*.json.
 #
 # GAPCAM_NVIDIA_FOLDER names a folder with NVIDIA's libraries (as a Python environment's
 # site-packages/nvidia); without it they are fetched from PyPI into GAPCAM_CACHE, by default
@@ -26,7 +29,7 @@ sh "$here/build_stub_driver.sh" "$cache/stub-driver"
 include=$(find "$GAPCAM_NVIDIA_FOLDER" -type d -name include -path '*/include' | tr '\n' ';')
 {
   cmake -S "$root/native" -B "$build" -DGAPCAM_CPU=OFF -DGAPCAM_NVIDIA_INCLUDE="$include"
-  cmake --build "$build" --target gapcam_check_plans
+  cmake --build "$build" --target gapcam_cuda_described
 } >"$cache/check_plans.log" 2>&1 || { cat "$cache/check_plans.log" >&2; exit 1; }
 # Holds our declarations against NVIDIA's headers, where they are complete.
 if cmake --build "$build" --target help | grep gapcam_cuda_declarations >/dev/null; then
@@ -64,7 +67,9 @@ export LD_LIBRARY_PATH
 number=0
 while read -r device; do
   number=$((number + 1))
-  "$build/gapcam_check_plans" "$@" "$device" >"$work/table-$number" 2>&1 &
+  GAPCAM_DESCRIBED_DEVICE=$device GAPCAM_LIBRARY_FOLDER=$build/described \
+    deno run --quiet --no-prompt --allow-ffi --allow-read --allow-env "$here/check_plans.ts" "$@" \
+    >"$work/table-$number" 2>&1 &
   running="$running $!"
 done <"$work/devices"
 failed=0
