@@ -31,17 +31,24 @@ void with_activation(int kind, const Body &body) {
 
 void activation(int kind, float a, float b, const float *x, float *y, int64_t count) {
   with_activation(kind, [=](auto fixed) {
-#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
-    for (int64_t i = 0; i < count; i++) y[i] = activate(fixed.value, a, b, x[i]);
+    // Locals: a store to the map could change what the closure holds, and no loop is a vector's.
+    const float *from = x, p = a, q = b;
+    float *to = y;
+    const int64_t n = count;
+#pragma omp parallel for simd schedule(static) if (n >= worth_threads)
+    for (int64_t i = 0; i < n; i++) to[i] = activate(fixed.value, p, q, from[i]);
   });
 }
 
 void activation_backward(int kind, float a, float b, const float *known, const float *d_y,
                          float *d_x, int64_t count) {
   with_activation(kind, [=](auto fixed) {
-#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
-    for (int64_t i = 0; i < count; i++) {
-      d_x[i] = activation_gradient(fixed.value, a, b, known[i], d_y[i]);
+    const float *from = known, *d_to = d_y, p = a, q = b;
+    float *d_from = d_x;
+    const int64_t n = count;
+#pragma omp parallel for simd schedule(static) if (n >= worth_threads)
+    for (int64_t i = 0; i < n; i++) {
+      d_from[i] = activation_gradient(fixed.value, p, q, from[i], d_to[i]);
     }
   });
 }
