@@ -39,7 +39,7 @@ export const STAGES = [
 ] as const;
 
 /** How likely the last block is skipped in training. */
-const DEEPEST = 0.2;
+export const DEEPEST = 0.2;
 
 /**
  * Describes an EfficientNet, layer for layer as torchvision names it.

@@ -11,7 +11,7 @@ import {
 } from "../nn/layers/layer.ts";
 import { linear } from "../nn/layers/linear.ts";
 import { divisibleBy8, type ModelOptions } from "./_blocks.ts";
-import { STAGES } from "./efficientnet.ts";
+import { DEEPEST, STAGES } from "./efficientnet.ts";
 
 /** EfficientNet-Lite, by name: factors of width and depth, size of the images, dropout. */
 export const EFFICIENTNET_LITES = {
@@ -26,8 +26,6 @@ export const EFFICIENTNET_LITES = {
 export type EfficientNetLiteName = keyof typeof EFFICIENTNET_LITES;
 
 const NORM = { epsilon: 1e-3, momentum: 0.01 };
-/** How likely the last block is skipped in training. */
-const DEEPEST = 0.2;
 
 /**
  * Describes an EfficientNet-Lite: EfficientNet (Tan and Le 2019) without

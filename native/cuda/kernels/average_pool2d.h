@@ -5,6 +5,7 @@
 #include "groups.h"
 #include "layout.h"
 #include "platform.h"
+#include "pool.h"
 
 namespace gapcam::cuda {
 
@@ -23,12 +24,9 @@ GAPCAM_DEVICE void average_pool2d_map(const T *x, T *y, const PoolShape &s, int 
   const int groups = s.channels / lanes;
   const int64_t i = thread_index();
   if (i >= (int64_t)s.batch * s.output_height * s.output_width * groups) return;
-  const int g = (int)(i % groups);
-  int64_t rest = i / groups;
-  const int ow = (int)(rest % s.output_width);
-  rest /= s.output_width;
-  const int oh = (int)(rest % s.output_height);
-  const int64_t n = rest / s.output_height;
+  const GroupPosition at = group_position(i, s.output_height, s.output_width, groups);
+  const int64_t n = at.image;
+  const int oh = at.row, ow = at.column, g = at.group;
   float sum[lanes];
   for (int l = 0; l < lanes; l++) sum[l] = 0.0f;
   for (int kh = 0; kh < s.kernel_height; kh++) {
@@ -55,20 +53,15 @@ GAPCAM_DEVICE void average_pool2d_backward_map(const T *d_y, T *d_x, const PoolS
   const int groups = s.channels / lanes;
   const int64_t i = thread_index();
   if (i >= (int64_t)s.batch * s.height * s.width * groups) return;
-  const int g = (int)(i % groups);
-  int64_t rest = i / groups;
-  const int w = (int)(rest % s.width);
-  rest /= s.width;
-  const int h = (int)(rest % s.height);
-  const int64_t n = rest / s.height;
+  const GroupPosition at = group_position(i, s.height, s.width, groups);
+  const int64_t n = at.image;
+  const int h = at.row, w = at.column, g = at.group;
   float sum[lanes];
   for (int l = 0; l < lanes; l++) sum[l] = 0.0f;
   // Windows oh with oh * stride - padding <= h < oh * stride - padding + kernel.
   const int down = h + s.padding_height, across = w + s.padding_width;
-  int first_h = down - s.kernel_height + 1;
-  first_h = first_h > 0 ? (first_h + s.stride_height - 1) / s.stride_height : 0;
-  int first_w = across - s.kernel_width + 1;
-  first_w = first_w > 0 ? (first_w + s.stride_width - 1) / s.stride_width : 0;
+  const int first_h = first_window(down, s.kernel_height, s.stride_height);
+  const int first_w = first_window(across, s.kernel_width, s.stride_width);
   for (int oh = first_h; oh < s.output_height && oh * s.stride_height <= down; oh++) {
     for (int ow = first_w; ow < s.output_width && ow * s.stride_width <= across; ow++) {
       const Group<T> d = load(d_y, ((n * s.output_height + oh) * s.output_width + ow) * groups + g);

@@ -68,4 +68,20 @@ struct alignas(sizeof(Index) * Count) IndexGroup {
 
 GAPCAM_DEVICE int64_t thread_index() { return (int64_t)blockIdx.x * blockDim.x + threadIdx.x; }
 
+// Where group i of a map lies: image, row, column, and which of the pixel's groups it is.
+struct GroupPosition {
+  int64_t image;
+  int row, column, group;
+};
+GAPCAM_DEVICE GroupPosition group_position(int64_t i, int height, int width, int groups) {
+  GroupPosition at;
+  at.group = (int)(i % groups);
+  int64_t rest = i / groups;
+  at.column = (int)(rest % width);
+  rest /= width;
+  at.row = (int)(rest % height);
+  at.image = rest / height;
+  return at;
+}
+
 }  // namespace gapcam::cuda

@@ -6,6 +6,12 @@
 
 namespace gapcam::cuda {
 
+// The first window that holds a pixel, counted from where the padding begins.
+GAPCAM_DEVICE int first_window(int pixel, int kernel, int stride) {
+  const int first = pixel - kernel + 1;
+  return first > 0 ? (first + stride - 1) / stride : 0;
+}
+
 // argmax (may be null) holds positions within the window.
 template <class T, class Index>
 GAPCAM_DEVICE void max_pool_map(const T *x, T *y, Index *argmax, const PoolShape &s) {
@@ -13,12 +19,9 @@ GAPCAM_DEVICE void max_pool_map(const T *x, T *y, Index *argmax, const PoolShape
   const int groups = s.channels / lanes;
   const int64_t i = thread_index();
   if (i >= (int64_t)s.batch * s.output_height * s.output_width * groups) return;
-  const int g = (int)(i % groups);
-  int64_t rest = i / groups;
-  const int ow = (int)(rest % s.output_width);
-  rest /= s.output_width;
-  const int oh = (int)(rest % s.output_height);
-  const int64_t n = rest / s.output_height;
+  const GroupPosition at = group_position(i, s.output_height, s.output_width, groups);
+  const int64_t n = at.image;
+  const int oh = at.row, ow = at.column, g = at.group;
   const int top = oh * s.stride_height - s.padding_height;
   const int left = ow * s.stride_width - s.padding_width;
   Group<T> best;
@@ -60,20 +63,15 @@ GAPCAM_DEVICE void max_pool_backward_map(const T *d_y, const Index *argmax, cons
   const int groups = s.channels / lanes;
   const int64_t i = thread_index();
   if (i >= (int64_t)s.batch * s.height * s.width * groups) return;
-  const int g = (int)(i % groups);
-  int64_t rest = i / groups;
-  const int w = (int)(rest % s.width);
-  rest /= s.width;
-  const int h = (int)(rest % s.height);
-  const int64_t n = rest / s.height;
+  const GroupPosition at = group_position(i, s.height, s.width, groups);
+  const int64_t n = at.image;
+  const int h = at.row, w = at.column, g = at.group;
   float sum[lanes];
   for (int l = 0; l < lanes; l++) sum[l] = 0.0f;
   // Windows oh with oh * stride - padding <= h < oh * stride - padding + kernel.
   const int down = h + s.padding_height, across = w + s.padding_width;
-  int first_h = down - s.kernel_height + 1;
-  first_h = first_h > 0 ? (first_h + s.stride_height - 1) / s.stride_height : 0;
-  int first_w = across - s.kernel_width + 1;
-  first_w = first_w > 0 ? (first_w + s.stride_width - 1) / s.stride_width : 0;
+  const int first_h = first_window(down, s.kernel_height, s.stride_height);
+  const int first_w = first_window(across, s.kernel_width, s.stride_width);
   for (int oh = first_h; oh < s.output_height && oh * s.stride_height <= down; oh++) {
     for (int ow = first_w; ow < s.output_width && ow * s.stride_width <= across; ow++) {
       const int position =
