@@ -208,6 +208,7 @@ export type {
   DivergenceEvent,
   EpochEvent,
   EvaluationEvent,
+  HistogramsEvent,
   IntervalEvent,
   RunEvent,
   StartEvent,
@@ -215,6 +216,7 @@ export type {
   TimedEvent,
   ValidationEvent,
 } from "./src/train/run_event.ts";
+export type { TensorHistogram } from "./src/train/tensor_histogram.ts";
 export { readRunLog } from "./src/train/run_log.ts";
 export { train } from "./src/train/train.ts";
 export type { TrainOptions, TrainResult } from "./src/train/train_options.ts";

@@ -15,6 +15,7 @@ const ROOT = new URL("../", import.meta.url);
  * from those on lower floors and, of its own floor, only from itself.
  */
 const FLOORS: readonly (readonly string[])[] = [
+  ["watch"],
   ["explain", "predict", "train"],
   ["models", "onnx"],
   ["nn"],

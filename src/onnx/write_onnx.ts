@@ -10,7 +10,7 @@ import { quote, shapeText } from "../weights/_quote.ts";
 import { storedTensor } from "../weights/_stored.ts";
 import { writeAtomically } from "../_write_atomically.ts";
 import type { StateDict } from "../host_tensor.ts";
-import { ProtoMessage } from "./_protobuf.ts";
+import { ProtoMessage } from "../_protobuf.ts";
 import { operatorsOf } from "./operators/_operators.ts";
 
 /** Options of {@linkcode writeOnnx}. */

@@ -1,6 +1,7 @@
 import { exists, osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
-import { parseRunEvent, type RunEvent } from "./run_event.ts";
+import { parseRunEvent } from "./parse_run_event.ts";
+import type { RunEvent } from "./run_event.ts";
 
 /**
  * A run's log: one JSON object a line, written as it happens, so that a run

@@ -10,6 +10,7 @@ import { RUN_LOG_VERSION } from "./run_event.ts";
 import { openRunFolder, type RunFolder } from "./run_folder.ts";
 import type { StepReport } from "./epoch_options.ts";
 import type { TrainOptions, TrainResult } from "./train_options.ts";
+import { histogramsOf } from "./tensor_histogram.ts";
 import { Trainer } from "./trainer.ts";
 
 /**
@@ -225,6 +226,15 @@ async function trainEpoch(
   if (!report) return undefined;
   const seconds = (performance.now() - start) / 1000;
   await record.emit({ event: "epoch", ...report, seconds });
+  if (options.histograms) {
+    await record.emit({
+      event: "histograms",
+      epoch: report.epoch,
+      step: report.totalSteps,
+      parameters: histogramsOf(trainer.network.state()),
+      gradients: histogramsOf(trainer.gradients()),
+    });
+  }
   return report;
 }
 

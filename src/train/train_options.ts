@@ -32,6 +32,11 @@ export interface TrainOptions {
    * epoch. Default: only after every epoch.
    */
   saveEvery?: number;
+  /**
+   * Whether each epoch also tells how parameters and gradients are distributed,
+   * as a `histograms` event. Default: false.
+   */
+  histograms?: boolean;
   /** Aborting finishes the step under way, saves and returns. */
   signal?: AbortSignal;
   /**

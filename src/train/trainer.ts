@@ -141,6 +141,11 @@ export class Trainer implements Disposable {
     return structuredClone(this.#progress);
   }
 
+  /** The last step's gradients; see {@linkcode TrainingProgram.gradients}. */
+  gradients(): StateDict {
+    return this.#program.gradients();
+  }
+
   /** The optimiser's tensors; see {@linkcode TrainingProgram.optimiserState}. */
   optimiserState(): StateDict {
     return this.#program.optimiserState();

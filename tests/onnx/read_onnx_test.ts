@@ -10,7 +10,7 @@ import { GapcamError } from "../../src/error.ts";
 import { Explainer } from "../../src/explain/explainer.ts";
 import { importOnnx } from "../../src/onnx/import_onnx.ts";
 import type { OnnxFile, OnnxNode } from "../../src/onnx/parse_onnx.ts";
-import { ProtoMessage } from "../../src/onnx/_protobuf.ts";
+import { ProtoMessage } from "../../src/_protobuf.ts";
 import { images, relativeError } from "../nn/_hashed.ts";
 
 const FOLDER = new URL("../fixtures/onnx/", import.meta.url);

@@ -110,6 +110,13 @@ Deno.test("readRunLog() leaves out events that it does not know or that lack a n
     // What JSON makes of NaN.
     { ...interval, loss: null },
     interval,
+    {
+      event: "histograms",
+      epoch: 1,
+      step: 2,
+      parameters: { a: 3 },
+      gradients: {},
+    },
   );
   assertEquals(
     events.map((event) => event.event === "interval" && event.loss),

@@ -1,4 +1,4 @@
-import { ProtoMessage } from "../_protobuf.ts";
+import { ProtoMessage } from "../../_protobuf.ts";
 import { join } from "../../nn/graph_of.ts";
 import { type AnyPadding, fixedSidesOf } from "../../nn/layers/_checks.ts";
 

@@ -1,6 +1,6 @@
 import type { NodeLayer } from "../../nn/layers/_kinds.ts";
 import type { GraphReader } from "../_graph_reader.ts";
-import type { ProtoMessage } from "../_protobuf.ts";
+import type { ProtoMessage } from "../../_protobuf.ts";
 import type { OperatorAt, OperatorWriter } from "./_operator.ts";
 import * as activation from "./activation.ts";
 import * as average from "./average_pool2d.ts";

@@ -1,7 +1,8 @@
 /**
- * One protobuf message under construction. What ONNX needs of the wire format
- * is three rules: a varint, four bytes, and a length with that many bytes; a
- * library would be larger than these lines and would copy the weights.
+ * One protobuf message under construction. What ONNX and TensorBoard need of
+ * the wire format is four rules: a varint, four bytes, eight bytes, and a length
+ * with that many bytes; a library would be larger than these lines and would
+ * copy the weights.
  */
 export class ProtoMessage {
   readonly #pieces: Uint8Array[] = [];
@@ -33,6 +34,16 @@ export class ProtoMessage {
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setFloat32(0, value, true);
     return this.#add(varint(field * 8 + 5), bytes);
+  }
+
+  /** A 64-bit float. */
+  double(field: number, value: number): this {
+    return this.#add(varint(field * 8 + 1), doubleBytes([value]));
+  }
+
+  /** 64-bit floats, packed. */
+  doubles(field: number, values: readonly number[]): this {
+    return this.bytes(field, doubleBytes(values));
   }
 
   /** Bytes, not copied. */
@@ -67,6 +78,13 @@ export class ProtoMessage {
     }
     return this;
   }
+}
+
+function doubleBytes(values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(8 * values.length);
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, i) => view.setFloat64(8 * i, value, true));
+  return bytes;
 }
 
 /**
