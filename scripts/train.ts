@@ -41,7 +41,6 @@ import {
 import { TRAIN_FLAGS, type TrainFlags } from "./_train_flags.ts";
 import { type Job, newJob, resumedJob } from "./_train_job.ts";
 import { describeJob, deviceText, TrainReport } from "./_train_report.ts";
-import { findRate } from "./_find_rate.ts";
 import { listUnreadable } from "./_unreadable.ts";
 
 async function main(flags: TrainFlags): Promise<number> {
@@ -64,6 +63,8 @@ async function main(flags: TrainFlags): Promise<number> {
     : await newJob(flags, { gpu: device.backend === "cuda" });
   using network = startNetwork(device, job, (line) => progress.line(line));
   if (flags["find-rate"] !== undefined) {
+    // Draws a chart, with letters and all; no training needs them.
+    const { findRate } = await import("./_find_rate.ts");
     return await findRate(network, job, { flags, output, progress });
   }
   let phase: "starting" | "training" | "testing" = "starting";

@@ -1,5 +1,6 @@
 import { exists } from "../_files.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { StateDict } from "../host_tensor.ts";
 import type { Checkpoint, TrainingProgress } from "./checkpoint.ts";
 import { writeCheckpoint } from "./checkpoint_file.ts";
 import { runEvent, type RunEventContent } from "./run_event.ts";
@@ -73,15 +74,14 @@ export class RunRecord implements Disposable {
     if (!this.path) return;
     // After a power cut the log is to tell all that the checkpoint knows.
     this.#log?.sync();
-    const state = this.#checkpoint();
     const { averages } = this.#trainer;
-    await writeCheckpoint(this.path, {
-      ...state,
-      parameters: this.#trainer.network.state(),
+    const checkpoint: Checkpoint = {
+      ...this.#checkpoint(this.#trainer.network.state()),
       ...(averages ? { averages } : {}),
       optimiserState: this.#trainer.optimiserState(),
-    });
-    this.saved = state.progress;
+    };
+    await writeCheckpoint(this.path, checkpoint);
+    this.saved = checkpoint.progress;
   }
 
   /** Tells that the run was saved. */
@@ -94,7 +94,12 @@ export class RunRecord implements Disposable {
 
   /** Saves the network alone, as the best. */
   async saveBest(): Promise<void> {
-    if (this.bestPath) await writeCheckpoint(this.bestPath, this.#checkpoint());
+    if (!this.bestPath) return;
+    const { averages, network } = this.#trainer;
+    await writeCheckpoint(
+      this.bestPath,
+      this.#checkpoint(averages ?? network.state()),
+    );
   }
 
   /** Closes the log. */
@@ -102,7 +107,8 @@ export class RunRecord implements Disposable {
     this.#log?.[Symbol.dispose]();
   }
 
-  #checkpoint(): Checkpoint {
+  /** A checkpoint of the network alone. */
+  #checkpoint(parameters: StateDict): Checkpoint {
     const trainer = this.#trainer, options = this.#options;
     return {
       modelName: options.modelName ?? "custom",
@@ -114,7 +120,7 @@ export class RunRecord implements Disposable {
         ...trainer.progress,
         ...(this.validation ? { validation: this.validation } : {}),
       },
-      parameters: trainer.averages ?? trainer.network.state(),
+      parameters,
       optimiserState: new Map(),
     };
   }

@@ -1,4 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
+import {
+  Network,
+  openDevice,
+  shapesDataset,
+  train,
+  trainingConfig,
+  vgg,
+} from "../../mod.ts";
 
 Deno.test("memory is flat from step 20 to step 200 of a 64 x 64 run: less than 4 MiB resident, 0 native bytes", async () => {
   const folder = await Deno.makeTempDir();
@@ -23,4 +31,34 @@ Deno.test("memory is flat from step 20 to step 200 of a 64 x 64 run: less than 4
   const growth = Math.min(...resident.slice(5)) -
     Math.min(...resident.slice(0, 5));
   assert(growth < 4 * 2 ** 20, `${growth} bytes: ${resident}`);
+});
+
+Deno.test("a checkpoint takes one copy of the network to the host, with averages too", async () => {
+  for (const emaDecay of [0, 0.9]) {
+    const folder = await Deno.makeTempDir();
+    using device = openDevice("cpu", { threads: 1 });
+    using network = new Network(device, vgg([4], { classes: 10 }));
+    const state = network.state.bind(network);
+    let copies = 0, saved = 0;
+    network.state = () => {
+      copies++;
+      return state();
+    };
+    await train(network, shapesDataset("train", { size: 16, length: 20 }), {
+      config: trainingConfig({
+        imageSize: 16,
+        batchSize: 20,
+        epochs: 2,
+        emaDecay,
+      }),
+      folder: `${folder}/run`,
+      onEvent: ({ event }) => {
+        if (event === "checkpoint") saved++;
+      },
+    });
+    await Deno.remove(folder, { recursive: true });
+    assertEquals(saved, 3);
+    // Averages begin as a copy of their own.
+    assertEquals(copies, saved + (emaDecay > 0 ? 1 : 0));
+  }
 });
