@@ -210,6 +210,7 @@ export type {
   EvaluationEvent,
   HistogramsEvent,
   IntervalEvent,
+  Machine,
   RunEvent,
   StartEvent,
   StopEvent,

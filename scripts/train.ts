@@ -99,6 +99,7 @@ async function main(flags: TrainFlags): Promise<number> {
     modelName: job.modelName,
     dataset: job.dataset,
     folder,
+    command: Deno.args,
     ...(job.validationSet ? { validation: job.validationSet } : {}),
     ...(checkpoint ? { checkpoint } : {}),
     ...(flags["save-every"] ? { saveEvery: flags["save-every"] } : {}),

@@ -7,6 +7,9 @@ import type { Trainer } from "./trainer.ts";
 import type { TrainingConfig } from "./training_config.ts";
 import type { BestEpoch, ValidationProgress } from "./validation_progress.ts";
 
+/** Of so many classes at most the log holds each epoch's confusion matrix. */
+const MOST_LOGGED = 100;
+
 /** Judges a network after each epoch, and knows which was the best. */
 export class Validation implements Disposable {
   readonly #trainer: Trainer;
@@ -89,9 +92,8 @@ export class Validation implements Disposable {
     const start = performance.now();
     const { averages } = this.#trainer;
     if (averages) this.#network.load(averages);
-    const { images, loss, accuracy, top5 = 0 } = await this.#evaluator.run(
-      options,
-    );
+    const evaluation = await this.#evaluator.run(options);
+    const { images, loss, accuracy, top5 = 0 } = evaluation;
     const found: BestEpoch = {
       epoch,
       step,
@@ -112,6 +114,12 @@ export class Validation implements Disposable {
     return {
       event: "validation",
       ...{ epoch, step, images, loss, accuracy, top5, best },
+      ...(evaluation.classes.length <= MOST_LOGGED
+        ? {
+          classes: evaluation.classes.map(({ name }) => name),
+          confusion: evaluation.confusion,
+        }
+        : {}),
       seconds: (performance.now() - start) / 1000,
     };
   }

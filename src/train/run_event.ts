@@ -1,4 +1,3 @@
-import type { SplitName } from "../data/dataset.ts";
 import type { DatasetConfig } from "./checkpoint.ts";
 import type { StepReport } from "./epoch_options.ts";
 import type { Evaluation } from "./evaluation.ts";
@@ -39,6 +38,26 @@ export interface StartEvent extends TimedEvent {
   stepsPerEpoch: number;
   /** Steps that were done before. */
   step: number;
+  /** What it runs on; left out of logs of old. */
+  machine?: Machine;
+  /** The arguments of the command that trains, where one does. */
+  command?: string[];
+}
+
+/** What a run was made with and on. */
+export interface Machine {
+  /** Version of Deno. */
+  deno: string;
+  /** Such as `x86_64-unknown-linux-gnu`. */
+  target: string;
+  /** Processors that may be used. */
+  processors: number;
+  /** The device, by its name. */
+  name: string;
+  /** What computes on it: versions and instructions. */
+  version: string;
+  /** Threads that compute, on a CPU. */
+  threads?: number;
 }
 
 /** `logEvery` steps are done; the means are over them. */
@@ -89,6 +108,10 @@ export interface ValidationEvent extends TimedEvent {
   top5: number;
   /** Whether this is the best so far, which is kept. */
   best: boolean;
+  /** Class names in the order of labels; left out where they are many. */
+  classes?: string[];
+  /** `confusion[label][predicted]` counts images; left out with `classes`. */
+  confusion?: number[][];
   /** How long it took. */
   seconds: number;
 }

@@ -146,6 +146,11 @@ function lock(path: string, log: string): Deno.FsFile {
     let held: boolean;
     try {
       held = file.tryLockSync(true);
+      // Whoever only looks whether the run is held has it for a moment.
+      for (let i = 0; !held && i < 3; i++) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+        held = file.tryLockSync(true);
+      }
     } catch {
       // A file system without locks: it works as it did without this one.
       return file;

@@ -3,6 +3,7 @@ import { GapcamError } from "../error.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Network } from "../nn/network.ts";
 import { Clock } from "./_clock.ts";
+import { machineOf } from "./_machine.ts";
 import { RunRecord } from "./_run_record.ts";
 import { assertPatience, Validation } from "./_validation.ts";
 import type { TrainingProgress } from "./checkpoint.ts";
@@ -84,6 +85,8 @@ export async function train(
     precision: network.device.precision,
     stepsPerEpoch: trainer.stepsPerEpoch,
     step: trainer.progress.step,
+    machine: machineOf(network.device),
+    ...(options.command ? { command: [...options.command] } : {}),
   });
   if (fresh) await record.tellSaved();
   let lastEpoch: StepReport | undefined;

@@ -37,6 +37,8 @@ export interface TrainOptions {
    * as a `histograms` event. Default: false.
    */
   histograms?: boolean;
+  /** The arguments of the command that trains, for the log. */
+  command?: readonly string[];
   /** Aborting finishes the step under way, saves and returns. */
   signal?: AbortSignal;
   /**

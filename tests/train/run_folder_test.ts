@@ -51,6 +51,27 @@ Deno.test("openRunFolder() starts again where a run ended before its first check
     }
   }));
 
+Deno.test("openRunFolder() waits for whoever only looks whether the run is held", () =>
+  withFolder(async (folder) => {
+    const looker = new Worker(
+      `data:text/javascript,${
+        encodeURIComponent(`
+          const file = Deno.openSync(${JSON.stringify(folder)} + "/log.jsonl", {
+            read: true, write: true, create: true,
+          });
+          file.tryLockSync(true);
+          postMessage("held");
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30);
+          file.close();
+        `)
+      }`,
+      { type: "module" },
+    );
+    await new Promise((resolve) => looker.onmessage = resolve);
+    openRunFolder(folder)[Symbol.dispose]();
+    looker.terminate();
+  }));
+
 Deno.test("openRunFolder() holds a folder against all others until it is let go", () =>
   withFolder((folder) => {
     const first = openRunFolder(`${folder}/run`);

@@ -163,6 +163,8 @@ Deno.test("train() logs its configuration, intervals and epochs", () =>
     ]);
     const [start, , interval, , checkpoint, stop] = log;
     assert(start?.event === "start");
+    assertEquals(start.machine?.deno, Deno.version.deno);
+    assertEquals(start.machine?.threads, 2);
     assertEquals([start.model, start.version], ["mine", RUN_LOG_VERSION]);
     assertEquals(start.config, configOf({ epochs: 1 }));
     assertMatch(start.time, /^\d{4}-\d\d-\d\dT/);

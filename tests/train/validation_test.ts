@@ -97,6 +97,11 @@ for (const bestBy of ["accuracy", "loss"] as const) {
       const first = events[values.indexOf(extreme)]!;
       assertEquals([best?.epoch, best?.[bestBy]], [first.epoch, extreme]);
       assertEquals(events.filter((one) => one.best).at(-1), first);
+      for (const { confusion, images, accuracy } of events) {
+        const right = confusion!.map((row, label) => row[label]!);
+        assertEquals(confusion!.flat().reduce((a, b) => a + b), images);
+        assertEquals(right.reduce((a, b) => a + b) / images, accuracy);
+      }
       // What was kept is what was judged.
       const kept = await readCheckpoint(bestCheckpoint!);
       assertEquals(kept.progress.epoch, first.epoch);
