@@ -259,6 +259,11 @@ export {
   type UnreadableImage,
 } from "./src/predict/predict.ts";
 
+// Runs for others to look at
+
+export { TensorboardLog } from "./src/watch/tensorboard/tensorboard_log.ts";
+export { exportTensorboard } from "./src/watch/tensorboard/export_tensorboard.ts";
+
 // Weights from and for elsewhere; more in ./src/weights/mod.ts
 
 export type { HostTensor, StateDict } from "./src/host_tensor.ts";

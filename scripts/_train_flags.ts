@@ -234,6 +234,16 @@ export const TRAIN_FLAGS = {
     help: "steps from one reported loss to the next",
     default: trained("logEvery"),
   },
+  tensorboard: {
+    type: "string",
+    help: "also write TensorBoard's files, in a folder of the run's name there",
+    placeholder: "FOLDER",
+  },
+  histograms: {
+    type: "boolean",
+    help: "log how weights and gradients are distributed after each epoch; " +
+      "--tensorboard does",
+  },
   "find-rate": {
     type: "string",
     optionalValue: true,

@@ -9,6 +9,7 @@ import { parametersOf } from "../src/nn/parameters.ts";
 import { weightsMetadata } from "../src/train/imported_weights.ts";
 import type { StateDict } from "../src/host_tensor.ts";
 import { writeOnnx } from "../src/onnx/write_onnx.ts";
+import { exportTensorboard } from "../src/watch/tensorboard/export_tensorboard.ts";
 import { writePytorch } from "../src/weights/write_pytorch.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";
 import {
@@ -19,12 +20,19 @@ import {
 } from "./_command.ts";
 import { CHECKPOINT_FLAG, LAST_FLAG } from "./_network_flags.ts";
 import { inputLine } from "./_preprocessing.ts";
-import { assertNoRun, chosenRun, openCheckpoint, shownPath } from "./_runs.ts";
+import {
+  assertNoRun,
+  chosenRun,
+  openCheckpoint,
+  shownPath,
+  typedPath,
+} from "./_runs.ts";
+import { tensorboardFolder } from "./_tensorboard.ts";
 
 const FLAGS = {
   format: {
     type: "string",
-    choices: ["onnx", "pt", "safetensors"],
+    choices: ["onnx", "pt", "safetensors", "tensorboard"],
     help: "what to write",
     default: "what the name of --out says",
     placeholder: "FORMAT",
@@ -39,7 +47,11 @@ const FLAGS = {
     default: "gapcam",
     placeholder: "NAMES",
   },
-  out: { type: "string", help: "the file to write", placeholder: "FILE" },
+  out: {
+    type: "string",
+    help: "the file to write; of tensorboard a folder, for one of the run's name",
+    placeholder: "FILE",
+  },
   json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
 
@@ -50,7 +62,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
   safetensors: "safetensors",
 };
 
-type Format = "onnx" | "pt" | "safetensors";
+type Format = "onnx" | "pt" | "safetensors" | "tensorboard";
 
 /** What to export, and as what. */
 interface Job {
@@ -80,14 +92,38 @@ function jobOf(flags: FlagValues<typeof FLAGS>): Job {
     fail(`Cannot tell a format from ${out}: name one with --format`);
   }
   const names = (flags.names ?? "gapcam") as Job["names"];
-  if (format === "onnx" && names === "notebook") {
-    fail("Cannot name tensors as the notebook does in ONNX: leave --names out");
+  if (names === "notebook" && (format === "onnx" || format === "tensorboard")) {
+    fail(
+      `Cannot name tensors as the notebook does in ${
+        format === "onnx" ? "ONNX" : "TensorBoard's files"
+      }: leave --names out`,
+    );
   }
   const { checkpoint, last, json } = flags;
   return { checkpoint, last, format, names, out: userPath(out), json };
 }
 
+/** Writes the log of a run as TensorBoard's files. */
+async function exportEvents(job: Job): Promise<void> {
+  const source = await chosenRun(job.checkpoint, {
+    last: true,
+    load: (source) => Promise.resolve(source),
+  });
+  const run = source.slice(0, source.lastIndexOf("/"));
+  const out = tensorboardFolder(job.out, run);
+  const events = await exportTensorboard(run, out);
+  if (job.json) {
+    console.log(JSON.stringify({ run, out, format: job.format, events }));
+    return;
+  }
+  console.log(
+    `Exported ${shownPath(run)} to ${shownPath(out)}. See it with: ` +
+      `tensorboard --logdir ${typedPath(job.out)}`,
+  );
+}
+
 async function main(job: Job): Promise<void> {
+  if (job.format === "tensorboard") return await exportEvents(job);
   const { format, names, out: path } = job;
   const { source, checkpoint } = await chosenRun(job.checkpoint, {
     last: job.last,
@@ -158,7 +194,8 @@ function fail(message: string): never {
 await runCommand({
   name: "export",
   summary:
-    "Gives a trained network to other tools: ONNX, PyTorch, safetensors.",
+    "Gives a trained network to other tools: ONNX, PyTorch, safetensors, " +
+    "and its log to TensorBoard.",
   usage: "--out FILE [FLAGS]",
   flags: FLAGS,
 }, (flags) => main(jobOf(flags)));

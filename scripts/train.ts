@@ -40,6 +40,7 @@ import {
 } from "./_runs.ts";
 import { TRAIN_FLAGS, type TrainFlags } from "./_train_flags.ts";
 import { type Job, newJob, resumedJob } from "./_train_job.ts";
+import { LiveTensorboard } from "./_tensorboard.ts";
 import { describeJob, deviceText, TrainReport } from "./_train_report.ts";
 import { listUnreadable } from "./_unreadable.ts";
 
@@ -88,6 +89,12 @@ async function main(flags: TrainFlags): Promise<number> {
     bar: !flags.json && !flags.quiet && Deno.stdout.isTerminal(),
   });
   report.compiling();
+  using tensorboard = flags.tensorboard
+    ? new LiveTensorboard(flags.tensorboard, folder.path, {
+      resumes: checkpoint !== undefined,
+      print: (line) => output.line(line),
+    })
+    : undefined;
   // A run that goes on elsewhere takes its best network along.
   const best = `${start?.own}/${BEST_NAME}`;
   const bestHere = `${folder.path}/${BEST_NAME}`;
@@ -103,10 +110,12 @@ async function main(flags: TrainFlags): Promise<number> {
     ...(job.validationSet ? { validation: job.validationSet } : {}),
     ...(checkpoint ? { checkpoint } : {}),
     ...(flags["save-every"] ? { saveEvery: flags["save-every"] } : {}),
+    histograms: flags.histograms || tensorboard !== undefined,
     signal: interrupt.signal,
     onEvent: (event) => {
       phase = "training";
       report.event(event);
+      tensorboard?.add(event);
     },
     onStep: (step) => report.step(step),
     onValidationProgress: (done) => report.validating(done),
@@ -158,7 +167,9 @@ async function main(flags: TrainFlags): Promise<number> {
   }
   {
     using log = new RunLog(`${folder.path}/${LOG_NAME}`);
-    log.write(runEvent({ ...evaluation, event: "evaluation" }));
+    const event = runEvent({ ...evaluation, event: "evaluation" });
+    log.write(event);
+    tensorboard?.add(event);
   }
   assertPrinted(output, folder.path);
   return 0;

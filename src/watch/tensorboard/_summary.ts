@@ -54,14 +54,14 @@ export function scalar(tag: string, value: number): ProtoMessage {
 }
 
 /** A picture, as PNG. */
-export async function picture(
+export function picture(
   tag: string,
   image: Image,
-): Promise<ProtoMessage> {
+): ProtoMessage {
   return new ProtoMessage().text(1, tag).message(
     4,
     new ProtoMessage().integer(1, image.height).integer(2, image.width)
-      .integer(3, image.channels).bytes(4, await encodePng(image)),
+      .integer(3, image.channels).bytes(4, encodePng(image)),
   );
 }
 
