@@ -19,6 +19,7 @@ export * from "./src/error.ts";
 
 export { encodePng, type PngOptions } from "./src/image/encode_png.ts";
 export { fitImage } from "./src/image/fit_image.ts";
+export type { Region } from "./src/image/fit_image.ts";
 export type { FloatMap } from "./src/image/float_map.ts";
 export type { Image } from "./src/image/image.ts";
 export { readImage } from "./src/image/read_image.ts";
@@ -31,7 +32,12 @@ export {
   BatchLoader,
   type BatchLoaderOptions,
 } from "./src/data/batch_loader.ts";
-export type { Dataset, SplitName, UnreadableFile } from "./src/data/dataset.ts";
+export type {
+  Dataset,
+  LabelledBox,
+  SplitName,
+  UnreadableFile,
+} from "./src/data/dataset.ts";
 export { type DatasetArrays, datasetOf } from "./src/data/dataset_of.ts";
 export {
   FETCHABLE_DATASETS,
@@ -44,6 +50,11 @@ export {
   type FolderOptions,
   openFolder,
 } from "./src/data/folder.ts";
+export {
+  type MosaicDataset,
+  mosaicOf,
+  type MosaicOptions,
+} from "./src/data/mosaic_of.ts";
 export {
   DATASET_NAMES,
   type DatasetName,

@@ -1,3 +1,5 @@
+import type { Region } from "../image/fit_image.ts";
+
 /** A file of a data set that cannot be read. */
 export interface UnreadableFile {
   /** Where it is. */
@@ -8,6 +10,12 @@ export interface UnreadableFile {
 
 /** What images are for: to train on, to judge by on the way, to judge by at the end. */
 export type SplitName = "train" | "validation" | "test";
+
+/** Where something lies in an image, in its pixels, and of which class it is. */
+export interface LabelledBox extends Region {
+  /** The class, from 0. */
+  readonly label: number;
+}
 
 /**
  * One split of a labelled image data set. All images have the same size.
@@ -51,4 +59,10 @@ export interface Dataset {
    * @param target At least `indices.length * height * width * channels` bytes.
    */
   read(indices: ArrayLike<number>, target: Uint8Array): void | Promise<void>;
+  /**
+   * Where the classes of an image lie in it, if that is known.
+   *
+   * @param index Image number in `[0, length)`.
+   */
+  boxes?(index: number): readonly LabelledBox[];
 }

@@ -195,6 +195,7 @@ function fetchCommand(name: string): string {
 function limited(dataset: Dataset, limit: number | undefined): Dataset {
   if (limit === undefined || limit >= dataset.length) return dataset;
   return {
+    ...(dataset.boxes ? { boxes: (index) => dataset.boxes!(index) } : {}),
     name: dataset.name,
     split: dataset.split,
     classes: dataset.classes,

@@ -1,59 +1,8 @@
 import { GapcamError } from "../error.ts";
 import { Random } from "../random.ts";
 import { assertIndex } from "./_memory_dataset.ts";
-import type { Dataset } from "./dataset.ts";
-
-/**
- * Whether a point is inside a shape of about unit radius around the origin;
- * `x` to the right, `y` down.
- */
-type Inside = (x: number, y: number) => boolean;
-
-// Math.hypot guards against overflow, at a price that every pixel would pay.
-function squared(x: number, y: number): number {
-  return x * x + y * y;
-}
-
-// The five edges of a pentagram with points at unit distance: normals, and
-// their distance from the centre.
-const STAR_NORMALS = Array.from({ length: 5 }, (_, i) => {
-  const angle = Math.PI / 2 + i * 2 * Math.PI / 5;
-  return [Math.cos(angle), Math.sin(angle)] as const;
-});
-const STAR_EDGE = Math.cos(2 * Math.PI / 5);
-
-function star(x: number, y: number): boolean {
-  // Beyond one edge is a point of the star, beyond two is outside.
-  let beyond = 0;
-  for (let i = 0; i < 5; i++) {
-    const [nx, ny] = STAR_NORMALS[i]!;
-    if (nx * x + ny * y > STAR_EDGE && ++beyond > 1) return false;
-  }
-  return true;
-}
-
-function between(value: number, low: number, high: number): boolean {
-  return value > low && value < high;
-}
-
-const SHAPES: Readonly<Record<string, Inside>> = {
-  disc: (x, y) => squared(x, y) < 0.64,
-  ring: (x, y) => between(squared(x, y), 0.3, 0.81),
-  square: (x, y) => Math.max(Math.abs(x), Math.abs(y)) < 0.7,
-  frame: (x, y) => between(Math.max(Math.abs(x), Math.abs(y)), 0.5, 0.8),
-  triangle: (x, y) => y < 0.6 && y > 1.9 * Math.abs(x) - 1,
-  cross: (x, y) => {
-    const across = Math.abs(x), down = Math.abs(y);
-    return Math.min(across, down) < 0.25 && Math.max(across, down) < 0.9;
-  },
-  star,
-  crescent: (x, y) => squared(x, y) < 0.81 && squared(x - 0.45, y) > 0.49,
-  bars: (x, y) => Math.abs(y) < 0.85 && between(Math.abs(x), 0.26, 0.57),
-  dots: (x, y) => squared(Math.abs(x) - 0.5, Math.abs(y) - 0.5) < 0.1156,
-};
-
-/** No shape reaches further from its centre than this (the triangle's corners). */
-const REACH = 1.2;
+import { type Inside, REACH, SHAPES } from "./_shapes.ts";
+import type { Dataset, LabelledBox } from "./dataset.ts";
 
 /** Options of {@linkcode shapesDataset}. */
 export interface ShapesOptions {
@@ -68,7 +17,8 @@ export interface ShapesOptions {
 /**
  * Generates a data set that needs no download: ten classes of striped shapes
  * at any place, size, angle and colour, on textured ground. Images are drawn
- * when they are read, each from its own random stream.
+ * when they are read, each from its own random stream, and where each shape lies
+ * is known.
  *
  * @param split Training and test images differ.
  * @param options Size, number and seed.
@@ -88,7 +38,7 @@ export interface ShapesOptions {
 export function shapesDataset(
   split: "train" | "test",
   options: ShapesOptions = {},
-): Dataset {
+): Dataset & Required<Pick<Dataset, "boxes">> {
   const length = options.length ?? (split === "train" ? 4000 : 1000);
   const size = options.size ?? 96;
   const seed = options.seed ?? 0;
@@ -114,7 +64,10 @@ export function shapesDataset(
     paintSin: new Int32Array(size),
     paintCos: new Int32Array(size),
   };
-  const dataset: Dataset = {
+  const shapeOf = (index: number) => SHAPES[classes[index % classes.length]!]!;
+  const randomOf = (index: number) =>
+    new Random(seed, split === "train" ? 0 : 1, index);
+  const dataset: Dataset & Required<Pick<Dataset, "boxes">> = {
     name: "shapes",
     split,
     classes,
@@ -127,12 +80,18 @@ export function shapesDataset(
       const bytes = size * size * 3;
       for (let i = 0; i < indices.length; i++) {
         const index = assertIndex(dataset, indices[i]!);
-        draw(SHAPES[classes[index % classes.length]!]!, {
-          random: new Random(seed, split === "train" ? 0 : 1, index),
+        draw(shapeOf(index), {
+          random: randomOf(index),
           target: target.subarray(i * bytes, (i + 1) * bytes),
           columns,
         });
       }
+    },
+    boxes(index) {
+      assertIndex(dataset, index);
+      const place = placed(randomOf(index), size);
+      const label = index % classes.length;
+      return [{ ...boxOf(shapeOf(index), place, size), label }];
     },
   };
   return dataset;
@@ -153,11 +112,7 @@ function draw(
   const { random, target, columns } = options;
   const { groundSin, groundCos, paintSin, paintCos } = columns;
   const size = groundSin.length;
-  const radius = size * (0.2 + 0.16 * random.uniform());
-  const centreX = radius + (size - 2 * radius) * random.uniform();
-  const centreY = radius + (size - 2 * radius) * random.uniform();
-  const angle = (random.uniform() - 0.5) * 0.9;
-  const cos = Math.cos(angle) / radius, sin = Math.sin(angle) / radius;
+  const { radius, centreX, centreY, cos, sin } = placed(random, size);
   const ground = colour(random);
   const paint = contrast(ground, colour(random));
   const wave = stripes(random, size, 0.1), stripe = stripes(random, size, 0.5);
@@ -195,6 +150,51 @@ function draw(
       target[at + 2] = byte((Math.imul(base.blue, shade) >> 16) + grain);
     }
   }
+}
+
+/** A shape's place: pixels times `cos` and `sin` are in units of its radius. */
+interface Placed {
+  radius: number;
+  centreX: number;
+  centreY: number;
+  cos: number;
+  sin: number;
+}
+
+/** The first thing that is drawn from an image's random stream. */
+function placed(random: Random, size: number): Placed {
+  const radius = size * (0.2 + 0.16 * random.uniform());
+  const centreX = radius + (size - 2 * radius) * random.uniform();
+  const centreY = radius + (size - 2 * radius) * random.uniform();
+  const angle = (random.uniform() - 0.5) * 0.9;
+  return {
+    radius,
+    centreX,
+    centreY,
+    cos: Math.cos(angle) / radius,
+    sin: Math.sin(angle) / radius,
+  };
+}
+
+/** The least box that holds every pixel of a shape. */
+function boxOf(
+  inside: Inside,
+  { centreX, centreY, cos, sin }: Placed,
+  size: number,
+): Omit<LabelledBox, "label"> {
+  let top = size, left = size, bottom = -1, right = -1;
+  for (let row = 0; row < size; row++) {
+    const dy = row + 0.5 - centreY;
+    for (let column = 0; column < size; column++) {
+      const dx = column + 0.5 - centreX;
+      if (!inside(dx * cos + dy * sin, dy * cos - dx * sin)) continue;
+      top = Math.min(top, row);
+      bottom = row;
+      left = Math.min(left, column);
+      right = Math.max(right, column);
+    }
+  }
+  return { top, left, height: bottom - top + 1, width: right - left + 1 };
 }
 
 function byte(value: number): number {

@@ -28,6 +28,11 @@ export function subset(
     get unreadable() {
       return dataset.unreadable ?? [];
     },
+    ...(dataset.boxes
+      ? {
+        boxes: (index) => dataset.boxes!(chosen[assertIndex(part, index)]!),
+      }
+      : {}),
     read: async (indices, target) => {
       const whole = Array.from(
         indices,

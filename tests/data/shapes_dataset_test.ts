@@ -68,3 +68,35 @@ Deno.test("shapesDataset() rejects numbers out of range", () => {
     );
   }
 });
+
+Deno.test("a shape's box is where its image differs from the ground alone", async () => {
+  const size = 64;
+  const shapes = shapesDataset("test", { size, length: 40, seed: 5 });
+  const image = new Uint8Array(size * size * 3);
+  for (let index = 0; index < shapes.length; index++) {
+    await shapes.read([index], image);
+    const [box, ...others] = shapes.boxes(index);
+    assertEquals([others.length, box!.label], [0, index % 10]);
+    const { top, left, height, width } = box!;
+    assert(top >= 0 && left >= 0);
+    assert(top + height <= size && left + width <= size);
+    // Paint and ground differ by 90 and more; grain and ground's waves by less.
+    const mean = (inside: boolean) => {
+      const sum = [0, 0, 0];
+      let count = 0;
+      for (let y = 0; y < size; y++) {
+        for (let x = 0; x < size; x++) {
+          const within = y >= top && y < top + height && x >= left &&
+            x < left + width;
+          if (within !== inside) continue;
+          count++;
+          for (let c = 0; c < 3; c++) sum[c]! += image[(y * size + x) * 3 + c]!;
+        }
+      }
+      return sum.map((value) => value / count);
+    };
+    const [within, without] = [mean(true), mean(false)];
+    const distance = Math.hypot(...within.map((v, c) => v - without[c]!));
+    assert(distance > 20, `image ${index}: ${distance}`);
+  }
+});
