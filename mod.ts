@@ -263,6 +263,19 @@ export {
   type ExplainOptions,
   type Explanation,
 } from "./src/explain/explainer.ts";
+export type {
+  MethodExplanation,
+  MethodFacts,
+  MethodName,
+  MethodSettings,
+  Standing,
+} from "./src/explain/method.ts";
+export {
+  MethodExplainer,
+  type MethodOptions,
+} from "./src/explain/method_explainer.ts";
+export { METHODS } from "./src/explain/methods.ts";
+export type { Target } from "./src/explain/target.ts";
 export {
   predict,
   type Prediction,

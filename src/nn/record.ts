@@ -2,10 +2,10 @@ import type { Program } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { GapcamError } from "../error.ts";
 import { perChannel } from "./_per_channel.ts";
-import { join } from "./graph_of.ts";
+import { join, type ModelGraph } from "./graph_of.ts";
 import { kindOf } from "./layers/_kinds.ts";
 import type { ImageOptions, Network } from "./network.ts";
-import { shapesOf } from "./output_shapes.ts";
+import { type ShapedNode, shapesOf } from "./output_shapes.ts";
 
 /** A model as a program computes it. */
 export interface Recorded {
@@ -27,36 +27,121 @@ export function record(
   network: Network,
   program: Program,
   images: Tensor,
-  options: ImageOptions,
+  options: ImageOptions & Pick<NodeOptions, "replace">,
 ): Recorded {
-  const { height, width, channels } = options.image;
-  const { graph } = network;
-  const size = options.inputSize ?? { height, width };
+  const { channels } = options.image;
+  const size = preparedSize(options);
   // Checked here too, because these messages name layers.
-  const nodes = shapesOf(graph, [channels, size.height, size.width]);
-  const { outputShape } = nodes[graph.output]!;
-  if (outputShape.length !== 1) {
-    throw new GapcamError(
-      "shape-mismatch",
-      "Cannot compile the model: it must end in one number a class, " +
-        `found [${outputShape.join(", ")}]`,
-    );
-  }
+  shapedNodes(network, options);
   const prepared = program.prepareImages(images, {
     ...size,
     mean: perChannel(options.mean ?? [0.5], channels),
     deviation: perChannel(options.deviation ?? [0.5], channels),
   });
-  const outputs: Tensor[] = [];
-  for (const { name, layer, inputs } of nodes) {
-    const read = inputs.map((i) => i < 0 ? prepared : outputs[i]!);
-    outputs.push(
-      kindOf(layer).record(layer, {
-        program,
-        inputs: read as [Tensor, ...Tensor[]],
-        parameter: (own) => network.tensor(join(name, own)),
-      }),
-    );
+  const outputs = recordNodes(network, program, {
+    input: prepared,
+    ...(options.replace ? { replace: options.replace } : {}),
+  });
+  return {
+    prepared,
+    outputs: outputs as Tensor[],
+    logits: outputs[network.graph.output]!,
+  };
+}
+
+/** Height and width of what the first layers read. */
+export function preparedSize(
+  { inputSize, image }: ImageOptions,
+): { height: number; width: number } {
+  return inputSize ?? { height: image.height, width: image.width };
+}
+
+/**
+ * The nodes of a network and their shapes, for images of a size.
+ *
+ * @throws {GapcamError} If the images do not fit the model, or it does not end
+ * in one number a class.
+ */
+export function shapedNodes(
+  network: Network,
+  options: ImageOptions,
+): ShapedNode[] {
+  const { height, width } = preparedSize(options);
+  const nodes = shapesOf(network.graph, [
+    options.image.channels,
+    height,
+    width,
+  ]);
+  const { outputShape } = nodes[network.graph.output]!;
+  if (outputShape.length === 1) return nodes;
+  throw new GapcamError(
+    "shape-mismatch",
+    "Cannot compile the model: it must end in one number a class, " +
+      `found [${outputShape.join(", ")}]`,
+  );
+}
+
+/** Where a graph is recorded from, and what is put between its nodes. */
+export interface NodeOptions {
+  /** What the first nodes read, [N, channels, height, width]. */
+  readonly input: Tensor;
+  /** Values by their nodes' numbers that are known: what only they need is not recorded. */
+  readonly given?: ReadonlyMap<number, Tensor>;
+  /**
+   * What all others read in place of a value; -1 is the input. Asked once for
+   * each value that is recorded.
+   */
+  readonly replace?: (node: number, value: Tensor) => Tensor;
+}
+
+/**
+ * Records the nodes of a network, or what of them its output needs beside the
+ * values that are given.
+ *
+ * @returns What others read of each node, by its number; undefined where it was
+ * not recorded.
+ */
+export function recordNodes(
+  network: Network,
+  program: Program,
+  options: NodeOptions,
+): (Tensor | undefined)[] {
+  const { graph } = network;
+  const { given, replace } = options;
+  const replaced = (node: number, value: Tensor) =>
+    replace ? replace(node, value) : value;
+  const input = replaced(-1, options.input);
+  const needed = given && neededNodes(graph, given);
+  const outputs: (Tensor | undefined)[] = graph.nodes.map((_, i) =>
+    given?.get(i)
+  );
+  graph.nodes.forEach(({ name, layer, inputs }, i) => {
+    if (needed && !needed.has(i)) return;
+    const value = kindOf(layer).record(layer, {
+      program,
+      inputs: inputs.map((j) => j < 0 ? input : outputs[j]!) as [
+        Tensor,
+        ...Tensor[],
+      ],
+      parameter: (own) => network.tensor(join(name, own)),
+    });
+    outputs[i] = replaced(i, value);
+  });
+  return outputs;
+}
+
+/** The nodes between given values (or the input) and the output. */
+export function neededNodes(
+  graph: ModelGraph,
+  given: { has(node: number): boolean },
+): Set<number> {
+  const needed = new Set<number>();
+  const open = [graph.output];
+  while (open.length > 0) {
+    const node = open.pop()!;
+    if (node < 0 || given.has(node) || needed.has(node)) continue;
+    needed.add(node);
+    open.push(...graph.nodes[node]!.inputs);
   }
-  return { prepared, outputs, logits: outputs[graph.output]! };
+  return needed;
 }

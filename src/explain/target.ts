@@ -1,0 +1,144 @@
+import { probabilitiesOf } from "../cam/probabilities_of.ts";
+import { indexOfGreatest } from "../_index_of_greatest.ts";
+import { GapcamError } from "../error.ts";
+
+/** What a map is asked to explain. */
+export interface Target {
+  /** The class. Of a network with one output, 1 is what it says and 0 the opposite. */
+  readonly classIndex: number;
+  /** A class whose logit is subtracted; undefined for none. */
+  readonly against?: number;
+  /** Whether the class's probability is explained, not its logit. Default: false. */
+  readonly probability?: boolean;
+}
+
+/** A target as the networks' outputs see it: near one image's logits, a weighted sum. */
+export interface LinearTarget {
+  readonly target: Target;
+  /** The target's value for some logits. */
+  valueOf(logits: Float32Array): number;
+  /** Its derivative by each output, at some logits. */
+  seedOf(logits: Float32Array): Float32Array;
+  /** Whether the derivative is the same for all logits: the value is that weighted sum. */
+  readonly isLinear: boolean;
+}
+
+/** How many classes a network has that gives so many numbers: one is yes or no. */
+export function classesOf(outputs: number): number {
+  return outputs === 1 ? 2 : outputs;
+}
+
+/** The likeliest class; of one output the sign says which. */
+export function predictedOf(logits: Float32Array): number {
+  return logits.length === 1
+    ? (logits[0]! > 0 ? 1 : 0)
+    : indexOfGreatest(logits);
+}
+
+/** The probability of each class: a softmax, or of one output its sigmoid. */
+export function classProbabilities(logits: Float32Array): Float32Array {
+  return logits.length === 1
+    ? probabilitiesOf([0, logits[0]!])
+    : probabilitiesOf(logits);
+}
+
+/**
+ * Checks what was asked for.
+ *
+ * @param choice A class, or what to explain of it; the answer if undefined.
+ * @throws {GapcamError} If there is no such class, or two are the same.
+ */
+export function targetOf(
+  choice: Target | number | undefined,
+  logits: Float32Array,
+): LinearTarget {
+  const asked = typeof choice === "number" ? { classIndex: choice } : choice;
+  const target = asked ?? { classIndex: predictedOf(logits) };
+  assertTarget(target, classesOf(logits.length));
+  return target.probability ? probability(target) : difference(target);
+}
+
+/** Throws unless a target names classes that there are. */
+export function assertTarget(target: Target, classes: number): void {
+  const { classIndex, against, probability = false } = target;
+  for (const index of [classIndex, against]) {
+    if (index === undefined) continue;
+    if (Number.isInteger(index) && index >= 0 && index < classes) continue;
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot explain class ${index}: expected 0 to ${classes - 1}`,
+    );
+  }
+  if (classIndex === against) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot explain class ${classIndex} against itself: expected two classes`,
+    );
+  }
+  if (probability && against !== undefined) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot explain the probability of class ${classIndex} against class ` +
+        `${against}: expected one of the two`,
+    );
+  }
+}
+
+/** A weighted sum of logits, the same for every image. */
+export function weightedSum(
+  target: Target,
+  seed: Float32Array,
+): LinearTarget {
+  return {
+    target,
+    isLinear: true,
+    valueOf: (logits) => seed.reduce((sum, v, i) => sum + v * logits[i]!, 0),
+    seedOf: () => seed,
+  };
+}
+
+/** A class's logit, less another's. */
+function difference(target: Target): LinearTarget {
+  const { classIndex, against } = target;
+  const seedOf = (outputs: number) => {
+    const seed = new Float32Array(outputs);
+    const add = (index: number, factor: number) => {
+      // The one output speaks for class 1, and against class 0.
+      if (outputs === 1) seed[0]! += index === 1 ? factor : -factor;
+      else seed[index]! += factor;
+    };
+    add(classIndex, 1);
+    if (against !== undefined) add(against, -1);
+    // The logits of yes and no are one number and its opposite.
+    if (outputs === 1 && against !== undefined) seed[0]! /= 2;
+    return seed;
+  };
+  return {
+    target,
+    isLinear: true,
+    valueOf: (logits) =>
+      seedOf(logits.length).reduce((sum, v, i) => sum + v * logits[i]!, 0),
+    seedOf: (logits) => seedOf(logits.length),
+  };
+}
+
+/** A class's probability. */
+function probability(target: Target): LinearTarget {
+  const { classIndex } = target;
+  return {
+    target,
+    isLinear: false,
+    valueOf: (logits) => classProbabilities(logits)[classIndex]!,
+    seedOf: (logits) => {
+      const probabilities = classProbabilities(logits);
+      const own = probabilities[classIndex]!;
+      if (logits.length === 1) {
+        const slope = own * (1 - own);
+        return Float32Array.of(classIndex === 1 ? slope : -slope);
+      }
+      return probabilities.map((p, i) =>
+        own * ((i === classIndex ? 1 : 0) - p)
+      );
+    },
+  };
+}
