@@ -315,6 +315,7 @@ export {
   type ImportOptions,
   importWeights,
 } from "./src/train/imported_weights.ts";
+export { importPretrained } from "./src/train/import_pretrained.ts";
 export type { WeightConventions } from "./src/train/usual_conventions.ts";
 export {
   type InitialWeights,

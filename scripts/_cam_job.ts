@@ -23,6 +23,7 @@ import {
   NETWORK_FLAGS,
   type NetworkChoice,
   networkChoice,
+  PHOTOGRAPHER_FLAG,
 } from "./_network_flags.ts";
 
 /** Flags of `deno task cam`. */
@@ -74,6 +75,7 @@ export const CAM_FLAGS = {
       "fifth of the map's maximum",
   },
   ...NETWORK_FLAGS,
+  checkpoint: PHOTOGRAPHER_FLAG,
   out: {
     type: "string",
     help: "folder of the pictures",

@@ -140,7 +140,9 @@ export function print(result: Result, withFiles: boolean): void {
   console.log(
     printable(
       `ANS : ${predicted}  ` +
-        (real === undefined ? String(index) : `REAL : ${real}  ${index}`) +
+        (real === undefined
+          ? shownPath(String(index))
+          : `REAL : ${real}  ${index}`) +
         mapOf(result),
       MOST,
     ),

@@ -44,9 +44,14 @@ export function parseIndices(text: string, length: number): number[] {
 export function parseClass(text: string, classes: readonly string[]): number {
   const folded = text.toLowerCase();
   const exact = numbersOf(classes, (name) => name === text);
-  const named = exact.length > 0
-    ? exact
-    : numbersOf(classes, (name) => name.toLowerCase() === folded);
+  const inAnyCase = numbersOf(classes, (name) => name.toLowerCase() === folded);
+  const named = exact.length > 0 ? exact : inAnyCase.length > 0
+    ? inAnyCase
+    // "crane" is "crane (bird)" or "crane (machine)".
+    : numbersOf(
+      classes,
+      (name) => name.toLowerCase().replace(/ \(.*\)$/, "") === folded,
+    );
   if (named.length > 1) {
     const listed = named.slice(0, 20).map((i) => `${i} (${classes[i]})`);
     throw new GapcamError(
@@ -60,11 +65,18 @@ export function parseClass(text: string, classes: readonly string[]): number {
   if (/^\d{1,9}$/.test(text) && Number(text) < classes.length) {
     return Number(text);
   }
+  const alike = numbersOf(
+    classes,
+    (name) => name.toLowerCase().includes(folded),
+  );
+  const offered = alike.length > 0
+    ? alike.map((i) => `${i} (${classes[i]})`)
+    : classes;
   throw new GapcamError(
     "invalid-argument",
     `Cannot find class ${JSON.stringify(text)}: expected one of ${
-      classes.slice(0, 20).join(", ")
-    }${classes.length > 20 ? ", ..." : ""}, or a number from 0 to ${
+      offered.slice(0, 20).join(", ")
+    }${offered.length > 20 ? ", ..." : ""}, or a number from 0 to ${
       classes.length - 1
     }`,
   );

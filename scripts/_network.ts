@@ -29,13 +29,28 @@ export interface OpenRun extends Disposable {
   };
 }
 
-/** Loads a chosen checkpoint onto the device that was chosen. */
-export async function openRun(choice: NetworkChoice): Promise<OpenRun> {
-  const { path, checkpoint } = await chosenRun(choice.checkpoint, {
+/**
+ * Loads a chosen checkpoint onto the device that was chosen.
+ *
+ * @param options `photographs`: whether it is to look at photographs, for which
+ * a network that sees in colours is taken where none is named.
+ */
+export async function openRun(
+  choice: NetworkChoice,
+  options: { photographs?: boolean } = {},
+): Promise<OpenRun> {
+  const { path, checkpoint } = await chosenRun<
+    { path: string; checkpoint: Checkpoint }
+  >(choice.checkpoint, {
     last: choice.last,
     load: async (path) => ({ path, checkpoint: await openCheckpoint(path) }),
     unwanted: ({ path, checkpoint }) =>
       checkpoint.progress.step === 0 ? caveatOf(path, checkpoint) : undefined,
+    ...(options.photographs
+      ? {
+        seesColours: ({ checkpoint }) => checkpoint.training.mean.length === 3,
+      }
+      : {}),
   });
   const caveat = caveatOf(path, checkpoint);
   if (caveat) console.error(`note: ${shownPath(path)}: ${caveat}`);

@@ -17,7 +17,7 @@ import {
 /** The flag of every command that takes a run. */
 export const CHECKPOINT_FLAG = {
   type: "string",
-  help: "a checkpoint, a run's folder or name",
+  help: "a checkpoint, a run's folder or name, or a pretrained network's name",
   default: "the newest run",
   placeholder: "RUN",
 } as const satisfies Flag;
@@ -26,6 +26,13 @@ export const CHECKPOINT_FLAG = {
 export const LAST_FLAG = {
   type: "boolean",
   help: "the run's last network, not the best by its validation",
+} as const satisfies Flag;
+
+/** The same for commands that look at photographs too. */
+export const PHOTOGRAPHER_FLAG = {
+  ...CHECKPOINT_FLAG,
+  default: "the newest run; of photographs, one that sees in colours, else a " +
+    "pretrained network",
 } as const satisfies Flag;
 
 /** Flags of every command that runs a trained network on a data set. */

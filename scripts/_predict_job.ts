@@ -15,6 +15,7 @@ import {
   NETWORK_FLAGS,
   type NetworkChoice,
   networkChoice,
+  PHOTOGRAPHER_FLAG,
 } from "./_network_flags.ts";
 import {
   assertNoFit,
@@ -27,6 +28,7 @@ import {
 /** Flags of `deno task predict`. */
 export const PREDICT_FLAGS = {
   ...NETWORK_FLAGS,
+  checkpoint: PHOTOGRAPHER_FLAG,
   limit: {
     type: "integer",
     min: 1,

@@ -51,8 +51,10 @@ export function inputJson(
 }
 
 function listed(values: readonly number[]): string {
-  const [first] = values;
-  return values.every((value) => value === first)
+  const [first, ...others] = values.map((value) =>
+    Number(value.toPrecision(4))
+  );
+  return others.every((value) => value === first)
     ? String(first)
-    : `[${values.join(", ")}]`;
+    : `[${[first, ...others].join(", ")}]`;
 }

@@ -23,6 +23,12 @@ import {
 import { readRunLog } from "../src/train/run_log.ts";
 import { readWeights } from "../src/weights/read_weights.ts";
 import { userPath } from "./_command.ts";
+import {
+  namedPretrained,
+  pretrainedCommand,
+  pretrainedName,
+  usualPretrained,
+} from "./_pretrained.ts";
 
 /** The folder of runs: `runs` beside deno.json, wherever the command was typed. */
 export function runsFolder(): string {
@@ -38,39 +44,45 @@ export interface ChoiceOptions<Run> {
   unwanted?: (run: Run, path: string) => string | undefined;
   /** Whether a run's last checkpoint is taken, not its best. Default: false. */
   last?: boolean;
+  /**
+   * Whether a run sees in colours, where photographs are to be looked at: runs
+   * that do not are passed over, and where none is left a pretrained network is
+   * taken.
+   */
+  seesColours?: (run: Run) => boolean;
 }
 
 /**
  * Loads the checkpoint that `--checkpoint` or `--resume` names: a file, a run's
- * folder or a run's name. Where nothing is named it is the newest; one that
- * cannot be loaded is passed over, with a note on stderr.
+ * folder or name, or a pretrained network. Where nothing is named it is the
+ * newest run; one that cannot be loaded is passed over, with a note on stderr.
  */
 export async function chosenRun<Run>(
   name: string | undefined,
   options: ChoiceOptions<Run>,
 ): Promise<Run> {
-  if (name) {
-    return await options.load(
-      findCheckpoint(
-        exists(userPath(name)) ? userPath(name) : name,
-        runsFolder(),
-        { last: options.last ?? false },
-      ),
-    );
-  }
+  if (name) return await options.load(namedCheckpoint(name, options));
+  const { seesColours } = options;
   // Throws if there is none at all.
-  newestCheckpoint(runsFolder());
+  if (!seesColours) newestCheckpoint(runsFolder());
   let second: Run | undefined;
+  let grey = 0;
   let failure: unknown;
   for (const checkpoint of checkpointsIn(runsFolder())) {
     const path = options.last ? checkpoint : bestBeside(checkpoint);
     let reason: string;
     try {
       const run = await options.load(path);
-      const unwanted = options.unwanted?.(run, path);
-      if (!unwanted) return run;
-      second ??= run;
-      reason = unwanted;
+      if (seesColours?.(run) === false) {
+        // Once for all: there may be many.
+        if (grey++ > 0) continue;
+        reason = "its images are grey; --checkpoint takes it all the same";
+      } else {
+        const unwanted = options.unwanted?.(run, path);
+        if (!unwanted) return run;
+        second ??= run;
+        reason = unwanted;
+      }
     } catch (error) {
       if (!(error instanceof GapcamError) || error.code === "busy") throw error;
       failure ??= error;
@@ -78,8 +90,28 @@ export async function chosenRun<Run>(
     }
     console.error(`note: passed over ${shownPath(path)}: ${reason}`);
   }
+  const pretrained = seesColours && usualPretrained();
+  if (pretrained) return await options.load(pretrained);
   if (second !== undefined) return second;
-  throw failure;
+  throw failure ?? noNetwork();
+}
+
+/** What a name means: a path, a run, a pretrained network. */
+function namedCheckpoint(name: string, options: { last?: boolean }): string {
+  const path = exists(userPath(name)) ? userPath(name) : name;
+  const pretrained = pretrainedName(name);
+  if (path === name && pretrained && !exists(`${runsFolder()}/${name}`)) {
+    return namedPretrained(pretrained);
+  }
+  return findCheckpoint(path, runsFolder(), { last: options.last ?? false });
+}
+
+function noNetwork(): GapcamError {
+  return new GapcamError(
+    "not-found",
+    "Cannot look at photographs: there is no network yet that sees in colours; " +
+      `get one with: ${pretrainedCommand()}`,
+  );
 }
 
 /**
@@ -173,6 +205,10 @@ export async function assertNoRun(path: string, source: string): Promise<void> {
 export function checkpointLine(path: string, checkpoint: Checkpoint): string {
   const { modelName, progress, training } = checkpoint;
   const { step } = progress;
+  if (step === 0 && !isOfRun(path)) {
+    return `Checkpoint: ${shownPath(path)} (${printable(modelName)}, trained ` +
+      "elsewhere)";
+  }
   const best = path.endsWith(`/${BEST_NAME}`)
     ? `, the best by ${training.bestBy}; --last takes the last`
     : "";

@@ -28,7 +28,9 @@ import { assertNoRun, checkpointLine, shownPath } from "./_runs.ts";
 const MANY = 17;
 
 async function main(job: CamJob): Promise<number> {
-  using run = await openRun(job.network);
+  using run = await openRun(job.network, {
+    photographs: job.source.kind === "photographs",
+  });
   const { classes, training } = run.checkpoint;
   const classIndex = job.explained === undefined
     ? undefined

@@ -25,7 +25,9 @@ import { assertNoRun, checkpointLine, shownPath } from "./_runs.ts";
 
 async function main(job: PredictJob): Promise<number> {
   const { files, csv } = job;
-  using run = await openRun(job.network);
+  using run = await openRun(job.network, {
+    photographs: files !== undefined,
+  });
   if (csv) await assertTable(csv, { files, checkpoint: run.path });
   const source: Source = files
     ? { files }

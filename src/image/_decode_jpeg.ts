@@ -100,7 +100,7 @@ async function decodeStrictly(
 }
 
 function withHeight({ bytes, heightAt }: JpegFile, height: number): Uint8Array {
-  const changed = bytes.slice();
+  const changed = new Uint8Array(bytes);
   new DataView(changed.buffer).setUint16(heightAt, height);
   return changed;
 }

@@ -20,8 +20,10 @@ export {
 } from "./efficientnet_lite.ts";
 export { type KnownModel, MODELS } from "./find_model.ts";
 export { googlenet } from "./googlenet.ts";
+export { imagenetClasses } from "./imagenet_classes.ts";
 export { mnasnet } from "./mnasnet.ts";
 export { mobilenetV2 } from "./mobilenet_v2.ts";
+export { PRETRAINED, type PretrainedNetwork } from "./pretrained.ts";
 export { type RecognisedModel, recogniseModel } from "./recognise_model.ts";
 export { regnet } from "./regnet.ts";
 export { resnet, type ResNetName, RESNETS } from "./resnet.ts";

@@ -48,7 +48,7 @@ export function gather(
     : Uint8Array;
   const aligned = source.byteOffset % elementBytes === 0
     ? source
-    : source.slice();
+    : new Uint8Array(source);
   const from: ArrayLike<number> = new Class(
     aligned.buffer as ArrayBuffer,
     aligned.byteOffset,

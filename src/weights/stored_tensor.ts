@@ -160,7 +160,7 @@ interface ArrayClass<T> {
 /** A typed array over the same memory; over a copy where it is not aligned. */
 function view<T>(bytes: Uint8Array, Class: ArrayClass<T>): T {
   const size = Class.BYTES_PER_ELEMENT;
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   return new Class(
     aligned.buffer,
     aligned.byteOffset,

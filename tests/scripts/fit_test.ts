@@ -6,34 +6,11 @@ import {
   type Image,
   PHOTOGRAPH_FITS,
 } from "../../src/image/mod.ts";
-import { trainingConfig, writeCheckpoint } from "../../mod.ts";
-import { noTotals } from "../../src/train/checkpoint.ts";
-import { redInput, redModel, redState, slope } from "../explain/_known_map.ts";
+import { redInput, slope } from "../explain/_known_map.ts";
+import { writeRed } from "./_red_network.ts";
 import { assertRefused, runCommand, withFolder } from "./_run_command.ts";
 
 const FLAGS = ["--checkpoint=red.safetensors", "--device=cpu", "--threads=1"];
-
-/** A network whose map of `red` is how red a picture is. */
-async function writeRed(folder: string): Promise<void> {
-  await writeCheckpoint(`${folder}/red.safetensors`, {
-    modelName: "red",
-    model: redModel,
-    classes: ["red", "other"],
-    dataset: { name: "none" },
-    training: trainingConfig({
-      ...redInput,
-      imageSize: 28,
-      interpolation: "bicubic",
-      cropShare: 0.875,
-    }),
-    progress: {
-      ...{ epoch: 1, batch: 0, step: 1 },
-      ...{ epochTotals: noTotals(), intervalTotals: noTotals() },
-    },
-    parameters: redState,
-    optimiserState: new Map(),
-  });
-}
 
 async function pictureOf(path: string): Promise<Image> {
   return await decodeImage(await Deno.readFile(path));
@@ -41,7 +18,7 @@ async function pictureOf(path: string): Promise<Image> {
 
 Deno.test("cam draws the map where it belongs for every --fit, as large as the network's part and in full size", () =>
   withFolder(async (folder) => {
-    await writeRed(folder);
+    await writeRed(`${folder}/red.safetensors`);
     const sizes = [["tall", 90, 40], ["wide", 40, 100]] as const;
     for (const [name, height, width] of sizes) {
       const png = encodePng(slope(height, width));
@@ -95,7 +72,7 @@ Deno.test("cam draws the map where it belongs for every --fit, as large as the n
 
 Deno.test("cam and predict print what the network sees, and lay transparent pixels on white or --background", () =>
   withFolder(async (folder) => {
-    await writeRed(folder);
+    await writeRed(`${folder}/red.safetensors`);
     // Fully transparent, with a hidden green.
     const hidden = new Uint8Array(30 * 30 * 4).map((_, i) =>
       i % 4 === 1 ? 255 : 0
@@ -153,7 +130,7 @@ Deno.test("cam and predict print what the network sees, and lay transparent pixe
 
 Deno.test("predict says of a photograph what cam does, for every --fit", () =>
   withFolder(async (folder) => {
-    await writeRed(folder);
+    await writeRed(`${folder}/red.safetensors`);
     const files = [];
     for (const [i, [height, width]] of [[90, 40], [31, 50], [3, 4]].entries()) {
       files.push(`${i}.png`);

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { cpuSeconds } from "../_cpu_seconds.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
@@ -11,6 +12,7 @@ import { parseSafetensors } from "../../src/weights/read_safetensors.ts";
 import { recogniseVgg } from "../../src/models/recognise_vgg.ts";
 import type { HostTensor, StateDict } from "../../src/host_tensor.ts";
 import {
+  isFloat,
   type StoredTensor,
   toHostTensor,
 } from "../../src/weights/stored_tensor.ts";
@@ -320,4 +322,22 @@ Deno.test("fifty thousand prefixes are looked through in a second", () => {
   assertThrows(() => mapVggWeights(weights, TRUNK), GapcamError);
   const seconds = cpuSeconds() - start;
   assert(seconds < 5, `took ${seconds} s`);
+});
+
+Deno.test("parseWeights() reads what Node gives, whose slice() shares memory, at any offset", async () => {
+  for (const name of ["legacy.pt", "network.pt"]) {
+    const bytes = await Deno.readFile(
+      new URL(`../fixtures/weights/${name}`, import.meta.url),
+    );
+    const expected = parseWeights(bytes).tensors;
+    for (const offset of [1, 2, 3]) {
+      const memory = Buffer.alloc(bytes.length + offset);
+      memory.set(bytes, offset);
+      const { tensors } = parseWeights(memory.subarray(offset));
+      for (const [key, tensor] of expected) {
+        if (!isFloat(tensor)) continue;
+        assertEquals(toHostTensor(tensors.get(key)!), toHostTensor(tensor));
+      }
+    }
+  }
 });
