@@ -285,6 +285,8 @@ export {
 
 // Runs for others to look at
 
+export { show, type ShowCamOptions, type TableRow } from "./src/watch/show.ts";
+export { Shown } from "./src/watch/shown.ts";
 export { TensorboardLog } from "./src/watch/tensorboard/tensorboard_log.ts";
 export { exportTensorboard } from "./src/watch/tensorboard/export_tensorboard.ts";
 
