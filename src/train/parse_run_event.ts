@@ -116,6 +116,13 @@ export function parseRunEvent(
   event.time = typeof event.time === "string" ? event.time : "";
   if (event.event === "evaluation") return evaluationEvent(event);
   if (
+    event.event === "validation" &&
+    !isMatrixOf(event.confusion, event.classes)
+  ) {
+    delete event.classes;
+    delete event.confusion;
+  }
+  if (
     event.event === "histograms" &&
     !(areHistograms(event.parameters) && areHistograms(event.gradients))
   ) return undefined;
@@ -130,6 +137,17 @@ export function parseRunEvent(
     }
   }
   return event as unknown as RunEvent;
+}
+
+/** Whether a matrix has a row and a column of counts for each name. */
+function isMatrixOf(matrix: unknown, names: unknown): boolean {
+  return Array.isArray(names) && Array.isArray(matrix) &&
+    names.every((name) => typeof name === "string") &&
+    matrix.length === names.length &&
+    matrix.every((row) =>
+      Array.isArray(row) && row.length === names.length &&
+      row.every((count) => typeof count === "number")
+    );
 }
 
 /** Numbers by the names of tensors, as an event of a file may have them or not. */

@@ -2,7 +2,7 @@ import { printable } from "../_printable.ts";
 import { canvasOf, fill, outline } from "../image/_canvas.ts";
 import { type Colour, drawText, shorten, textWidth } from "../image/_text.ts";
 import type { Image } from "../image/image.ts";
-import type { Evaluation } from "../train/evaluation.ts";
+import type { ClassResult } from "../train/evaluation.ts";
 
 const SIZE = 12, GAP = 6;
 const MOST_NAME = 140;
@@ -34,7 +34,10 @@ const GREY: Colour = [190, 190, 190];
  * ```
  */
 export function confusionPicture(
-  evaluation: Pick<Evaluation, "classes" | "confusion">,
+  evaluation: {
+    classes: readonly Pick<ClassResult, "name" | "images">[];
+    confusion: readonly (readonly number[])[];
+  },
 ): Image {
   const { classes, confusion } = evaluation;
   const count = classes.length;

@@ -124,6 +124,26 @@ Deno.test("readRunLog() leaves out events that it does not know or that lack a n
   );
 });
 
+Deno.test("readRunLog() leaves out a validation's matrix that is not one of its classes", async () => {
+  const validation = {
+    ...{ event: "validation", epoch: 1, step: 2, images: 4, loss: 1 },
+    ...{ accuracy: 0.5, top5: 1, best: true, seconds: 1 },
+  };
+  const classes = ["cat", "dog"];
+  const events = await read(
+    { ...validation, classes, confusion: [[1, 0], [1, 2]] },
+    { ...validation, classes, confusion: [[1, 0]] },
+    { ...validation, classes, confusion: [[1, 0], [1, "2"]] },
+    { ...validation, classes: [1, 2], confusion: [[1, 0], [1, 2]] },
+    { ...validation, confusion: [[1, 0], [1, 2]] },
+    validation,
+  );
+  assertEquals(
+    events.map((event) => event.event === "validation" && event.confusion),
+    [[[1, 0], [1, 2]], ...Array(5).fill(undefined)],
+  );
+});
+
 Deno.test("readRunLog() refuses a log whose events have other meanings", async () => {
   const path = await Deno.makeTempFile();
   await Deno.writeTextFile(

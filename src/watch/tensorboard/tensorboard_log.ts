@@ -5,6 +5,7 @@ import type {
   HistogramsEvent,
   RunEvent,
   StartEvent,
+  ValidationEvent,
 } from "../../train/run_event.ts";
 import { confusionPicture } from "../confusion_picture.ts";
 import { EventFile } from "./_event_file.ts";
@@ -107,6 +108,7 @@ export class TensorboardLog implements Disposable {
           scalar("top5", event.top5),
           scalar("epoch/number", event.epoch),
           scalar("epoch/seconds", event.seconds),
+          ...confusionValues(event),
         ]);
       case "evaluation":
         return write(event.split, evaluationValues(event));
@@ -151,9 +153,12 @@ export class TensorboardLog implements Disposable {
 
 function startValues(event: StartEvent, time: number): ProtoMessage[] {
   const parameters = hyperParametersOf(event);
-  const rows = [...parameters].map(([name, value]) =>
-    `| ${escaped(name)} | ${escaped(String(value))} |`
-  );
+  const { machine, command } = event;
+  const rows = [
+    ...parameters,
+    ...Object.entries(machine ?? {}),
+    ...(command ? [["command", command.join(" ")] as const] : []),
+  ].map(([name, value]) => `| ${escaped(name)} | ${escaped(String(value))} |`);
   return [
     markdown(
       "configuration",
@@ -170,6 +175,20 @@ function histogramValues(event: HistogramsEvent): ProtoMessage[] {
       .filter(([, { counts }]) => counts.length > 0)
       .map(([name, found]) => histogram(`${kind}/${name}`, found))
   );
+}
+
+/** The confusion matrix, if the log has it. */
+function confusionValues(
+  { classes, confusion }: ValidationEvent,
+): ProtoMessage[] {
+  if (!classes || !confusion) return [];
+  const counted = classes.map((name, i) => ({
+    name,
+    images: confusion[i]!.reduce((sum, count) => sum + count, 0),
+  }));
+  return [
+    picture("confusion", confusionPicture({ classes: counted, confusion })),
+  ];
 }
 
 function evaluationValues(event: EvaluationEvent): ProtoMessage[] {
