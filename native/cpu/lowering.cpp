@@ -47,19 +47,15 @@ std::vector<Layout> layouts_of(const FusedGraph &fused) {
 }
 
 Lowering::Lowering(const Graph &graph, ProgramMemory &memory, int threads, bool bf16)
-    : memory_(memory), convolutions_(threads, bf16) {
-  fused_ = fuse(graph, convolutions_.patterns());
-  layouts_ = layouts_of(fused_);
-  views_.resize(graph.values.size());
-  for (size_t i = 0; i < graph.values.size(); i++) {
-    views_[i].storage = graph.values[i].storage.get();
-  }
-  for (const Operation &operation : fused_.graph.operations) {
-    begun_ = false;
-    std::visit([&](const auto &attributes) { lower(*this, operation, attributes); },
-               operation.attributes);
-    current_++;
-  }
+    : Lowering(graph, memory, std::make_unique<Convolutions>(threads, bf16)) {}
+
+Lowering::Lowering(const Graph &graph, ProgramMemory &memory,
+                   std::unique_ptr<Convolutions> convolutions)
+    : GraphLowering(fuse(graph, convolutions->patterns()), memory.schedule),
+      memory_(memory),
+      convolutions_(std::move(convolutions)),
+      layouts_(layouts_of(fused())) {
+  lower_each([&](const Operation &o, const auto &attributes) { lower(*this, o, attributes); });
 }
 
 MapShape Lowering::map_shape(ValueId value) const {
@@ -77,44 +73,24 @@ PoolShape Lowering::pool_shape(const Window2d &window, ValueId input, ValueId ou
   return pool;
 }
 
-View Lowering::use(const View &view) {
-  if (begun_) {
-    memory_.schedule.use(view);
-  } else if (view) {
-    pending_.push_back(view);
-  }
-  return view;
-}
-
-View Lowering::read(const Operand &operand) {
-  if (!operand) return {};
-  const View &view = views_[at(operand.value)];
-  if (!view) throw Error(GAPCAM_INTERNAL, "A value is read before it is made");
-  return use(view);
-}
-
 View Lowering::read(const Operand &operand, Layout wanted) {
   if (!operand || shape(operand.value).size() != 4 || layout(operand.value) == wanted) {
     return read(operand);
   }
-  View &view = reordered_[{operand.value, wanted.block}];
-  if (!view) {
-    const Operation &reader = fused_.graph.operations[static_cast<size_t>(current_)];
-    const MapShape from = map_shape(operand.value);
-    view = memory_.schedule.make(static_cast<size_t>(map_elements(shape(operand.value), wanted)) *
-                                 sizeof(float));
-    const View source = views_[at(operand.value)], made = view;
-    memory_.schedule.begin(reader.phase, "reorder", "reorder " + to_string(shape(operand.value)));
-    memory_.schedule.current().algorithm = kernels().name;
-    memory_.schedule.use(source);
-    memory_.schedule.use(made);
-    run([=, &m = memory_] { kernels().reorder(from, wanted.block, m.f32(source), m.f32(made)); });
-  }
-  return use(view);
+  const MapShape from = map_shape(operand.value);
+  const auto bytes =
+      static_cast<size_t>(map_elements(shape(operand.value), wanted)) * sizeof(float);
+  return converted(operand, wanted.block, bytes, "reorder",
+                   [&](const View &source, const View &made) {
+                     memory_.schedule.current().algorithm = kernels().name;
+                     run([=, &m = memory_] {
+                       kernels().reorder(from, wanted.block, m.f32(source), m.f32(made));
+                     });
+                   });
 }
 
 CpuStorage *Lowering::storage(const Operand &operand) const {
-  return operand ? static_cast<CpuStorage *>(fused_.graph.value(operand.value).storage.get())
+  return operand ? static_cast<CpuStorage *>(fused().graph.value(operand.value).storage.get())
                  : nullptr;
 }
 
@@ -126,45 +102,21 @@ Step &Lowering::begin(const Operation &o, const std::string &operation) {
     name = format("%s %d %s -> %s", operation.c_str(), o.index,
                   to_string(shape(o.inputs[0].value)).c_str(), to_string(shape(made)).c_str());
   }
-  Step &step = memory_.schedule.begin(o.phase, operation, name);
+  Step &step = begin_step(operation, name);
   step.algorithm = kernels().name;
-  for (const View &view : pending_) memory_.schedule.use(view);
-  pending_.clear();
-  begun_ = true;
   return step;
 }
 
 View Lowering::write(ValueId value) {
   if (value == no_value) return {};
   return write(value, static_cast<size_t>(map_elements(shape(value), layout(value))) *
-                          static_cast<size_t>(size_of(fused_.graph.value(value).type)));
-}
-
-View Lowering::write(ValueId value, size_t bytes) {
-  if (value == no_value) return temporary(bytes);
-  View &view = views_[at(value)];
-  view = memory_.schedule.make(bytes);
-  if (fused_.kept(value)) memory_.schedule.keep(view);
-  return use(view);
+                          static_cast<size_t>(size_of(fused().graph.value(value).type)));
 }
 
 View Lowering::write_over(ValueId value, const Operand &operand) {
   if (value == no_value) return {};
-  const View from = views_[at(operand.value)];
-  const Operation *maker = fused_.maker(operand.value);
-  // What an earlier phase made is still there when this one runs again.
-  const bool free = from.buffer >= 0 && maker && !fused_.kept(operand.value) &&
-                    fused_.last_reader[at(operand.value)] == current_ &&
-                    maker->phase == fused_.graph.operations[static_cast<size_t>(current_)].phase &&
-                    layout(value) == layout(operand.value);
-  if (!free) return write(value);
-  views_[at(value)] = from;
-  if (fused_.kept(value)) memory_.schedule.keep(from);
-  return use(from);
+  const View made = layout(value) == layout(operand.value) ? overwrite(value, operand) : View{};
+  return made ? made : write(value);
 }
-
-View Lowering::temporary(size_t bytes) { return use(memory_.schedule.make(bytes)); }
-
-View Lowering::forever(size_t bytes) { return use(memory_.schedule.make_forever(bytes)); }
 
 }  // namespace gapcam::cpu

@@ -3,38 +3,32 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <vector>
 
 #include "convolutions.h"
-#include "fusion.h"
+#include "graph_lowering.h"
 #include "kernels.h"
 #include "program_memory.h"
 
 namespace gapcam::cpu {
 
-class Lowering {
+class Lowering : public GraphLowering {
  public:
   // Appends the steps to `memory`, which they refer to when they run.
   Lowering(const Graph &graph, ProgramMemory &memory, int threads, bool bf16);
 
-  // By value of the graph: where it lies and how, for reading it after a run.
-  const View &view_of(ValueId value) const { return views_[static_cast<size_t>(value)]; }
+  // How a value of the graph lies.
   Layout layout(ValueId value) const { return layouts_[static_cast<size_t>(value)]; }
   MapShape map_shape(ValueId value) const;
   PoolShape pool_shape(const Window2d &window, ValueId input, ValueId output) const;
 
-  // For the operations. A step asks for what it reads, then begins, then asks for what it writes.
+  // For the operations; see GraphLowering.
 
-  const FusedGraph &fused() const { return fused_; }
-  bool training() const { return fused_.graph.training; }
-  const Shape &shape(ValueId value) const { return fused_.graph.shape(value); }
   const ProgramMemory &memory() const { return memory_; }
-  Convolutions &convolutions() { return convolutions_; }
+  Convolutions &convolutions() { return *convolutions_; }
 
-  // An operand as it lies; empty if it is absent.
-  View read(const Operand &operand);
+  using GraphLowering::read;
   // A map in a layout, brought into it by a step of its own where it has another.
   View read(const Operand &operand, Layout wanted);
   // In the host's order.
@@ -44,31 +38,23 @@ class Lowering {
   Step &begin(const Operation &operation, const std::string &name);
   Step &begin(const Operation &operation) { return begin(operation, name_of(operation)); }
 
+  using GraphLowering::write;
   // Memory for a value that the step makes; empty for no_value.
   View write(ValueId value);
-  View write(ValueId value, size_t bytes);
   // In the memory of an operand that nobody needs afterwards, if it can be.
   View write_over(ValueId value, const Operand &operand);
-  // Memory of this step alone, and of this step between runs.
-  View temporary(size_t bytes);
-  View forever(size_t bytes);
+  // Memory of this step between runs.
+  View forever(size_t bytes) { return use(memory_.schedule.make_forever(bytes)); }
   void scratch(size_t bytes) { memory_.schedule.reserve_scratch(bytes); }
 
   void run(std::function<void()> body) { memory_.schedule.current().body = std::move(body); }
 
  private:
-  void lower_all();
-  View use(const View &view);
+  Lowering(const Graph &graph, ProgramMemory &memory, std::unique_ptr<Convolutions> convolutions);
 
-  FusedGraph fused_;
   ProgramMemory &memory_;
-  Convolutions convolutions_;
+  std::unique_ptr<Convolutions> convolutions_;
   std::vector<Layout> layouts_;
-  std::vector<View> views_;                                // by value
-  std::map<std::pair<ValueId, int64_t>, View> reordered_;  // by value and block
-  std::vector<View> pending_;                              // read by the step that begins next
-  bool begun_ = false;                                     // whether the operation's step has
-  int current_ = 0;                                        // the operation being lowered
 };
 
 // Why the CPU cannot do an operation; "" if it can.

@@ -28,23 +28,14 @@ std::string refusal_of(const Graph &graph, const Operation &operation) {
 
 Lowering::Lowering(const Graph &graph, Program &program, gapcam_precision precision,
                    Planner &planner)
-    : fused_(fuse(graph, patterns())),
+    : GraphLowering(fuse(graph, patterns()), program.schedule()),
       program_(program),
       planner_(planner),
       bf16_(precision == GAPCAM_PRECISION_BF16),
       tf32_(precision == GAPCAM_PRECISION_TF32),
       lanes_(bf16_ ? bf16_lanes : f32_lanes),
-      views_(graph.values.size()),
       maps_(graph.values.size(), false) {
-  for (size_t i = 0; i < graph.values.size(); i++) {
-    views_[i].storage = graph.values[i].storage.get();
-  }
-  for (const Operation &operation : fused_.graph.operations) {
-    begun_ = false;
-    std::visit([&](const auto &attributes) { lower(*this, operation, attributes); },
-               operation.attributes);
-    current_++;
-  }
+  lower_each([&](const Operation &o, const auto &attributes) { lower(*this, o, attributes); });
   if (repacks_.empty()) return;
   prepare("prepare weights", [address = addresses(), list = chunk_list(repacks_),
                               count = static_cast<int64_t>(repacks_.size())](const Gpu &gpu) {
@@ -112,22 +103,6 @@ MapCopy Lowering::map_copy(const Shape &map, bool from_storage) const {
 
 // ---- Operands ---------------------------------------------------------------------------------
 
-View Lowering::use(const View &view) {
-  if (begun_) {
-    program_.schedule_.use(view);
-  } else if (view) {
-    pending_.push_back(view);
-  }
-  return view;
-}
-
-View Lowering::read(const Operand &operand) {
-  if (!operand) return {};
-  const View &view = views_[at(operand.value)];
-  if (!view) throw Error(GAPCAM_INTERNAL, "A value is read before it is made");
-  return use(view);
-}
-
 View Lowering::read_map(const Operand &operand) { return copied(operand, true); }
 
 View Lowering::read_plain(const Operand &operand) { return copied(operand, false); }
@@ -136,36 +111,29 @@ View Lowering::copied(const Operand &operand, bool to_map) {
   if (!operand || shape(operand.value).size() != 4 || is_map(operand.value) == to_map) {
     return read(operand);
   }
-  View &view = copies_[{operand.value, to_map}];
-  if (!view) {
-    const Shape &s = shape(operand.value);
-    const View source = views_[at(operand.value)];
-    view = program_.schedule_.make(to_map ? bytes(operand.value)
-                                          : static_cast<size_t>(element_count(s)) * sizeof(float));
-    const char *name = to_map ? "import" : "export";
-    program_.schedule_.begin(fused_.graph.operations[static_cast<size_t>(current_)].phase, name,
-                             std::string(name) + " " + to_string(s));
-    program_.schedule_.use(source);
-    program_.schedule_.use(view);
-    run([=, made = view, copy = map_copy(s, to_map), narrow = bf16_,
-         address = addresses()](const Gpu &gpu) {
-      const int64_t count = copy.batch * copy.pixels * copy.channels;
-      const Kernels &k = gpu.kernels();
-      const auto launch = [&](const auto &kernel) {
-        gpu.launch_over(kernel, count, address(source), address(made), copy);
-      };
-      if (!narrow) {
-        launch(k.copy_f32_to_f32);
-      } else {
-        to_map ? launch(k.copy_f32_to_bf16) : launch(k.copy_bf16_to_f32);
-      }
-    });
-  }
-  return use(view);
+  const Shape &s = shape(operand.value);
+  const size_t size =
+      to_map ? bytes(operand.value) : static_cast<size_t>(element_count(s)) * sizeof(float);
+  return converted(
+      operand, to_map, size, to_map ? "import" : "export",
+      [&](const View &source, const View &made) {
+        run([=, copy = map_copy(s, to_map), narrow = bf16_, address = addresses()](const Gpu &gpu) {
+          const int64_t count = copy.batch * copy.pixels * copy.channels;
+          const Kernels &k = gpu.kernels();
+          const auto launch = [&](const auto &kernel) {
+            gpu.launch_over(kernel, count, address(source), address(made), copy);
+          };
+          if (!narrow) {
+            launch(k.copy_f32_to_f32);
+          } else {
+            to_map ? launch(k.copy_f32_to_bf16) : launch(k.copy_bf16_to_f32);
+          }
+        });
+      });
 }
 
 CudaStorage *Lowering::storage(const Operand &operand) const {
-  return operand ? static_cast<CudaStorage *>(fused_.graph.value(operand.value).storage.get())
+  return operand ? static_cast<CudaStorage *>(fused().graph.value(operand.value).storage.get())
                  : nullptr;
 }
 
@@ -176,11 +144,7 @@ Step &Lowering::begin(const Operation &o, const std::string &operation, ValueId 
   if (shaped != no_value) {
     name = format("%d %s %s", o.index, operation.c_str(), to_string(shape(shaped)).c_str());
   }
-  Step &step = program_.schedule_.begin(o.phase, operation, name);
-  for (const View &view : pending_) program_.schedule_.use(view);
-  pending_.clear();
-  begun_ = true;
-  return step;
+  return begin_step(operation, name);
 }
 
 Step &Lowering::begin(const Operation &o) {
@@ -200,32 +164,14 @@ View Lowering::write_plain(ValueId value) {
   return write(value, static_cast<size_t>(element_count(shape(value))) * sizeof(float));
 }
 
-View Lowering::write(ValueId value, size_t size) {
-  if (value == no_value) return temporary(size);
-  View &view = views_[at(value)];
-  view = program_.schedule_.make(size);
-  if (fused_.kept(value)) program_.schedule_.keep(view);
-  return use(view);
-}
-
 View Lowering::write_over(ValueId value, const Operand &operand) {
   if (value == no_value) return {};
-  const View from = views_[at(operand.value)];
-  const Operation *maker = fused_.maker(operand.value);
   const bool as_map = shape(value).size() == 4;
-  // What an earlier phase made is still there when this one runs again.
-  const bool free = from.buffer >= 0 && maker && !fused_.kept(operand.value) &&
-                    fused_.last_reader[at(operand.value)] == current_ &&
-                    maker->phase == fused_.graph.operations[static_cast<size_t>(current_)].phase &&
-                    is_map(operand.value) == as_map;
-  if (!free) return write(value);
+  const View made = is_map(operand.value) == as_map ? overwrite(value, operand) : View{};
+  if (!made) return write(value);
   maps_[at(value)] = as_map;
-  views_[at(value)] = from;
-  if (fused_.kept(value)) program_.schedule_.keep(from);
-  return use(from);
+  return made;
 }
-
-View Lowering::temporary(size_t size) { return use(program_.schedule_.make(size)); }
 
 View Lowering::constant(size_t size, std::function<std::string()> content) {
   const View place = forever(size);

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "fusion.h"
+#include "graph_lowering.h"
 #include "planner.h"
 #include "program.h"
 
@@ -25,11 +25,10 @@ struct Addresses {
   driver::Pointer operator()(const View &view) const { return program->address(view); }
 };
 
-class Lowering {
+class Lowering : public GraphLowering {
  public:
   Lowering(const Graph &graph, Program &program, gapcam_precision precision, Planner &planner);
 
-  const View &view_of(ValueId value) const { return views_[static_cast<size_t>(value)]; }
   // Whether a value of rank 4 lies as maps do; parameters, their gradients and the device's other
   // tensors lie as those do.
   bool is_map(ValueId value) const { return maps_[static_cast<size_t>(value)]; }
@@ -38,16 +37,13 @@ class Lowering {
   bool bf16() const { return bf16_; }
   bool tf32() const { return tf32_; }
 
-  // For the operations. A step asks for what it reads, then begins, then asks for what it writes.
+  // For the operations; see GraphLowering.
 
-  const FusedGraph &fused() const { return fused_; }
-  bool training() const { return fused_.graph.training; }
   Planner &planner() { return planner_; }
   Addresses addresses() const { return {&program_}; }
   const View &scratch() const { return program_.schedule_.scratch(); }
   const Program &program() const { return program_; }
 
-  const Shape &shape(ValueId value) const { return fused_.graph.shape(value); }
   int64_t lanes() const { return lanes_; }
   int64_t stored(int64_t channels) const { return (channels + lanes_ - 1) / lanes_ * lanes_; }
   int64_t stored_channels(ValueId value) const { return stored(shape(value)[1]); }
@@ -58,10 +54,8 @@ class Lowering {
   SumShape sum_shape(int64_t positions, int64_t stored_channels, int values) const;
   PoolShape pool_shape(const Window2d &window, ValueId input, ValueId output) const;
 
-  // An operand as it lies; empty if it is absent.
-  View read(const Operand &operand);
-  // As a map, if it has rank 4, and as a tensor of the device lies: brought there by a step of its
-  // own where it lies otherwise.
+  // An operand as a map, if it has rank 4, and as a tensor of the device lies: brought there by a
+  // step of its own where it lies otherwise.
   View read_map(const Operand &operand);
   View read_plain(const Operand &operand);
   CudaStorage *storage(const Operand &operand) const;
@@ -70,15 +64,14 @@ class Lowering {
   Step &begin(const Operation &operation, const std::string &name, ValueId shaped);
   Step &begin(const Operation &operation);
 
+  using GraphLowering::write;
   // Memory for a value that the step makes, as a map if it has rank 4; empty for no_value.
   View write(ValueId value);
   // As a parameter's gradient.
   View write_plain(ValueId value);
-  View write(ValueId value, size_t bytes);
   // In the memory of an operand that nobody needs afterwards, if it can be.
   View write_over(ValueId value, const Operand &operand);
-  // Memory of this step alone, and of this program between runs.
-  View temporary(size_t bytes);
+  // Memory of this program between runs.
   View forever(size_t bytes) { return program_.schedule_.make_forever(bytes); }
   View constant(size_t bytes, std::function<std::string()> content);
   void scratch(int64_t bytes);
@@ -111,20 +104,13 @@ class Lowering {
 
  private:
   size_t bytes(ValueId value) const;
-  View use(const View &view);
   View copied(const Operand &operand, bool to_map);
 
-  FusedGraph fused_;
   Program &program_;
   Planner &planner_;
   bool bf16_, tf32_;
   int64_t lanes_;
-  std::vector<View> views_;                          // by value
-  std::vector<bool> maps_;                           // by value; see is_map()
-  std::map<std::pair<ValueId, bool>, View> copies_;  // by value, and whether as a map
-  std::vector<View> pending_;                        // read by the step that begins next
-  bool begun_ = false;                               // whether the operation's step has
-  int current_ = 0;                                  // the operation being lowered
+  std::vector<bool> maps_;  // by value; see is_map()
   Chunks repacks_;
 };
 
