@@ -1,5 +1,4 @@
-#include "guard.h"
-#include "registry.h"
+#include "recorder.h"
 
 using namespace gapcam;
 
@@ -59,6 +58,14 @@ int32_t gapcam_program_describe(gapcam_handle program, char *json, uint64_t capa
     std::lock_guard lock(object->device->mutex);
     require(object->executable != nullptr, "Cannot describe a program that is not compiled");
     copy_text(object->executable->describe(), json, capacity, needed);
+  });
+}
+
+int32_t gapcam_program_output(gapcam_handle program, gapcam_handle tensor, char *message) {
+  return guard(message, [&] {
+    Recorder recorder(program, "output");
+    const ValueId value = recorder.use(tensor, "tensor");
+    recorder.graph().value(value).readable = true;
   });
 }
 

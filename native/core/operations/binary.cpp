@@ -1,3 +1,4 @@
+#include "abi/recorder.h"
 #include "autodiff.h"
 
 namespace gapcam {
@@ -19,3 +20,35 @@ void gradient(Backward &b, const Operation &o, const Binary &binary) {
 }
 
 }  // namespace gapcam
+
+using namespace gapcam;
+
+extern "C" {
+
+int32_t gapcam_program_binary(gapcam_handle program, int32_t kind, gapcam_handle first,
+                              gapcam_handle second, gapcam_handle *output, char *message) {
+  return guard(message, [&] {
+    not_null(output, "output");
+    const bool product = kind == GAPCAM_MULTIPLY;
+    Recorder recorder(program, product ? "multiply" : "add");
+    recorder.check(product || kind == GAPCAM_ADD,
+                   format("its kind must be 0 (add) or 1 (multiply), found %d", kind),
+                   GAPCAM_INVALID_ARGUMENT);
+    const ValueId one = recorder.use(first, "first input"),
+                  two = recorder.use(second, "second input");
+    const Shape shape = recorder.shape(one);
+    const Shape gate = shape.size() == 4 ? Shape{shape[0], shape[1], 1, 1} : shape;
+    if (product && gate != shape && recorder.shape(two) != shape) {
+      recorder.check(recorder.shape(two) == gate,
+                     format("its second input must have the shape %s or %s, found %s",
+                            gapcam::to_string(shape).c_str(), gapcam::to_string(gate).c_str(),
+                            gapcam::to_string(recorder.shape(two)).c_str()));
+    } else {
+      recorder.expect_shape(two, shape, "second input");
+    }
+    *output = recorder.finish(Binary{static_cast<gapcam_binary>(kind)},
+                              {{one, Role::map}, {two, Role::map}}, shape);
+  });
+}
+
+}  // extern "C"

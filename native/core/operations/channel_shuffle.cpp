@@ -1,3 +1,4 @@
+#include "abi/recorder.h"
 #include "autodiff.h"
 
 namespace gapcam {
@@ -11,3 +12,25 @@ void gradient(Backward &b, const Operation &o, const ChannelShuffle &shuffle) {
 }
 
 }  // namespace gapcam
+
+using namespace gapcam;
+
+extern "C" {
+
+int32_t gapcam_program_channel_shuffle(gapcam_handle program, gapcam_handle input, int32_t groups,
+                                       gapcam_handle *output, char *message) {
+  return guard(message, [&] {
+    not_null(output, "output");
+    Recorder recorder(program, "channel_shuffle");
+    const ValueId x = recorder.use(input, "input");
+    recorder.expect_rank(x, 4, "input");
+    const Shape shape = recorder.shape(x);
+    recorder.check(groups >= 1 && shape[1] % groups == 0,
+                   format("its groups must divide the input's %lld channels, found %d",
+                          static_cast<long long>(shape[1]), groups),
+                   GAPCAM_INVALID_ARGUMENT);
+    *output = recorder.finish(ChannelShuffle{groups}, {{x, Role::map}}, shape);
+  });
+}
+
+}  // extern "C"

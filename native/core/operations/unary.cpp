@@ -1,3 +1,4 @@
+#include "abi/recorder.h"
 #include "autodiff.h"
 
 namespace gapcam {
@@ -12,3 +13,21 @@ void gradient(Backward &b, const Operation &o, const Unary &unary) {
 }
 
 }  // namespace gapcam
+
+using namespace gapcam;
+
+extern "C" {
+
+int32_t gapcam_program_unary(gapcam_handle program, gapcam_handle input, int32_t activation,
+                             float a, float b, gapcam_handle *output, char *message) {
+  return guard(message, [&] {
+    not_null(output, "output");
+    Recorder recorder(program, name_of_activation(activation));
+    const ValueId x = recorder.use(input, "input");
+    const Shape shape = recorder.shape(x);
+    *output =
+        recorder.finish(Unary{recorder.activation(activation, a, b)}, {{x, Role::map}}, shape);
+  });
+}
+
+}  // extern "C"
