@@ -9,7 +9,10 @@ import { GapcamError } from "../src/error.ts";
 import type { RunEvent } from "../src/train/run_event.ts";
 import { LOG_NAME } from "../src/train/run_folder.ts";
 import { readRunLog } from "../src/train/run_log.ts";
-import { hasEvents, makeEventFolder } from "../src/watch/tensorboard/_event_file.ts";
+import {
+  hasEvents,
+  makeEventFolder,
+} from "../src/watch/tensorboard/_event_file.ts";
 import { TensorboardLog } from "../src/watch/tensorboard/tensorboard_log.ts";
 import { userPath } from "./_command.ts";
 import { shownPath, typedPath } from "./_runs.ts";

@@ -49,7 +49,8 @@ const FLAGS = {
   },
   out: {
     type: "string",
-    help: "the file to write; of tensorboard a folder, for one of the run's name",
+    help:
+      "the file to write; of tensorboard a folder, for one of the run's name",
     placeholder: "FILE",
   },
   json: { type: "boolean", help: "print one JSON object" },
