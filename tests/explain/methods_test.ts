@@ -19,6 +19,7 @@ import {
   Network,
   openDevice,
   relu,
+  residual,
   sequential,
   shapesDataset,
   type Target,
@@ -26,6 +27,7 @@ import {
 } from "../../mod.ts";
 import { resnet } from "../../src/models/resnet.ts";
 import { ExplainProgram } from "../../src/explain/_explain_program.ts";
+import { Tensor, type TensorData } from "../../src/device/tensor.ts";
 import { deviceTest } from "../device/_devices.ts";
 
 const SHAPES = shapesDataset("test", { size: 32, length: 12 });
@@ -95,9 +97,19 @@ deviceTest(
 deviceTest(
   "maps that the device sums are those summed on the host",
   async (device) => {
-    const model = resnet("resnet18", { classes: 10, stem: "small" });
+    const body = sequential({
+      conv: conv2d(6, 6, { padding: 1 }),
+      relu: relu(),
+    });
+    const model = sequential({
+      stem: sequential([conv2d(3, 6, { padding: 1 }), relu(), maxPool2d(2)]),
+      block: residual(body),
+      last: sequential([conv2d(6, 7, { padding: 1, stride: 2 }), relu()]),
+      pool: globalAveragePool(),
+      head: linear(7, 10),
+    });
     using network = new Network(device, model, { seed: 3 });
-    for (const layer of ["layer1.0.conv1", "layer3"]) {
+    for (const layer of ["stem", "block.conv", "block", "last.0"]) {
       const [first] = await explain(network, "grad-cam", { layer, target: 3 });
       const node = network.graph.nodes.findIndex(({ name }) =>
         name === first!.layers[0]
@@ -141,6 +153,41 @@ deviceTest(
         assertNear(means[image]!.map.data, wanted.mean, 1e-4);
         assertNear(products[image]!.map.data, wanted.own, 1e-4);
       }
+    }
+  },
+);
+
+deviceTest(
+  "of Grad-CAM's and HiRes-CAM's maps nothing else is read back",
+  async (device) => {
+    using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
+    for (const method of ["grad-cam", "hires-cam", "finer-cam"] as const) {
+      using explainer = await MethodExplainer.create(network, {
+        method,
+        batchSize: 2,
+        image: SHAPES,
+        layer: "features.1",
+      });
+      const { read } = Tensor.prototype;
+      const shapes: string[] = [];
+      Tensor.prototype.read = function <Data extends TensorData>(
+        this: Tensor,
+        target?: Data,
+      ): Data {
+        shapes.push(this.shape.join(" x "));
+        return read.call(this, target) as Data;
+      };
+      try {
+        await explainer.explain(PIXELS);
+      } finally {
+        Tensor.prototype.read = read;
+      }
+      // Logits, maps, and one number a map that proves its places.
+      assertEquals(shapes.sort(), [
+        "2 x 1 x 1 x 1",
+        "2 x 1 x 32 x 32",
+        "2 x 10",
+      ]);
     }
   },
 );

@@ -32,6 +32,10 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
       "tests/device/random_graphs_test.ts",
       "tests/device/operations_test.ts",
       "tests/device/nan_test.ts",
+      "tests/explain/methods_test.ts",
+      "tests/explain/methods_look_test.ts",
+      "tests/explain/methods_parity_test.ts",
+      "tests/explain/methods_place_test.ts",
     ], { GAPCAM_REQUIRE: "cuda" });
     assertEquals([tested.code, tested.failed], [0, []], tested.output);
     // What a filter leaves out is reported as ignored too.

@@ -23,8 +23,8 @@ const TOLERANCE = 0.01;
  *
  * The map's total is what the target's value is above that of the black image
  * (completeness, proposition 1). The integral is a Gauss-Legendre sum of 16 steps,
- * or twice as many, and so on, until that holds to one part in a hundred of the
- * larger value: then the map is proved.
+ * or twice as many, and so on up to 1024, until that holds to one part in a
+ * hundred: then the map is proved.
  */
 export const integratedGradients: Method = {
   name: "integrated-gradients",
@@ -64,7 +64,9 @@ async function explain(
     });
     const total = map.data.reduce((a, b) => a + b, 0);
     const gap = value - least;
-    const scale = Math.max(Math.abs(value), Math.abs(least), Math.abs(gap));
+    // A gap near zero is the small difference of large values.
+    const size = Math.max(Math.abs(value), Math.abs(least));
+    const scale = Math.max(Math.abs(gap), size / 10);
     const residual = total === gap ? 0 : Math.abs(total - gap) / scale;
     const proved = residual <= TOLERANCE;
     if (!proved && settings.steps === undefined && 2 * steps <= MOST_STEPS) {

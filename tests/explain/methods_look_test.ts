@@ -1,0 +1,261 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertLess,
+} from "@std/assert";
+import {
+  InferenceProgram,
+  MethodExplainer,
+  type MethodName,
+  type MethodOptions,
+  METHODS,
+  Network,
+  openDevice,
+  shapesDataset,
+  type Target,
+  vgg,
+} from "../../mod.ts";
+import { resnet } from "../../src/models/resnet.ts";
+import { ExplainProgram } from "../../src/explain/_explain_program.ts";
+import { legendre } from "../../src/explain/_legendre.ts";
+import { deviceTest } from "../device/_devices.ts";
+
+const SHAPES = shapesDataset("test", { size: 32, length: 12 });
+const PIXELS = new Uint8Array(2 * 32 * 32 * 3);
+await SHAPES.read([1, 2], PIXELS);
+
+async function explain(
+  network: Network,
+  method: MethodName,
+  options: Partial<MethodOptions> & { target?: Target | number } = {},
+) {
+  const { target, ...rest } = options;
+  using explainer = await MethodExplainer.create(network, {
+    method,
+    batchSize: 2,
+    image: SHAPES,
+    ...rest,
+  });
+  return await explainer.explain(PIXELS, target);
+}
+
+/** The logits of images that the host made. */
+async function logitsOf(network: Network, images: Float32Array) {
+  using program = await ExplainProgram.compile(network, {
+    source: "floats",
+    batchSize: images.length / (3 * 32 * 32),
+    image: SHAPES,
+    layers: [],
+  });
+  return await program.forward(images);
+}
+
+/** The images as the network reads them. */
+function normalised(): Float32Array {
+  const area = 32 * 32;
+  return Float32Array.from({ length: 2 * 3 * area }, (_, i) => {
+    const [image, c, place] = [
+      Math.floor(i / (3 * area)),
+      Math.floor(i / area) % 3,
+      i % area,
+    ];
+    return (PIXELS[3 * (image * area + place) + c]! / 255 - 0.5) / 0.5;
+  });
+}
+
+deviceTest(
+  "Ablation-CAM's falls are those of single forward passes",
+  async (device) => {
+    const model = vgg([4, "M", 6, "M", 8], { classes: 10 });
+    using network = new Network(device, model, { seed: 4 });
+    // Within the convolution's weights a channel is left out by hand.
+    const [one] = await explain(network, "ablation-cam", {
+      layer: "features.4",
+      target: 3,
+    });
+    assertEquals(one!.standing, "checked");
+    assertLess(one!.residual!, 1e-5);
+    const node = network.graph.nodes.findIndex(({ name }) =>
+      name === "features.4"
+    );
+    using seen = await ExplainProgram.compile(network, {
+      source: "pixels",
+      batchSize: 2,
+      image: SHAPES,
+      layers: [node],
+    });
+    const whole = (await seen.forward(PIXELS))[3]!;
+    seen.readValues(0);
+    const { shape: [channels, height, width], data } = seen.values(0, 0);
+    const weight = network.tensor("features.3.weight");
+    const bias = network.tensor("features.3.bias");
+    const [weights, biases] = [weight.read(), bias.read()];
+    const wanted = new Float64Array(height * width);
+    for (let k = 0; k < channels; k++) {
+      const size = weights.length / channels;
+      weight.write(weights.map((w, i) => Math.floor(i / size) === k ? 0 : w));
+      bias.write(biases.map((b, i) => i === k ? 0 : b));
+      using program = await InferenceProgram.compile(network, {
+        batchSize: 2,
+        image: SHAPES,
+      });
+      const without = (await program.run(PIXELS))[3]!;
+      for (let i = 0; i < wanted.length; i++) {
+        wanted[i]! += (whole - without) / whole * data[k * wanted.length + i]!;
+      }
+    }
+    weight.write(weights);
+    bias.write(biases);
+    const scale = Math.max(...wanted.map(Math.abs));
+    one!.map.data.forEach((value, i) =>
+      assertAlmostEquals(value / scale, wanted[i]! / scale, 1e-4)
+    );
+  },
+);
+
+Deno.test("Ablation-CAM runs what follows a layer within a residual block", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = resnet("resnet18", { classes: 10, stem: "small" });
+  using network = new Network(device, model, { seed: 3 });
+  const [one] = await explain(network, "ablation-cam", {
+    layer: "layer4.1.conv1",
+    lookBatch: 64,
+  });
+  assertEquals(one!.layers, ["layer4.1.conv1"]);
+  assertEquals(one!.standing, "checked");
+  assertLess(one!.residual!, 1e-5);
+});
+
+deviceTest(
+  "integrated gradients add up to what the image has more than black, with as many steps as that takes",
+  async (device) => {
+    const model = vgg([6, "M", 8], { classes: 10, negativeSlope: 0.2 });
+    using network = new Network(device, model, { seed: 6 });
+    const black = new Float32Array(2 * 3 * 32 * 32).fill(-1);
+    const [logits, dark] = [
+      await logitsOf(network, normalised()),
+      await logitsOf(network, black),
+    ];
+    for (const target of [2, { classIndex: 4, against: 7 }]) {
+      const all = await explain(network, "integrated-gradients", { target });
+      all.forEach((one, i) => {
+        const of = (values: Float32Array) =>
+          typeof target === "number"
+            ? values[10 * i + target]!
+            : values[10 * i + 4]! - values[10 * i + 7]!;
+        const gap = of(logits) - of(dark);
+        assertEquals(one.standing, "proved");
+        assert(one.residual! <= 0.01);
+        const total = one.map.data.reduce((a, b) => a + b);
+        const scale = Math.max(
+          Math.abs(gap),
+          Math.abs(of(logits)) / 10,
+          Math.abs(of(dark)) / 10,
+        );
+        assertLess(Math.abs(total - gap) / scale, 0.011);
+        assertEquals([one.map.height, one.map.width], [32, 32]);
+      });
+    }
+    const [few] = await explain(network, "integrated-gradients", {
+      target: 2,
+      steps: 1,
+    });
+    assertEquals(
+      few!.standing,
+      few!.residual! <= 0.01 ? "proved" : "heuristic",
+    );
+    assert(few!.note!.startsWith("1 steps"));
+  },
+);
+
+Deno.test("Gauss-Legendre points integrate polynomials exactly", () => {
+  for (const count of [1, 2, 5, 16, 64]) {
+    const { points, weights } = legendre(count);
+    for (let power = 0; power < Math.min(2 * count, 12); power++) {
+      const sum = points.reduce(
+        (sum, x, i) => sum + weights[i]! * x ** power,
+        0,
+      );
+      assertAlmostEquals(sum, 1 / (power + 1), 1e-12);
+    }
+  }
+});
+
+deviceTest(
+  "occlusion's cells are the mean falls of the squares that hide them",
+  async (device) => {
+    const model = vgg([6, "M", 8], { classes: 10 });
+    using network = new Network(device, model, { seed: 6 });
+    const [, one] = await explain(network, "occlusion", { target: 5, grid: 4 });
+    assertEquals(one!.standing, "checked");
+    const image = normalised().slice(3 * 32 * 32);
+    const hidden = new Float32Array(2 * image.length);
+    hidden.set(image);
+    hidden.set(image, image.length);
+    // The square of the first row and column alone covers their cell.
+    for (let c = 0; c < 3; c++) {
+      for (let y = 0; y < 16; y++) {
+        const start = c * 1024 + y * 32;
+        hidden.fill(0, start, start + 16);
+      }
+    }
+    const logits = await logitsOf(network, hidden);
+    assertAlmostEquals(one!.map.data[0]!, logits[15]! - logits[5]!, 1e-5);
+    assertEquals([one!.map.height, one!.map.width], [4, 4]);
+  },
+);
+
+Deno.test("SmoothGrad without noise is gradient times image, and the same seed gives the same map", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = vgg([6, "M", 8], { classes: 10 });
+  using network = new Network(device, model, { seed: 6 });
+  const map = async (options: Partial<MethodOptions>) =>
+    (await explain(network, "smoothgrad", { samples: 8, ...options }))[0]!.map;
+  assertEquals(await map({ seed: 1 }), await map({ seed: 1 }));
+  const [one, other] = [await map({ seed: 1 }), await map({ seed: 2 })];
+  assert(one.data.some((value, i) => value !== other.data[i]));
+  assertEquals(
+    (await map({ noise: 0, samples: 4 })).data.map(Math.fround),
+    (await map({ noise: 0, samples: 8 })).data.map(Math.fround),
+  );
+});
+
+Deno.test("what a method gives does not depend on how many masks it shows at a time", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = vgg([6, "M", 8], { classes: 10 });
+  using network = new Network(device, model, { seed: 6 });
+  for (const method of ["score-cam", "ablation-cam", "occlusion"] as const) {
+    const [some] = await explain(network, method, { lookBatch: 3, grid: 4 });
+    const [many] = await explain(network, method, { lookBatch: 16, grid: 4 });
+    some!.map.data.forEach((value, i) =>
+      assertAlmostEquals(value, many!.map.data[i]!, 1e-5)
+    );
+  }
+});
+
+Deno.test("2,000 maps of each method grow neither the device's memory nor the process", async () => {
+  // A process of its own, whose garbage is collected before it is weighed.
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--allow-all",
+      "--quiet",
+      "--v8-flags=--expose-gc",
+      new URL("./_methods_memory.ts", import.meta.url).pathname,
+    ],
+  }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  const { lines, left } = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals(left, 0);
+  assertEquals(Object.keys(lines), METHODS.map(({ name }) => name));
+  for (
+    const [name, [before, after]] of Object.entries<
+      { device: unknown; host: number }[]
+    >(lines)
+  ) {
+    assertEquals(after!.device, before!.device, name);
+    // 2,000 maps of 8 x 8 alone would be 512,000 bytes.
+    assertLess(after!.host - before!.host, 400_000, name);
+  }
+});
