@@ -148,6 +148,11 @@ export {
   parametersOf,
 } from "./src/nn/parameters.ts";
 export { strideOf } from "./src/nn/stride_of.ts";
+export {
+  type DescribedLayer,
+  describeModel,
+  type ModelDescription,
+} from "./src/nn/describe_model.ts";
 export { summary } from "./src/nn/summary.ts";
 export {
   vgg,
@@ -285,6 +290,7 @@ export {
 
 // Runs for others to look at
 
+export { modelSvg } from "./src/watch/model_svg.ts";
 export { show, type ShowCamOptions, type TableRow } from "./src/watch/show.ts";
 export { Shown } from "./src/watch/shown.ts";
 export { TensorboardLog } from "./src/watch/tensorboard/tensorboard_log.ts";

@@ -6,6 +6,10 @@
 
 import { definedOf } from "../src/_defined_of.ts";
 import { GapcamError } from "../src/error.ts";
+import {
+  INTERPOLATIONS,
+  type Preprocessing,
+} from "../src/image/preprocessing.ts";
 import { MODELS } from "../src/models/find_model.ts";
 import { recogniseModel } from "../src/models/recognise_model.ts";
 import { classifierOf } from "../src/nn/classifier_of.ts";
@@ -183,21 +187,33 @@ function usualOf(channels: number): { mean: number[]; deviation: number[] } {
 /** What gapcam's own ONNX files say of what they expect. */
 function metadataOf(
   metadata: Readonly<Record<string, string>>,
-): { mean?: number[]; deviation?: number[]; classes?: string[] } {
-  const list = <Item>(name: string, is: (item: unknown) => item is Item) => {
+): Partial<Pick<Preprocessing, "interpolation" | "cropShare">> & {
+  mean?: number[];
+  deviation?: number[];
+  classes?: string[];
+} {
+  const read = (name: string): unknown => {
     try {
-      const value: unknown = JSON.parse(metadata[name] ?? "null");
-      return Array.isArray(value) && value.every(is) ? value : undefined;
+      return JSON.parse(metadata[name] ?? "null");
     } catch {
       return undefined;
     }
   };
+  const list = <Item>(name: string, is: (item: unknown) => item is Item) => {
+    const value = read(name);
+    return Array.isArray(value) && value.every(is) ? value : undefined;
+  };
+  const share = read("cropShare");
   const isNumber = (item: unknown) => typeof item === "number";
   const isText = (item: unknown) => typeof item === "string";
   return definedOf({
     mean: list("mean", isNumber),
     deviation: list("deviation", isNumber),
     classes: list("classes", isText),
+    interpolation: INTERPOLATIONS.find((one) => one === read("interpolation")),
+    cropShare: typeof share === "number" && share > 0 && share <= 1
+      ? share
+      : undefined,
   });
 }
 

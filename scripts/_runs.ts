@@ -180,16 +180,22 @@ function endedIn(event: string, log: string): boolean {
  * and progress would be lost, or of the file that is read.
  *
  * @param path What is to be written.
- * @param source What is read.
+ * @param source What is read, if it is a file.
  */
-export async function assertNoRun(path: string, source: string): Promise<void> {
+export async function assertNoRun(
+  path: string,
+  source?: string,
+): Promise<void> {
   const refuse = (found: string): never => {
     throw new GapcamError(
       "invalid-argument",
       `Cannot write ${shownPath(path)}: ${found}; choose another name`,
     );
   };
-  if (exists(path) && Deno.realPathSync(path) === Deno.realPathSync(source)) {
+  if (
+    source !== undefined && exists(path) &&
+    Deno.realPathSync(path) === Deno.realPathSync(source)
+  ) {
     refuse("it is the file that is read");
   }
   const folder = folderOf(path);

@@ -1,13 +1,12 @@
+import { describeModel } from "./describe_model.ts";
 import type { Model } from "./graph_of.ts";
-import { shapesOf } from "./output_shapes.ts";
-import { parametersOf } from "./parameters.ts";
-import { elementCount } from "../host_tensor.ts";
 
 /**
- * Describes a model as a table: each layer, the shape of its output and how
- * many parameters it has.
+ * Describes a model as a table: each layer, the shape of its output, its
+ * tensors, how many parameters it has and what it costs; running statistics are
+ * no parameters. {@linkcode describeModel} gives the same as data.
  *
- * @param model Any layer.
+ * @param model Any layer, or a graph.
  * @param inputShape [channels, height, width] of an image.
  * @returns Lines of text, the last one the totals.
  * @throws {GapcamError} If a layer does not fit what comes before it.
@@ -24,50 +23,37 @@ export function summary(
   model: Model,
   inputShape: readonly [number, number, number],
 ): string {
-  const parameters = parametersOf(model);
-  const rows = shapesOf(model, inputShape).map(
-    ({ name, layer, outputShape }) => {
-      const own = parameters.filter((parameter) =>
-        parameter.name.slice(
-          0,
-          Math.max(parameter.name.lastIndexOf("."), 0),
-        ) ===
-          name
-      );
-      return [
-        name,
-        layer.kind,
-        `[${outputShape.join(", ")}]`,
-        own.map(({ shape }) => `[${shape.join(", ")}]`).join(" "),
-        own.length === 0 ? "" : countOf(own).toLocaleString("en-US"),
-      ];
-    },
-  );
-  const table = [["name", "layer", "output", "tensors", "parameters"], ...rows];
+  const { layers, ...all } = describeModel(model, inputShape);
+  const table = [
+    ["name", "layer", "output", "tensors", "parameters", "multiply-adds"],
+    ...layers.map((one) => [
+      one.name,
+      one.kind,
+      `[${one.outputShape.join(", ")}]`,
+      one.tensors.map((shape) => `[${shape.join(", ")}]`).join(" "),
+      one.tensors.length === 0 ? "" : grouped(one.parameters),
+      one.multiplyAdds === 0 ? "" : grouped(one.multiplyAdds),
+    ]),
+  ];
   const widths = table[0]!.map((_, column) =>
     Math.max(...table.map((row) => row[column]!.length))
   );
   const lines = table.map((row) =>
     row.map((cell, column) =>
-      column === 4 ? cell.padStart(widths[4]!) : cell.padEnd(widths[column]!)
+      column >= 4
+        ? cell.padStart(widths[column]!)
+        : cell.padEnd(widths[column]!)
     ).join("  ").trimEnd()
   );
-  const trainable = parameters.filter((parameter) => parameter.trainable);
   return [
     lines[0],
     "-".repeat(Math.max(...lines.map((line) => line.length))),
     ...lines.slice(1),
-    `${trainable.length} tensors, ${
-      countOf(trainable).toLocaleString("en-US")
-    } parameters`,
+    `${all.tensors} tensors, ${grouped(all.parameters)} parameters, ` +
+    `${grouped(all.multiplyAdds)} multiply-adds`,
   ].join("\n");
 }
 
-function countOf(
-  parameters: readonly { shape: readonly number[] }[],
-): number {
-  return parameters.reduce(
-    (sum, { shape }) => sum + elementCount(shape),
-    0,
-  );
+function grouped(value: number): string {
+  return value.toLocaleString("en-US");
 }

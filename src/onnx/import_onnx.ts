@@ -98,7 +98,13 @@ function problemOf(reader: GraphReader): string | undefined {
   }
 }
 
-function imageOf(file: OnnxFile, imageSize = 224): {
+/** What the file says of its images where it leaves their size free. */
+function sizeOf({ metadata }: OnnxFile): number | undefined {
+  const text = metadata["imageSize"] ?? "";
+  return /^[1-9]\d{0,3}$/.test(text) ? Number(text) : undefined;
+}
+
+function imageOf(file: OnnxFile, asked?: number): {
   name: string;
   value: Computed;
   image: readonly [number, number, number];
@@ -129,12 +135,14 @@ function imageOf(file: OnnxFile, imageSize = 224): {
         "or 3",
     );
   }
-  if (height === undefined || width === undefined) {
+  const known = asked ?? sizeOf(file);
+  const size = known ?? 224;
+  if (known === undefined && (height === undefined || width === undefined)) {
     notes.push(
-      `the file leaves the images' size free; ${imageSize} x ${imageSize} is taken`,
+      `the file leaves the images' size free; ${size} x ${size} is taken`,
     );
   }
-  const image = [channels, height ?? imageSize, width ?? imageSize] as const;
+  const image = [channels, height ?? size, width ?? size] as const;
   return {
     name: input.name,
     image,

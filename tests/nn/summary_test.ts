@@ -7,7 +7,10 @@ import { vgg } from "../../src/models/vgg.ts";
 Deno.test("summary() of the seed network counts 28 tensors, 14,719,818 parameters", () => {
   const lines = summary(vgg("vgg16", { classes: 10 }), [3, 224, 224])
     .split("\n");
-  assertEquals(lines.at(-1), "28 tensors, 14,719,818 parameters");
+  assertEquals(
+    lines.at(-1),
+    "28 tensors, 14,719,818 parameters, 15,346,635,776 multiply-adds",
+  );
   assertEquals(lines.length, 2 + 31 + 2 + 1);
   const last = lines.find((line) => line.startsWith("features.28"))!;
   assertStringIncludes(last, "[512, 14, 14]");
@@ -24,7 +27,7 @@ Deno.test("summary() does not count running statistics as parameters", () => {
   ]);
   assertEquals(
     summary(model, [1, 4, 4]).split("\n").at(-1),
-    "6 tensors, 14 parameters",
+    "6 tensors, 14 parameters, 36 multiply-adds",
   );
 });
 

@@ -39,6 +39,11 @@ export interface LayerKind<L> {
   outputShape(layer: L, inputs: readonly [Shape, ...Shape[]]): Shape;
   /** The layer's own tensors, in PyTorch's order. Default: none. */
   parameters?(layer: L): readonly ParameterSpec[];
+  /**
+   * Multiplications for one element of the output, each with an addition, where
+   * the layer is one whose cost counts. Default: 0, as of all that only reads.
+   */
+  multiplyAdds?(layer: L): number;
   /** Appends the layer's operation to a program. */
   record(layer: L, at: RecordAt): Tensor;
 }

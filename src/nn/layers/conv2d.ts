@@ -110,6 +110,8 @@ export const conv2dKind: LayerKind<Conv2d> = {
     const inputs = layer.inputChannels / (layer.groups ?? 1);
     return weightAndBias([outputChannels, inputs, ...kernelSize], bias);
   },
+  multiplyAdds: ({ inputChannels, groups = 1, kernelSize: [rows, columns] }) =>
+    inputChannels / groups * rows * columns,
   record: (layer, { program, inputs, parameter }) =>
     program.conv2d(inputs[0], parameter("weight"), {
       ...(layer.bias ? { bias: parameter("bias") } : {}),

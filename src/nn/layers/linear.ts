@@ -59,6 +59,7 @@ export const linearKind: LayerKind<Linear> = {
   },
   parameters: ({ inputFeatures, outputFeatures, bias }) =>
     weightAndBias([outputFeatures, inputFeatures], bias),
+  multiplyAdds: ({ inputFeatures }) => inputFeatures,
   record: (layer, { program, inputs, parameter }) =>
     program.linear(
       inputs[0],
