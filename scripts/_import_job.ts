@@ -85,6 +85,12 @@ export const IMPORT_FLAGS = {
     default: "1",
     placeholder: "SHARE",
   },
+  check: {
+    type: "string",
+    help: "compare logits on the CPU first: normalised images [N, C, H, W] and " +
+      "what the other tool makes of them, both from numpy.save",
+    placeholder: "INPUT.npy OUTPUT.npy",
+  },
   seed: { type: "integer", min: 0, help: "of a fresh head", default: "0" },
   out: {
     type: "string",
@@ -93,6 +99,14 @@ export const IMPORT_FLAGS = {
   },
   json: { type: "boolean", help: "print one JSON object" },
 } as const satisfies Record<string, Flag>;
+
+/** Files of values and of what a network is to make of them. */
+export interface ImportCheck {
+  /** The file that is imported. */
+  source: string;
+  input: string;
+  output: string;
+}
 
 /** Which weights become a checkpoint, and what is known of them. */
 export interface ImportJob {
@@ -107,6 +121,8 @@ export interface ImportJob {
   dataset: DatasetName | undefined;
   /** What the network was trained with; what is left out is assumed. */
   conventions: Partial<WeightConventions> & { imageSize?: number };
+  /** What to compare first, if anything. */
+  check: ImportCheck | undefined;
   /** Of a fresh head. */
   seed: number | undefined;
   json: boolean;
@@ -118,9 +134,20 @@ export interface ImportJob {
  * @throws {GapcamError} If they leave a file open or a list is none.
  */
 export function importJob(flags: FlagValues<typeof IMPORT_FLAGS>): ImportJob {
-  const [source, ...rest] = flags.positional;
+  // `--check a.npy b.npy` reads as a value and a name.
+  const expected = flags.check === undefined
+    ? undefined
+    : flags.positional.findLast((name) => /\.npy$/i.test(name));
+  const sources = flags.positional.filter((name) => name !== expected);
+  const [source, ...rest] = sources;
   if (source === undefined || rest.length > 0) {
-    fail(`Cannot import ${flags.positional.length} files: name one`);
+    fail(`Cannot import ${sources.length} files: name one`);
+  }
+  if (flags.check !== undefined && expected === undefined) {
+    fail(
+      `Cannot check an import with ${flags.check} alone: name the file of what ` +
+        "is expected as well, as --check input.npy output.npy",
+    );
   }
   const { out } = flags;
   if (!out) fail("Cannot import weights without --out FILE.safetensors");
@@ -147,6 +174,11 @@ export function importJob(flags: FlagValues<typeof IMPORT_FLAGS>): ImportJob {
       interpolation: flags.interpolation as Interpolation | undefined,
       cropShare: flags["crop-share"],
     }),
+    check: flags.check === undefined ? undefined : {
+      source: userPath(source),
+      input: userPath(flags.check),
+      output: userPath(expected!),
+    },
     seed: flags.seed,
     json: flags.json,
   };

@@ -13,6 +13,7 @@ import {
 import { MODELS } from "../src/models/find_model.ts";
 import { recogniseModel } from "../src/models/recognise_model.ts";
 import { classifierOf } from "../src/nn/classifier_of.ts";
+import type { StateDict } from "../src/host_tensor.ts";
 import type { Model } from "../src/nn/graph_of.ts";
 import { perChannel } from "../src/nn/_per_channel.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
@@ -24,6 +25,7 @@ import {
 } from "../src/train/imported_weights.ts";
 import { hostTensorOf } from "../src/weights/stored_tensor.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";
+import { checkedLine, checkImport } from "./_check_import.ts";
 import { userPath } from "./_command.ts";
 import type { ImportJob } from "./_import_job.ts";
 import { inputJson, inputLine } from "./_preprocessing.ts";
@@ -36,6 +38,7 @@ interface Imported {
   format: string;
   architecture: string;
   model: Model;
+  state: StateDict;
   imported: ImportedWeights;
   notes: readonly string[];
 }
@@ -86,6 +89,7 @@ export async function importOnnxFile(
     format: "onnx",
     architecture: "onnx",
     model,
+    state,
     imported,
     notes,
   });
@@ -162,6 +166,7 @@ export async function importKnown(
     format: weights.format,
     architecture: name,
     model,
+    state,
     imported,
     notes: [
       ...weights.notes,
@@ -227,9 +232,11 @@ function refuseFreshHead({ head }: ImportJob): void {
 
 async function write(
   job: ImportJob,
-  { path, format, architecture, model, imported, notes }: Imported,
+  { path, format, architecture, model, state, imported, notes }: Imported,
 ): Promise<void> {
   await assertNoRun(job.out, path);
+  const checked = job.check &&
+    await checkImport(job.check, { model, state });
   await writeSafetensors(job.out, imported.tensors, imported.metadata);
   const described = describedWeights(imported.metadata)!;
   if (job.json) {
@@ -244,6 +251,7 @@ async function write(
       ...inputJson(described, "none"),
       assumed: imported.assumed.map(({ of }) => of),
       notes,
+      ...(checked ? { checked } : {}),
     }));
     return;
   }
@@ -256,6 +264,7 @@ async function write(
     `Imported ${imported.tensors.size} tensors into ${shownPath(job.out)}.`,
   );
   console.log(`${inputLine(described, "crop")}.`);
+  if (checked) console.log(`${checkedLine(checked)}.`);
   const shown = typedPath(job.out);
   console.log(
     classifierOf(model)

@@ -21,8 +21,14 @@ import {
 } from "../src/models/map_vgg_weights.ts";
 import { recogniseVgg } from "../src/models/recognise_vgg.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";
+import { checkedLine, type Checked, checkImport } from "./_check_import.ts";
 import { runCommand } from "./_command.ts";
-import { IMPORT_FLAGS, type ImportJob, importJob } from "./_import_job.ts";
+import {
+  IMPORT_FLAGS,
+  type ImportCheck,
+  type ImportJob,
+  importJob,
+} from "./_import_job.ts";
 import {
   importKnown,
   importOnnxFile,
@@ -69,8 +75,9 @@ async function main(job: ImportJob): Promise<void> {
     ...(job.seed === undefined ? {} : { seed: job.seed }),
   });
   await assertNoRun(path, weights.path);
+  const checked = job.check && await checkVgg(job.check, imported);
   await writeSafetensors(path, imported.tensors, imported.metadata);
-  report(job, { weights, arch, mapped, imported, path });
+  report(job, { weights, arch, mapped, imported, path, checked });
 }
 
 /** The network that weights belong to; says which flag helps where it is not known. */
@@ -138,6 +145,20 @@ function mapNames(
   }
 }
 
+/** Compares what a VGG computes, if it has all of its weights. */
+async function checkVgg(
+  check: ImportCheck,
+  imported: ImportedWeights,
+): Promise<Checked> {
+  if (!imported.complete) {
+    fail(
+      "Cannot check the import: its head is fresh, so that its logits are random",
+    );
+  }
+  const { model } = describedWeights(imported.metadata)!;
+  return await checkImport(check, { model, state: imported.tensors });
+}
+
 /** What was said of a network, else what the file itself says. */
 function conventions(
   job: ImportJob,
@@ -158,12 +179,13 @@ function conventions(
 
 function report(
   job: ImportJob,
-  { weights, arch, mapped, imported, path }: {
+  { weights, arch, mapped, imported, path, checked }: {
     weights: NamedWeights;
     arch: string;
     mapped: MappedVgg;
     imported: ImportedWeights;
     path: string;
+    checked: Checked | undefined;
   },
 ): void {
   const notes = [...weights.notes, ...mapped.notes];
@@ -184,6 +206,7 @@ function report(
       ...inputJson(described, "none"),
       assumed: imported.assumed.map(({ of }) => of),
       notes,
+      ...(checked ? { checked } : {}),
     }));
     return;
   }
@@ -198,6 +221,7 @@ function report(
       }.`,
   );
   console.log(`${inputLine(described, "crop")}.`);
+  if (checked) console.log(`${checkedLine(checked)}.`);
   if (imported.complete && mapped.classes !== undefined) {
     console.log(
       `See where it looks with: deno task cam --checkpoint ${shown} ` +

@@ -26,5 +26,6 @@ export {
   toHostTensor,
   toStateDict,
 } from "./stored_tensor.ts";
+export { parseNpy, readNpy } from "./read_npy.ts";
 export { encodePytorch, writePytorch } from "./write_pytorch.ts";
 export { encodeSafetensors, writeSafetensors } from "./write_safetensors.ts";
