@@ -196,27 +196,34 @@ struct LinearBackward {
   static constexpr const char *name = "linear backward";
 };
 
-// logits, labels, [metrics] -> loss
-struct CrossEntropy {
-  static constexpr const char *name = "cross_entropy";
+struct LossAttributes {
+  gapcam_loss kind = GAPCAM_CROSS_ENTROPY;
   float label_smoothing = 0.0f;
 };
-// d_loss, logits, labels -> d_logits
-struct CrossEntropyBackward {
-  static constexpr const char *name = "cross_entropy backward";
-  float label_smoothing = 0.0f;
-};
+// logits, [labels], [targets], [weights], [metrics] -> loss, what its sum was divided by
+struct Loss : LossAttributes {};
+// d_loss, logits, [labels], [targets], [weights], what the loss was divided by -> d_logits
+struct LossBackward : LossAttributes {};
 
 // [what the caller gives; else ones] -> the gradient that backward begins with
 struct OutputGradient {
   static constexpr const char *name = "output_gradient";
 };
 
-// settings, then for each parameter: parameter, gradient, moment, second moment (Adam) -> nothing
-enum class Optimiser { adam, sgd };
+// gradients -> norm, factor
+struct GradientNorm {
+  static constexpr const char *name = "gradient_norm";
+  float max_norm = 1.0f;
+};
+// settings, [factor], then for each parameter: parameter, gradient, [moment], [second moment] ->
+// nothing
+enum class UpdateKind { adam, sgd, blend };
 struct Update {
-  Optimiser kind = Optimiser::adam;
-  size_t operands_each() const { return kind == Optimiser::adam ? 4 : 3; }
+  UpdateKind kind = UpdateKind::adam;
+  static constexpr size_t first_parameter = 2;
+  size_t operands_each() const {
+    return kind == UpdateKind::adam ? 4 : kind == UpdateKind::sgd ? 3 : 2;
+  }
 };
 
 using Attributes =
@@ -224,7 +231,7 @@ using Attributes =
                  UnaryBackward, Binary, GateGradient, Reshape, Concatenate, Slice, SliceBackward,
                  ChannelShuffle, Dropout, MaxPool2d, MaxPool2dBackward, AveragePool2d,
                  AveragePool2dBackward, GlobalAveragePool, GlobalAveragePoolBackward, SpatialSum,
-                 BatchNorm2d, BatchNorm2dBackward, Linear, LinearBackward, CrossEntropy,
-                 CrossEntropyBackward, OutputGradient, Update>;
+                 BatchNorm2d, BatchNorm2dBackward, Linear, LinearBackward, Loss, LossBackward,
+                 OutputGradient, GradientNorm, Update>;
 
 }  // namespace gapcam

@@ -50,6 +50,6 @@ void gradient(Backward &backward, const Operation &operation, const AveragePool2
 void gradient(Backward &backward, const Operation &operation, const GlobalAveragePool &pool);
 void gradient(Backward &backward, const Operation &operation, const BatchNorm2d &norm);
 void gradient(Backward &backward, const Operation &operation, const Linear &linear);
-void gradient(Backward &backward, const Operation &operation, const CrossEntropy &loss);
+void gradient(Backward &backward, const Operation &operation, const Loss &loss);
 
 }  // namespace gapcam

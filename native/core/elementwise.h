@@ -158,46 +158,134 @@ GAPCAM_INLINE float fold_bias(double factor, float convolution_bias, float mean,
   return (float)(((double)convolution_bias - (double)mean) * factor + (double)bias);
 }
 
-// Labels that count; -1 is left out, every other one makes the loss NaN.
-GAPCAM_INLINE bool label_counts(int label, int classes) { return label >= 0 && label < classes; }
+// One row of a loss: logits of `classes`, and a label or (not null) a target for each class, and
+// perhaps a weight for each; see gapcam_program_loss.
+struct LossRow {
+  const float *logits;
+  int classes, label;
+  const float *targets, *weights;
+  float smoothing;
+};
+// What a row adds: to the sum, to what that is divided by, and whether its answer is right.
+struct LossPart {
+  double sum, divisor;
+  int counted, correct, invalid;
+};
 
-// The softmax cross-entropy of one row of logits whose label counts, and its first maximum; -1, no
-// class at all, where the softmax is not a number.
-GAPCAM_INLINE double cross_entropy_row(const float *row, int classes, int label, float smoothing,
-                                       int *first_maximum) {
+GAPCAM_INLINE void add_loss_part(LossPart *all, const LossPart &part) {
+  all->sum += part.sum;
+  all->divisor += part.divisor;
+  all->counted += part.counted;
+  all->correct += part.correct;
+  all->invalid |= part.invalid;
+}
+
+GAPCAM_INLINE double loss_weight(const LossRow &row, int c) {
+  return row.weights ? (double)row.weights[c] : 1.0;
+}
+GAPCAM_INLINE bool row_counts(const LossRow &row) {
+  return row.targets ? row.targets[0] != -1.0f : row.label >= 0 && row.label < row.classes;
+}
+
+// Of a softmax: weight times target of a class.
+GAPCAM_INLINE double weighted_target(const LossRow &row, int c) {
+  const double s = (double)row.smoothing;
+  const double target = row.targets ? (double)row.targets[c] : c == row.label ? 1.0 : 0.0;
+  return loss_weight(row, c) * ((1.0 - s) * target + s / (double)row.classes);
+}
+
+GAPCAM_INLINE int first_maximum(const float *row, int classes) {
   int best = 0;
   for (int c = 1; c < classes; c++) best = row[c] > row[best] ? c : best;
-  double total = 0.0, mean = 0.0;
-  for (int c = 0; c < classes; c++) {
-    total += exp((double)row[c] - (double)row[best]);
-    mean += (double)row[c];
+  return best;
+}
+
+GAPCAM_INLINE LossPart cross_entropy_part(const LossRow &row) {
+  LossPart part = {0.0, 0.0, 0, 0, 0};
+  if (!row_counts(row)) {
+    part.invalid = !row.targets && row.label != -1;
+    return part;
   }
-  mean /= (double)classes;
-  *first_maximum = total == total ? best : -1;
-  const double loss =
-      log(total) + (double)row[best] - (1.0 - (double)smoothing) * (double)row[label];
-  // Without smoothing a logit of minus infinity costs nothing; 0 times it would be NaN.
-  return smoothing == 0.0f ? loss : loss - (double)smoothing * mean;
+  const int best = first_maximum(row.logits, row.classes);
+  double total = 0.0;
+  for (int c = 0; c < row.classes; c++) {
+    total += exp((double)row.logits[c] - (double)row.logits[best]);
+  }
+  const double normaliser = log(total);
+  for (int c = 0; c < row.classes; c++) {
+    const double target = weighted_target(row, c);
+    // What is not wanted costs nothing, not even at minus infinity; 0 times that would be NaN.
+    if (target == 0.0) continue;
+    part.sum += target * (normaliser + ((double)row.logits[best] - (double)row.logits[c]));
+  }
+  // Not a number anywhere makes the softmax none, whatever is wanted.
+  if (total != total) part.sum = total;
+  part.divisor = row.targets ? 1.0 : loss_weight(row, row.label);
+  part.counted = 1;
+  const int wanted = row.targets ? first_maximum(row.targets, row.classes) : row.label;
+  part.correct = total == total && best == wanted;
+  return part;
 }
 
 // Its gradient, times `scale`.
-GAPCAM_INLINE void cross_entropy_row_gradient(const float *row, int classes, int label,
-                                              float smoothing, double scale, float *gradient) {
-  if (!label_counts(label, classes)) {
-    for (int c = 0; c < classes; c++) gradient[c] = 0.0f;
+GAPCAM_INLINE void cross_entropy_gradient(const LossRow &row, double scale, float *gradient) {
+  if (!row_counts(row)) {
+    for (int c = 0; c < row.classes; c++) gradient[c] = 0.0f;
     return;
   }
-  double largest = (double)row[0], total = 0.0;
-  for (int c = 1; c < classes; c++) largest = (double)row[c] > largest ? (double)row[c] : largest;
-  for (int c = 0; c < classes; c++) total += exp((double)row[c] - largest);
-  for (int c = 0; c < classes; c++) {
-    const double target =
-        (double)smoothing / (double)classes + (c == label ? 1.0 - (double)smoothing : 0.0);
-    gradient[c] = (float)(scale * (exp((double)row[c] - largest) / total - target));
+  double largest = (double)row.logits[0], total = 0.0, wanted = 0.0;
+  for (int c = 1; c < row.classes; c++) {
+    largest = (double)row.logits[c] > largest ? (double)row.logits[c] : largest;
+  }
+  for (int c = 0; c < row.classes; c++) {
+    total += exp((double)row.logits[c] - largest);
+    wanted += weighted_target(row, c);
+  }
+  for (int c = 0; c < row.classes; c++) {
+    const double share = exp((double)row.logits[c] - largest) / total;
+    gradient[c] = (float)(scale * (share * wanted - weighted_target(row, c)));
   }
 }
 
-// Adds a run to `metrics`; see gapcam_program_cross_entropy.
+// Of a sigmoid each: a class's target after smoothing.
+GAPCAM_INLINE double binary_target(const LossRow &row, int c) {
+  const double s = (double)row.smoothing;
+  return (1.0 - s) * (double)row.targets[c] + 0.5 * s;
+}
+
+// log(1 + exp(x)), without overflow.
+GAPCAM_INLINE double softplus(double x) {
+  return log1p(exp(x < 0.0 ? x : -x)) + (x < 0.0 ? 0.0 : x);
+}
+
+GAPCAM_INLINE LossPart binary_cross_entropy_part(const LossRow &row) {
+  LossPart part = {0.0, 0.0, 0, 1, 0};
+  for (int c = 0; c < row.classes; c++) {
+    if (row.targets[c] == -1.0f) continue;
+    const double x = (double)row.logits[c], t = binary_target(row, c);
+    const double there = loss_weight(row, c) * t;
+    // As above: what is not wanted costs nothing.
+    if (t != 1.0) part.sum += (1.0 - t) * softplus(x);
+    if (there != 0.0) part.sum += there * softplus(-x);
+    part.divisor += 1.0;
+    part.counted = 1;
+    if (x != x || (x > 0.0) != (row.targets[c] > 0.5f)) part.correct = 0;
+  }
+  part.correct = part.counted ? part.correct : 0;
+  return part;
+}
+
+GAPCAM_INLINE void binary_cross_entropy_gradient(const LossRow &row, double scale,
+                                                 float *gradient) {
+  for (int c = 0; c < row.classes; c++) {
+    const double x = (double)row.logits[c], t = binary_target(row, c);
+    const double absent = (1.0 - t) / (1.0 + exp(-x)),
+                 there = loss_weight(row, c) * t / (1.0 + exp(x));
+    gradient[c] = row.targets[c] == -1.0f ? 0.0f : (float)(scale * (absent - there));
+  }
+}
+
+// Adds a run to `metrics`; see gapcam_program_loss.
 GAPCAM_INLINE void count_loss(float *metrics, float loss, int correct, int counted) {
   const bool is_nan = loss != loss;
   metrics[0] += loss;
@@ -232,6 +320,18 @@ GAPCAM_INLINE void sgd_update(float *parameter, float *buffer, float gradient,
     gradient = settings[4] != 0.0f ? gradient + momentum * b : b;
   }
   *parameter -= settings[0] * gradient;
+}
+
+// settings: see gapcam_program_blend.
+GAPCAM_INLINE void blend_update(float *target, float source, const float *settings) {
+  const float taken = settings[1] * source;
+  *target = settings[0] == 0.0f ? taken : settings[0] * *target + taken;
+}
+
+// By what gradients of a norm are multiplied, as PyTorch's clip_grad_norm_ does.
+GAPCAM_INLINE float clip_factor(float norm, float max_norm) {
+  const float factor = max_norm / (norm + 1e-6f);
+  return factor > 1.0f ? 1.0f : factor;
 }
 
 }  // namespace gapcam

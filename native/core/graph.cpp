@@ -41,8 +41,15 @@ std::string name_of_kind(const Binary &binary) {
   return binary.kind == GAPCAM_MULTIPLY ? "multiply" : "add";
 }
 std::string name_of_kind(const Update &update) {
-  return update.kind == Optimiser::adam ? "adam" : "sgd";
+  return update.kind == UpdateKind::adam  ? "adam"
+         : update.kind == UpdateKind::sgd ? "sgd"
+                                          : "blend";
 }
+std::string name_of_loss(gapcam_loss kind) {
+  return kind == GAPCAM_CROSS_ENTROPY ? "cross_entropy" : "binary_cross_entropy";
+}
+std::string name_of_kind(const Loss &loss) { return name_of_loss(loss.kind); }
+std::string name_of_kind(const LossBackward &loss) { return name_of_loss(loss.kind) + " backward"; }
 
 }  // namespace
 

@@ -15,37 +15,9 @@
 #include "kernels/norm.h"
 #include "kernels/pool.h"
 #include "kernels/shuffle_channels.h"
+#include "kernels/update.h"
 
 namespace gapcam::cpu {
-namespace {
-
-void adam(const UpdateChunk *chunks, int64_t count, const float *settings) {
-#pragma omp parallel for schedule(static) if (count > 1)
-  for (int64_t c = 0; c < count; c++) {
-    const UpdateChunk chunk = chunks[c];
-    float s[8];
-    for (int i = 0; i < 8; i++) s[i] = settings[i];
-#pragma omp simd
-    for (int64_t i = 0; i < chunk.count; i++) {
-      adam_update(chunk.parameter + i, chunk.first + i, chunk.second + i, chunk.gradient[i], s);
-    }
-  }
-}
-
-void sgd(const UpdateChunk *chunks, int64_t count, const float *settings) {
-#pragma omp parallel for schedule(static) if (count > 1)
-  for (int64_t c = 0; c < count; c++) {
-    const UpdateChunk chunk = chunks[c];
-    float s[8];
-    for (int i = 0; i < 8; i++) s[i] = settings[i];
-#pragma omp simd
-    for (int64_t i = 0; i < chunk.count; i++) {
-      sgd_update(chunk.parameter + i, chunk.first + i, chunk.gradient[i], s);
-    }
-  }
-}
-
-}  // namespace
 
 extern const Kernels GAPCAM_KERNELS;
 const Kernels GAPCAM_KERNELS = {GAPCAM_KERNELS_NAME,

@@ -67,7 +67,7 @@ struct NormShape {
   bool training;
 };
 
-// A piece of one parameter, at most update_chunk elements.
+// A piece of one parameter, at most update_chunk elements; what an update does without is null.
 struct UpdateChunk {
   float *parameter, *first, *second;
   const float *gradient;
@@ -94,6 +94,8 @@ constexpr int64_t update_chunk = 16384;
 //                        sign and d_bias may be null; sign: the map after the leaky ReLU, if what
 //                        arrives is the gradient after it. For their scratch see depthwise.cpp
 //   reorder              from the layout of `from` to blocks of `block`, writing the padding
+//   adam, sgd, blend     gradients are multiplied with `factor` first
+//   sum_squares          of the gradients: one sum for each chunk
 //   prepare_images       u8 NHWC to a map; scratch: prepare_scratch() bytes
 #define GAPCAM_CPU_KERNELS(K)                                                                      \
   K(activation, (int kind, float a, float b, const float *x, float *y, int64_t count))             \
@@ -140,8 +142,10 @@ constexpr int64_t update_chunk = 16384;
   K(reorder, (const MapShape &from, int64_t block, const float *x, float *y))                      \
   K(prepare_images,                                                                                \
     (const PrepareShape &shape, const uint8_t *images, float *y, uint8_t *scratch))                \
-  K(adam, (const UpdateChunk *chunks, int64_t count, const float *settings))                       \
-  K(sgd, (const UpdateChunk *chunks, int64_t count, const float *settings))
+  K(adam, (const UpdateChunk *chunks, int64_t count, float factor, const float *settings))         \
+  K(sgd, (const UpdateChunk *chunks, int64_t count, float factor, const float *settings))          \
+  K(blend, (const UpdateChunk *chunks, int64_t count, float factor, const float *settings))        \
+  K(sum_squares, (const UpdateChunk *chunks, int64_t count, double *sums))
 
 struct Kernels {
   const char *name;

@@ -156,9 +156,10 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2d &norm);
 void lower(Lowering &l, const Operation &o, const BatchNorm2dBackward &norm);
 void lower(Lowering &l, const Operation &o, const Linear &linear);
 void lower(Lowering &l, const Operation &o, const LinearBackward &linear);
-void lower(Lowering &l, const Operation &o, const CrossEntropy &loss);
-void lower(Lowering &l, const Operation &o, const CrossEntropyBackward &loss);
+void lower(Lowering &l, const Operation &o, const Loss &loss);
+void lower(Lowering &l, const Operation &o, const LossBackward &loss);
 void lower(Lowering &l, const Operation &o, const OutputGradient &seed);
+void lower(Lowering &l, const Operation &o, const GradientNorm &norm);
 void lower(Lowering &l, const Operation &o, const Update &update);
 
 }  // namespace gapcam::cuda

@@ -45,7 +45,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 9
+#define GAPCAM_ABI_VERSION 10
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -236,18 +236,27 @@ GAPCAM_API int32_t gapcam_program_linear(gapcam_handle program, gapcam_handle in
                                          gapcam_handle *output, char *message);
 
 /*
- * Softmax cross-entropy: logits [N, classes] and i32 labels [N] -> f32 [1], the
- * mean over the labels that are not -1 (0 if there is none). With label
- * smoothing s the target is (1 - s) one-hot + s / classes.
+ * A loss (gapcam_loss) of logits [N, classes] -> f32 [1], a mean.
+ *
+ * GAPCAM_CROSS_ENTROPY takes one of `labels`, i32 [N], and `targets`, f32 [N,
+ * classes], the probability of each class (0: the other). A row counts nowhere
+ * whose label, or whose first target, is -1. `weights` [classes] (0: ones) are
+ * factors on each class's part; with labels the mean is weighted by them, as
+ * PyTorch's is. Label smoothing s makes of a target t (1 - s) t + s / classes.
+ *
+ * GAPCAM_BINARY_CROSS_ENTROPY takes targets alone, in [0, 1]: whether each
+ * class is in the image, by a sigmoid each. A target of -1 counts nowhere; the
+ * mean is over those that count. `weights` are factors on the part of what is
+ * there (PyTorch's pos_weight). Smoothing makes (1 - s) t + s / 2.
  *
  * `metrics` (0: none) is an f32 [8] tensor of the caller's, added to at each
  * forward run; its slots are gapcam_metric. The caller zeroes it by writing it.
  * A label outside [-1, classes) counts as a run whose loss is not finite.
  */
-GAPCAM_API int32_t gapcam_program_cross_entropy(gapcam_handle program, gapcam_handle logits,
-                                                gapcam_handle labels, float label_smoothing,
-                                                gapcam_handle metrics, gapcam_handle *loss,
-                                                char *message);
+GAPCAM_API int32_t gapcam_program_loss(gapcam_handle program, int32_t kind, gapcam_handle logits,
+                                       gapcam_handle labels, gapcam_handle targets,
+                                       gapcam_handle weights, float label_smoothing,
+                                       gapcam_handle metrics, gapcam_handle *loss, char *message);
 
 /* Marks a tensor of the program to be kept and readable after a forward run. */
 GAPCAM_API int32_t gapcam_program_output(gapcam_handle program, gapcam_handle tensor,
@@ -268,19 +277,44 @@ GAPCAM_API int32_t gapcam_program_backward(gapcam_handle program, gapcam_handle 
                                            gapcam_handle *gradients, char *message);
 
 /*
- * Records one optimiser step over `count` parameters, all in one pass.
- * `gradients` are tensors that gapcam_program_backward wrote; each parameter
- * has a tensor of its own shape in each moment list. `settings` is an f32 [8]
- * tensor that the caller writes before each update; its slots s0 to s7 are
- * gapcam_adam_setting.
+ * Updates. A program may consist of them alone: what they read and change are
+ * tensors of the device, and gradients any tensors of the right shape.
+ */
+
+/*
+ * The norm [1] of all elements of `count` gradients together, and the factor [1]
+ * that they are to be multiplied with so that it is at most `max_norm`:
+ * min(1, max_norm / (norm + 1e-6)), as PyTorch's clip_grad_norm_.
+ */
+GAPCAM_API int32_t gapcam_program_gradient_norm(gapcam_handle program, int32_t count,
+                                                const gapcam_handle *gradients, float max_norm,
+                                                gapcam_handle *norm, gapcam_handle *factor,
+                                                char *message);
+
+/*
+ * For each of `count` pairs target = s0 * target + s1 * source, where `settings`
+ * is an f32 [2] tensor that the caller writes before; with s0 = 0 the target's
+ * old value counts for nothing, even if it is not finite. Sums gradients of
+ * several batches, or keeps a moving average.
+ */
+GAPCAM_API int32_t gapcam_program_blend(gapcam_handle program, int32_t count,
+                                        const gapcam_handle *targets, const gapcam_handle *sources,
+                                        gapcam_handle settings, char *message);
+
+/*
+ * Records one optimiser step over `count` parameters, all in one pass. Each
+ * parameter has a gradient and a tensor in each moment list of its own shape.
+ * Gradients are multiplied with `factor` [1] (0: none) first. `settings` is an
+ * f32 [8] tensor that the caller writes before each update; its slots s0 to s7
+ * are gapcam_adam_setting.
  * parameter -= s6 * m / (sqrt(v) / s7 + s3)   (Kingma & Ba 2015)
  */
 GAPCAM_API int32_t gapcam_program_adam(gapcam_handle program, int32_t count,
                                        const gapcam_handle *parameters,
                                        const gapcam_handle *gradients,
                                        const gapcam_handle *first_moments,
-                                       const gapcam_handle *second_moments, gapcam_handle settings,
-                                       char *message);
+                                       const gapcam_handle *second_moments, gapcam_handle factor,
+                                       gapcam_handle settings, char *message);
 
 /*
  * As gapcam_program_adam, for stochastic gradient descent as PyTorch's SGD.
@@ -289,8 +323,8 @@ GAPCAM_API int32_t gapcam_program_adam(gapcam_handle program, int32_t count,
 GAPCAM_API int32_t gapcam_program_sgd(gapcam_handle program, int32_t count,
                                       const gapcam_handle *parameters,
                                       const gapcam_handle *gradients,
-                                      const gapcam_handle *momentum_buffers, gapcam_handle settings,
-                                      char *message);
+                                      const gapcam_handle *momentum_buffers, gapcam_handle factor,
+                                      gapcam_handle settings, char *message);
 
 /* Ends recording: chooses layouts and algorithms (timing candidates) and allocates everything.
  * Tensors keep the values that they have. */

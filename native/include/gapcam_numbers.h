@@ -63,12 +63,16 @@ enum gapcam_dropout_setting {
   GAPCAM_DROPOUT_SETTINGS = 2
 };
 
-/* Slots of the tensor that gapcam_program_cross_entropy counts in. */
+enum gapcam_loss { GAPCAM_CROSS_ENTROPY = 0, GAPCAM_BINARY_CROSS_ENTROPY = 1 };
+
+/* Slots of the tensor that gapcam_program_loss counts in. */
 enum gapcam_metric {
   GAPCAM_METRIC_LOSS_SUM = 0,
   GAPCAM_METRIC_RUNS = 1,
-  GAPCAM_METRIC_CORRECT = 2, /* predictions, first maximum */
-  GAPCAM_METRIC_COUNTED = 3, /* labels that are not -1 */
+  /* images whose first maximum is that of their target; of several labels an image, those whose
+   * logits are above 0 exactly where the target is above one half */
+  GAPCAM_METRIC_CORRECT = 2,
+  GAPCAM_METRIC_COUNTED = 3, /* images that count */
   GAPCAM_METRIC_LARGEST_LOSS = 4,
   GAPCAM_METRIC_NOT_FINITE = 5, /* runs whose loss was not finite */
   GAPCAM_METRIC_LAST_LOSS = 6,
@@ -86,6 +90,13 @@ enum gapcam_adam_setting {
   GAPCAM_ADAM_RATE = 6,         /* learning rate / (1 - beta1^t) */
   GAPCAM_ADAM_DEVIATION = 7,    /* sqrt(1 - beta2^t) */
   GAPCAM_ADAM_SETTINGS = 8
+};
+
+/* Slots of the settings of gapcam_program_blend. */
+enum gapcam_blend_setting {
+  GAPCAM_BLEND_KEEP = 0,
+  GAPCAM_BLEND_TAKE = 1,
+  GAPCAM_BLEND_SETTINGS = 2
 };
 
 /* Slots of the settings of gapcam_program_sgd. */

@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 9;
+export const ABI_VERSION = 10;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -167,8 +167,19 @@ export const SYMBOLS = {
     parameters: [HANDLE, HANDLE, HANDLE, HANDLE, BUFFER, BUFFER],
     result: "i32",
   },
-  gapcam_program_cross_entropy: {
-    parameters: [HANDLE, HANDLE, HANDLE, "f32", HANDLE, BUFFER, BUFFER],
+  gapcam_program_loss: {
+    parameters: [
+      HANDLE,
+      "i32",
+      HANDLE,
+      HANDLE,
+      HANDLE,
+      HANDLE,
+      "f32",
+      HANDLE,
+      BUFFER,
+      BUFFER,
+    ],
     result: "i32",
   },
   gapcam_program_output: {
@@ -177,6 +188,14 @@ export const SYMBOLS = {
   },
   gapcam_program_backward: {
     parameters: [HANDLE, HANDLE, HANDLE, BUFFER, "i32", BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_gradient_norm: {
+    parameters: [HANDLE, "i32", BUFFER, "f32", BUFFER, BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_blend: {
+    parameters: [HANDLE, "i32", BUFFER, BUFFER, HANDLE, BUFFER],
     result: "i32",
   },
   gapcam_program_adam: {
@@ -188,12 +207,22 @@ export const SYMBOLS = {
       BUFFER,
       BUFFER,
       HANDLE,
+      HANDLE,
       BUFFER,
     ],
     result: "i32",
   },
   gapcam_program_sgd: {
-    parameters: [HANDLE, "i32", BUFFER, BUFFER, BUFFER, HANDLE, BUFFER],
+    parameters: [
+      HANDLE,
+      "i32",
+      BUFFER,
+      BUFFER,
+      BUFFER,
+      HANDLE,
+      HANDLE,
+      BUFFER,
+    ],
     result: "i32",
   },
   gapcam_program_compile: {

@@ -15,8 +15,10 @@ export type {
   TensorOptions,
 } from "./device_options.ts";
 export { describeBackend, openDevice } from "./open_device.ts";
+export type { Activation } from "./activation.ts";
+export type { LossOptions } from "./losses.ts";
+export type { AdamOptions, SgdOptions, UpdateOptions } from "./updates.ts";
 export {
-  type Activation,
   type Phase,
   Program,
   type ProgramOptions,

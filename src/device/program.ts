@@ -1,10 +1,19 @@
 import { GapcamError } from "../error.ts";
-import { assertSameLength, handles, pair, sides, whole } from "./_arguments.ts";
+import { type Activation, ACTIVATIONS } from "./activation.ts";
+import { handles, pair, sides, whole } from "./_arguments.ts";
 import { call, check, messageBuffer, readDescription } from "./_library.ts";
 import { Lifetime } from "./_lifetime.ts";
 import type { Padding2d, Size2d } from "./size2d.ts";
 import { MAX_RANK, type Symbols } from "./_symbols.ts";
+import { type LossOptions, recordLoss } from "./losses.ts";
 import { Tensor, TENSOR_TYPES } from "./tensor.ts";
+import {
+  type AdamOptions,
+  recordAdam,
+  recordBlend,
+  recordSgd,
+  type SgdOptions,
+} from "./updates.ts";
 
 /** Options of {@linkcode Device.program}. */
 export interface ProgramOptions {
@@ -49,42 +58,6 @@ export const PHASES: Record<Phase, number> = {
   forward: 1,
   backward: 2,
   update: 4,
-};
-
-/** What {@linkcode Program.activation} applies to each element. */
-export type Activation =
-  | {
-    /** `max(x, 0) + negativeSlope * min(x, 0)`. */
-    readonly kind: "leakyRelu";
-    /** Between 0 and 1. */
-    readonly negativeSlope: number;
-  }
-  | {
-    /** `min(max(x, lower), upper)`. */
-    readonly kind: "clip";
-    /** The least value. */
-    readonly lower: number;
-    /** The greatest. */
-    readonly upper: number;
-  }
-  | {
-    /**
-     * `1 / (1 + exp(-x))`, or x times that (`silu`); `clip(x + 3, 0, 6) / 6`,
-     * or x times that (`hardSwish`); x times the standard normal distribution
-     * up to x (`gelu`, with erf).
-     */
-    readonly kind: "sigmoid" | "silu" | "hardSigmoid" | "hardSwish" | "gelu";
-  };
-
-/** {@linkcode Activation} as `gapcam_activation` numbers them. */
-export const ACTIVATIONS: Record<Activation["kind"], number> = {
-  leakyRelu: 1,
-  clip: 2,
-  sigmoid: 3,
-  silu: 4,
-  hardSwish: 5,
-  hardSigmoid: 6,
-  gelu: 7,
 };
 
 /** Two operands of one shape as `gapcam_binary` numbers them. */
@@ -558,28 +531,44 @@ export class Program implements Disposable {
   }
 
   /**
-   * Mean softmax cross-entropy of logits [N, classes] and i32 labels [N]; a
-   * label of -1 is ignored.
+   * Mean softmax cross-entropy of logits [N, classes] and i32 labels [N], of
+   * which -1 is ignored, or f32 targets [N, classes]: a probability of each
+   * class, or a row that begins with -1 and is ignored.
    *
-   * @param options.metrics An f32 [8] tensor that each forward run adds to: see
-   * `gapcam_program_cross_entropy` in gapcam.h.
+   * @param options `weights`: factors [classes] on each class's part, as
+   * PyTorch's; `metrics`: an f32 [8] tensor that each forward run adds to. See
+   * `gapcam_program_loss` in gapcam.h.
    * @returns f32 [1].
    */
   crossEntropy(
     logits: Tensor,
     labels: Tensor,
-    options: { labelSmoothing?: number; metrics?: Tensor } = {},
+    options: LossOptions = {},
   ): Tensor {
-    return this.#record((symbols, program, output, message) =>
-      symbols.gapcam_program_cross_entropy(
-        program,
-        logits.handle,
-        labels.handle,
-        options.labelSmoothing ?? 0,
-        options.metrics?.handle ?? 0n,
-        output,
-        message,
-      )
+    return this.#record((...call) =>
+      recordLoss("crossEntropy", { logits, labels, ...options }, call)
+    );
+  }
+
+  /**
+   * Mean binary cross-entropy of logits [N, classes], each by a sigmoid of its
+   * own, and f32 targets of the same shape in [0, 1]; -1 is ignored.
+   *
+   * @param options As for {@linkcode crossEntropy}; `weights` are factors on the
+   * part of what is there, PyTorch's `pos_weight`.
+   * @returns f32 [1].
+   */
+  binaryCrossEntropy(
+    logits: Tensor,
+    targets: Tensor,
+    options: LossOptions = {},
+  ): Tensor {
+    return this.#record((...call) =>
+      recordLoss("binaryCrossEntropy", {
+        logits,
+        labels: targets,
+        ...options,
+      }, call)
     );
   }
 
@@ -624,65 +613,55 @@ export class Program implements Disposable {
     );
     return Array.from(
       gradients,
-      (handle, i) =>
-        new Tensor(this.#symbols, handle, {
-          shape: targets[i]!.shape,
-          type: "f32",
-          lifetime: this.#lifetime,
-          owned: false,
-        }),
+      (handle, i) => this.#tensor(handle, targets[i]!.shape),
     );
+  }
+
+  /**
+   * The norm [1] of all gradients together, and the factor [1] by which an update
+   * must multiply them so that it is at most `maxNorm`, as PyTorch's
+   * `clip_grad_norm_`.
+   */
+  gradientNorm(
+    gradients: readonly Tensor[],
+    maxNorm: number,
+  ): { norm: Tensor; factor: Tensor } {
+    const made = new BigUint64Array(2);
+    call((message) =>
+      this.#symbols.gapcam_program_gradient_norm(
+        this.#use(),
+        gradients.length,
+        handles(gradients),
+        maxNorm,
+        made.subarray(0, 1),
+        made.subarray(1),
+        message,
+      )
+    );
+    const [norm, factor] = Array.from(
+      made,
+      (handle) => this.#tensor(handle, [1]),
+    );
+    return { norm: norm!, factor: factor! };
+  }
+
+  /** Records `target = s0 target + s1 source` for each pair; see `gapcam_program_blend`. */
+  blend(
+    targets: readonly Tensor[],
+    sources: readonly Tensor[],
+    options: { settings: Tensor },
+  ): void {
+    recordBlend(this.#symbols, this.#use(), { targets, sources, ...options });
   }
 
   /** Records one step of Adam over all parameters; see `gapcam_program_adam` for `settings`. */
-  adam(
-    options: {
-      parameters: readonly Tensor[];
-      gradients: readonly Tensor[];
-      firstMoments: readonly Tensor[];
-      secondMoments: readonly Tensor[];
-      settings: Tensor;
-    },
-  ): void {
-    assertSameLength(options.parameters, options.gradients);
-    assertSameLength(options.parameters, options.firstMoments);
-    assertSameLength(options.parameters, options.secondMoments);
-    call((message) =>
-      this.#symbols.gapcam_program_adam(
-        this.#use(),
-        options.parameters.length,
-        handles(options.parameters),
-        handles(options.gradients),
-        handles(options.firstMoments),
-        handles(options.secondMoments),
-        options.settings.handle,
-        message,
-      )
-    );
+  adam(options: AdamOptions): void {
+    recordAdam(this.#symbols, this.#use(), options);
   }
 
   /** Records one step of SGD over all parameters; see `gapcam_program_sgd` for `settings`. */
-  sgd(
-    options: {
-      parameters: readonly Tensor[];
-      gradients: readonly Tensor[];
-      momentumBuffers: readonly Tensor[];
-      settings: Tensor;
-    },
-  ): void {
-    assertSameLength(options.parameters, options.gradients);
-    assertSameLength(options.parameters, options.momentumBuffers);
-    call((message) =>
-      this.#symbols.gapcam_program_sgd(
-        this.#use(),
-        options.parameters.length,
-        handles(options.parameters),
-        handles(options.gradients),
-        handles(options.momentumBuffers),
-        options.settings.handle,
-        message,
-      )
-    );
+  sgd(options: SgdOptions): void {
+    recordSgd(this.#symbols, this.#use(), options);
   }
 
   /**
@@ -795,6 +774,16 @@ export class Program implements Disposable {
     } finally {
       this.#busy = false;
     }
+  }
+
+  /** Wraps an f32 tensor that the program owns. */
+  #tensor(handle: bigint, shape: readonly number[]): Tensor {
+    return new Tensor(this.#symbols, handle, {
+      shape,
+      type: "f32",
+      lifetime: this.#lifetime,
+      owned: false,
+    });
   }
 
   /** Records one operation and wraps the tensor that it makes. */

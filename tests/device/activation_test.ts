@@ -1,7 +1,7 @@
 /** Activations behind and before a convolution, and at the points where they bend. */
 
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
-import type { Activation } from "../../src/device/program.ts";
+import type { Activation } from "../../src/device/activation.ts";
 import { ACTIVATIONS, scalarOf } from "../operations/activation.ts";
 import { deviceTest } from "./_devices.ts";
 import { uniform } from "./_uniform.ts";

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals } from "@std/assert";
-import type { Activation } from "../../src/device/program.ts";
+import type { Activation } from "../../src/device/activation.ts";
 import { openTestDevice } from "./_test_device.ts";
 
 const COUNT = 2 * 3 * 4 * 5;

@@ -16,7 +16,6 @@ import {
 } from "../operations/batch_norm2d.ts";
 import { cases } from "../operations/cases.ts";
 import { conv2d } from "../operations/conv2d.ts";
-import { crossEntropy } from "../operations/cross_entropy.ts";
 import { leakyRelu } from "../operations/leaky_relu.ts";
 
 /** Norm of the difference over the norm of what is expected. */
@@ -269,72 +268,6 @@ deviceTest(
         );
       }
     }
-  },
-);
-
-deviceTest("cross_entropy equals plain loops, with metrics", async (device) => {
-  for (
-    const [n, classes, smoothing] of [
-      [1, 2, 0],
-      [7, 10, 0],
-      [7, 10, 0.1],
-      [33, 1000, 0.1],
-    ] as const
-  ) {
-    const what = `cross_entropy ${n}x${classes}, smoothing ${smoothing}`;
-    const values = uniform([n, classes], 1).map((x) => 5 * x);
-    const random = new Random(2);
-    const labels = Int32Array.from(
-      { length: n },
-      (_, i) => n > 1 && i % 3 === 1 ? -1 : random.integer(classes),
-    );
-    const expected = crossEntropy(
-      array64([n, classes], values),
-      labels,
-      smoothing,
-    );
-    using logits = device.tensor([n, classes], { data: values });
-    using label = device.tensor([n], { data: labels, staged: true });
-    using metrics = device.tensor([8]);
-    using program = device.program();
-    const loss = program.crossEntropy(logits, label, {
-      labelSmoothing: smoothing,
-      metrics,
-    });
-    const [gradient] = program.backward(loss, [logits]);
-    await program.compile();
-    for (let i = 0; i < 2; i++) await program.run("forward", "backward");
-    assertClose(loss.read(), expected.output.data, what);
-    assertClose(
-      gradient!.read(),
-      expected.backward(Float64Array.of(1)).input,
-      what,
-    );
-    const [sum, runs, correct, counted, largest, bad, last] = metrics.read();
-    const best = Array.from(labels, (_, i) => {
-      const row = values.subarray(i * classes, (i + 1) * classes);
-      return row.indexOf(Math.max(...row));
-    });
-    const value = loss.read()[0]!;
-    assertClose(Float32Array.of(sum!), Float64Array.of(2 * value), what);
-    assertEquals([runs, bad, largest, last], [2, 0, value, value], what);
-    assertEquals(counted, 2 * labels.filter((x) => x >= 0).length, what);
-    assertEquals(correct, 2 * best.filter((x, i) => x === labels[i]).length);
-  }
-});
-
-deviceTest(
-  "cross_entropy of a batch without labels is 0, and so is its gradient",
-  async (device) => {
-    using logits = device.tensor([2, 3], { data: uniform([2, 3], 1) });
-    using labels = device.tensor([2], { data: Int32Array.of(-1, -1) });
-    using program = device.program();
-    const loss = program.crossEntropy(logits, labels);
-    const [gradient] = program.backward(loss, [logits]);
-    await program.compile();
-    await program.run("forward", "backward");
-    assertEquals([...loss.read()], [0]);
-    assertEquals([...gradient!.read()], [0, 0, 0, 0, 0, 0]);
   },
 );
 

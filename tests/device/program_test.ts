@@ -303,7 +303,6 @@ Deno.test("operations refuse operands that do not fit, and change nothing", asyn
         }),
       "height 0.5",
     ],
-    [() => program.crossEntropy(vector, vector), "labels must be i32"],
     [
       () =>
         program.crossEntropy(vector, device.tensor([1], { type: "i32" }), {
@@ -366,13 +365,13 @@ Deno.test("backward() refuses what it cannot differentiate", () => {
     () =>
       program.adam({
         parameters: [weight],
-        gradients: [unused],
+        gradients: [loss],
         firstMoments: [moment],
         secondMoments: [moment],
         settings,
       }),
     GapcamError,
-    "not made by the program's backward pass",
+    "gradient must have the shape [2, 3], found [1]",
   );
 });
 

@@ -7,12 +7,9 @@ import {
 } from "../../src/device/_symbols.ts";
 import { PRECISIONS } from "../../src/device/device_options.ts";
 import { STATUS_CODES } from "../../src/device/_library.ts";
-import {
-  ACTIVATIONS,
-  BINARY,
-  PHASES,
-  POOLS,
-} from "../../src/device/program.ts";
+import { ACTIVATIONS } from "../../src/device/activation.ts";
+import { LOSSES } from "../../src/device/losses.ts";
+import { BINARY, PHASES, POOLS } from "../../src/device/program.ts";
 import { TENSOR_TYPES } from "../../src/device/tensor.ts";
 
 const [numbers, functions] = await Promise.all(
@@ -99,6 +96,9 @@ Deno.test("constants agree with gapcam.h", () => {
   }
   for (const [pool, number] of Object.entries(POOLS)) {
     assertEquals(value(`GAPCAM_${snake(pool)}_POOL`), number);
+  }
+  for (const [loss, number] of Object.entries(LOSSES)) {
+    assertEquals(value(`GAPCAM_${snake(loss)}`), number);
   }
   assertEquals(value("GAPCAM_DEVICE_SYNCHRONOUS"), 1);
   assertEquals(value("GAPCAM_TENSOR_STAGED"), 1);

@@ -29,6 +29,8 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
       "tests/device/bf16_test.ts",
       "tests/device/dropout_test.ts",
       "tests/device/graph_test.ts",
+      "tests/device/losses_test.ts",
+      "tests/device/updates_test.ts",
       "tests/device/random_graphs_test.ts",
       "tests/device/operations_test.ts",
       "tests/device/nan_test.ts",

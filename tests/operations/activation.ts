@@ -1,4 +1,4 @@
-import type { Activation } from "../../src/device/program.ts";
+import type { Activation } from "../../src/device/activation.ts";
 import { type Array64, type Case, type Computed, SHAPES } from "./_case.ts";
 
 /** What an activation makes of x, and its derivative there. */

@@ -18,6 +18,7 @@
 #include "platform.h"
 #include "pool.h"
 #include "sums.h"
+#include "update.h"
 
 namespace gapcam::cuda {
 
@@ -160,32 +161,7 @@ GAPCAM_KERNEL write_words(uint32_t *target, Words words, int count) {
   if (i < count) target[i] = words.word[i];
 }
 
-// ---- Optimisers and weights: one launch over all parameters ------------------------------------
-
-// Settings in registers: what a thread writes could otherwise change them.
-struct UpdateSettings {
-  float value[8];
-  GAPCAM_DEVICE explicit UpdateSettings(const float *settings) {
-    for (int i = 0; i < 8; i++) value[i] = settings[i];
-  }
-};
-
-GAPCAM_KERNEL adam(const UpdateChunk *chunks, const float *settings) {
-  const UpdateChunk chunk = chunks[blockIdx.x];
-  const UpdateSettings own(settings);
-  for (int64_t i = threadIdx.x; i < chunk.count; i += blockDim.x) {
-    adam_update(chunk.parameter + i, chunk.first + i, chunk.second + i, chunk.gradient[i],
-                own.value);
-  }
-}
-
-GAPCAM_KERNEL sgd(const UpdateChunk *chunks, const float *settings) {
-  const UpdateChunk chunk = chunks[blockIdx.x];
-  const UpdateSettings own(settings);
-  for (int64_t i = threadIdx.x; i < chunk.count; i += blockDim.x) {
-    sgd_update(chunk.parameter + i, chunk.first + i, chunk.gradient[i], own.value);
-  }
-}
+// ---- Weights: one launch over all parameters ----------------------------------------------------
 
 GAPCAM_KERNEL repack(const RepackChunk *chunks) {
   const RepackChunk chunk = chunks[blockIdx.x];

@@ -19,7 +19,7 @@ struct Words {
   unsigned int word[words_per_write];
 };
 
-// A piece of one parameter, at most update_chunk elements.
+// A piece of one parameter, at most update_chunk elements; what an update does without is null.
 struct UpdateChunk {
   float *parameter, *first, *second;
   const float *gradient;
@@ -75,8 +75,14 @@ struct ResizeTable {
 };
 
 struct LossShape {
-  int batch, classes;
+  int batch, classes, binary;
   float label_smoothing;
+};
+// See gapcam_program_loss; labels or targets, and weights, may be null.
+struct LossOperands {
+  const float *logits;
+  const int *labels;
+  const float *targets, *weights;
 };
 
 }  // namespace gapcam::cuda

@@ -35,8 +35,11 @@
   K(direct_backward_filter_f32, (P, P, P, DirectShape))                    \
   K(direct_backward_filter_bf16, (P, P, P, DirectShape))                   \
   K(write_words, (P, Words, int))                                          \
-  K(adam, (P, P))                                                          \
-  K(sgd, (P, P))                                                           \
+  K(adam, (P, P, P))                                                       \
+  K(sgd, (P, P, P))                                                        \
+  K(blend, (P, P, P))                                                      \
+  K(sum_squares, (P, P))                                                   \
+  K(finish_norm, (P, P, P, int64_t, float))                                \
   K(repack, (P))                                                           \
   K(fold_norm, (P, P, P, P, P, P, P, int, int, float))                     \
   K(place_channels_f32, (P, P, int64_t, int, int, int, int))               \
@@ -85,8 +88,8 @@
   K(norm_gradients, (P, P, P, P, P, int, NormShape))                       \
   K(norm_backward_f32, (P, P, P, P, P, P, P, NormShape))                   \
   K(norm_backward_bf16, (P, P, P, P, P, P, P, NormShape))                  \
-  K(cross_entropy, (P, P, P, P, LossShape))                                \
-  K(cross_entropy_backward, (P, P, P, P, LossShape))                       \
+  K(loss, (LossOperands, P, P, P, LossShape))                              \
+  K(loss_backward, (LossOperands, P, P, P, LossShape))                     \
   K(resize_columns, (P, P, int64_t, int, ResizeTable))                     \
   K(prepare_images_f32, (P, P, P, int64_t, int, int, int, ResizeTable))    \
   K(prepare_images_bf16, (P, P, P, int64_t, int, int, int, ResizeTable))

@@ -1,4 +1,4 @@
-// Softmax cross-entropy. Part of kernels.cu.
+// Losses. Part of kernels.cu.
 #pragma once
 
 #include "elementwise.h"
@@ -6,57 +6,53 @@
 
 namespace gapcam::cuda {
 
-// One block. metrics may be null; see gapcam_program_cross_entropy.
-GAPCAM_KERNEL cross_entropy(const float *logits, const int32_t *labels, float *loss, float *metrics,
-                            LossShape s) {
-  GAPCAM_SHARED double losses[block_threads];
-  GAPCAM_SHARED int counts[block_threads], hits[block_threads], bad[block_threads];
-  const int t = (int)threadIdx.x;
-  double sum = 0.0;
-  int count = 0, correct = 0, invalid = 0;
-  for (int n = t; n < s.batch; n += block_threads) {
-    const int label = labels[n];
-    if (label == -1) continue;
-    if (!label_counts(label, s.classes)) {
-      invalid = 1;
-      continue;
-    }
-    int best = 0;
-    sum += cross_entropy_row(logits + (int64_t)n * s.classes, s.classes, label, s.label_smoothing,
-                             &best);
-    count++;
-    correct += best == label;
-  }
-  losses[t] = sum;
-  counts[t] = count;
-  hits[t] = correct;
-  bad[t] = invalid;
-  GAPCAM_SYNCHRONISE();
-  if (t != 0) return;
-  for (int i = 1; i < block_threads; i++) {
-    sum += losses[i];
-    count += counts[i];
-    correct += hits[i];
-    invalid |= bad[i];
-  }
-  FloatBits nan;
-  nan.bits = 0x7fc00000u;
-  float value = count > 0 ? (float)(sum / count) : 0.0f;
-  if (invalid) value = nan.value;
-  *loss = value;
-  if (metrics) count_loss(metrics, value, correct, count);
+GAPCAM_DEVICE LossRow loss_row(const LossOperands &given, const LossShape &s, int64_t n) {
+  const int64_t start = n * s.classes;
+  return {given.logits + start,
+          s.classes,
+          given.labels ? given.labels[n] : -1,
+          given.targets ? given.targets + start : nullptr,
+          given.weights,
+          s.label_smoothing};
 }
 
-// One thread a row; each counts the labels for itself.
-GAPCAM_KERNEL cross_entropy_backward(const float *logits, const int32_t *labels,
-                                     const float *d_loss, float *d_logits, LossShape s) {
-  const int n = (int)thread_index();
+// One block. metrics may be null; see gapcam_program_loss.
+GAPCAM_KERNEL loss(LossOperands given, float *value, float *divisor, float *metrics, LossShape s) {
+  GAPCAM_SHARED LossPart parts[block_threads];
+  const int t = (int)threadIdx.x;
+  LossPart all = {0.0, 0.0, 0, 0, 0};
+  for (int n = t; n < s.batch; n += block_threads) {
+    const LossRow row = loss_row(given, s, n);
+    const LossPart part = s.binary ? binary_cross_entropy_part(row) : cross_entropy_part(row);
+    add_loss_part(&all, part);
+  }
+  parts[t] = all;
+  GAPCAM_SYNCHRONISE();
+  if (t != 0) return;
+  for (int i = 1; i < block_threads; i++) add_loss_part(&all, parts[i]);
+  FloatBits nan;
+  nan.bits = 0x7fc00000u;
+  // Without anything that counts, 0.
+  float mean = (float)(all.sum / (all.divisor != 0.0 ? all.divisor : 1.0));
+  if (all.invalid) mean = nan.value;
+  *value = mean;
+  if (divisor) *divisor = (float)all.divisor;
+  if (metrics) count_loss(metrics, mean, all.correct, all.counted);
+}
+
+// One thread a row.
+GAPCAM_KERNEL loss_backward(LossOperands given, const float *divisor, const float *d_loss,
+                            float *d_logits, LossShape s) {
+  const int64_t n = thread_index();
   if (n >= s.batch) return;
-  int count = 0;
-  for (int i = 0; i < s.batch; i++) count += label_counts(labels[i], s.classes);
-  const double scale = count > 0 ? (double)*d_loss / count : 0.0;
-  cross_entropy_row_gradient(logits + (int64_t)n * s.classes, s.classes, labels[n],
-                             s.label_smoothing, scale, d_logits + (int64_t)n * s.classes);
+  const double by = (double)*divisor, scale = by != 0.0 ? (double)*d_loss / by : 0.0;
+  const LossRow row = loss_row(given, s, n);
+  float *gradient = d_logits + n * s.classes;
+  if (s.binary) {
+    binary_cross_entropy_gradient(row, scale, gradient);
+  } else {
+    cross_entropy_gradient(row, scale, gradient);
+  }
 }
 
 }  // namespace gapcam::cuda

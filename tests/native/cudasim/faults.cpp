@@ -114,13 +114,17 @@ class Run {
     const gapcam_handle head = parameter({3, 8}), head_bias = parameter({3});
     check(gapcam_program_linear(program_, y, head, head_bias, &x, message_));
     gapcam_handle loss = 0;
-    check(gapcam_program_cross_entropy(program_, x, labels, 0.1f, metrics, &loss, message_));
+    check(gapcam_program_loss(program_, GAPCAM_CROSS_ENTROPY, x, labels, 0, 0, 0.1f, metrics, &loss,
+                              message_));
     std::vector<gapcam_handle> gradients(parameters_.size());
     const auto count = static_cast<int32_t>(parameters_.size());
     check(gapcam_program_backward(program_, loss, 0, parameters_.data(), count, gradients.data(),
                                   message_));
+    gapcam_handle norm = 0, factor = 0;
+    check(gapcam_program_gradient_norm(program_, count, gradients.data(), 1.0f, &norm, &factor,
+                                       message_));
     check(gapcam_program_adam(program_, count, parameters_.data(), gradients.data(), first_.data(),
-                              second_.data(), settings, message_));
+                              second_.data(), factor, settings, message_));
     check(gapcam_program_compile(program_, message_));
     for (int step = 0; step < 3; step++) {
       std::vector<uint8_t> pixels(4 * 10 * 12 * 3);
