@@ -184,6 +184,7 @@ export {
   warmUpRate,
 } from "./src/nn/schedule.ts";
 export type {
+  TrainingLoss,
   TrainingMetrics,
   TrainingOptions,
 } from "./src/nn/training_options.ts";

@@ -13,16 +13,19 @@ export class BatchPadder {
     this.#imageBytes = height! * width! * channels!;
   }
 
-  /** How many images there are, from 1 to the batch size. */
-  count(images: Uint8Array): number {
-    const count = images.length / this.#imageBytes;
-    if (Number.isInteger(count) && count >= 1 && count <= this.#size) {
-      return count;
-    }
+  /** Bytes of an image. */
+  get imageBytes(): number {
+    return this.#imageBytes;
+  }
+
+  /** How many images there are, from 1 to as many as `batches` hold. */
+  count(images: Uint8Array, batches = 1): number {
+    const count = images.length / this.#imageBytes, most = batches * this.#size;
+    if (Number.isInteger(count) && count >= 1 && count <= most) return count;
     throw new GapcamError(
       "shape-mismatch",
       `Cannot run a batch of ${images.length} bytes: expected 1 to ` +
-        `${this.#size} images of ${this.#imageBytes} bytes`,
+        `${most} images of ${this.#imageBytes} bytes`,
     );
   }
 
@@ -43,19 +46,31 @@ export class BatchPadder {
     return this.#images;
   }
 
-  /** A full batch of labels: -1, which the loss ignores, follows those given. */
-  labels(labels: Int32Array, count: number): Int32Array {
-    if (labels.length !== count) {
-      throw new GapcamError(
-        "shape-mismatch",
-        `Cannot run a batch of ${count} images with ${labels.length} labels: ` +
-          "expected one for each image",
-      );
-    }
-    if (count === this.#size) return labels;
-    const padded = new Int32Array(this.#size).fill(-1);
-    padded.set(labels);
-    return padded;
+  /**
+   * A full batch of labels, or of targets for each of `classes`: -1, which the
+   * loss ignores, follows those given.
+   */
+  labels<Labels extends Int32Array | Float32Array>(
+    labels: Labels,
+    classes = 1,
+  ): Labels {
+    const length = this.#size * classes;
+    if (labels.length === length) return labels;
+    const padded = labels instanceof Int32Array
+      ? new Int32Array(length)
+      : new Float32Array(length);
+    padded.fill(-1).set(labels);
+    return padded as Labels;
+  }
+}
+
+/** How many batches of `size` images one of `count` is cut into, and where. */
+export function* partsOf(
+  count: number,
+  size: number,
+): Iterable<{ start: number; end: number }> {
+  for (let start = 0; start < count; start += size) {
+    yield { start, end: Math.min(count, start + size) };
   }
 }
 

@@ -1,6 +1,9 @@
 import type { ImageOptions } from "./network.ts";
 import type { Optimiser } from "./optimiser.ts";
 
+/** What training minimises. */
+export type TrainingLoss = "crossEntropy" | "binary";
+
 /** Options of {@linkcode TrainingProgram.compile}. */
 export interface TrainingOptions extends ImageOptions {
   /** How parameters follow their gradients. */
@@ -24,8 +27,35 @@ export interface TrainingOptions extends ImageOptions {
    * `all`.
    */
   weightDecayOn?: "all" | "weights";
+  /**
+   * What is minimised: the cross-entropy of a softmax, of one class an image, or
+   * that of a sigmoid each (`binary`), of any number of classes an image and of
+   * one logit. Default: `crossEntropy`.
+   */
+  loss?: TrainingLoss;
+  /**
+   * Whether {@linkcode TrainingProgram.step} takes f32 targets, a number for each
+   * image and class, in place of labels; `binary` always does. Default: false.
+   */
+  targets?: boolean;
+  /**
+   * A factor for each class: on its images' part of the loss, or with `binary` on
+   * that of images that have it. Default: ones.
+   */
+  classWeights?: readonly number[];
   /** See {@linkcode Program.crossEntropy}. Default: 0. */
   labelSmoothing?: number;
+  /**
+   * The norm to which the gradients of all parameters together are cut before
+   * each update, above 0. Default: none.
+   */
+  clipNorm?: number;
+  /**
+   * Batches a step: their gradients are added up as if they were one large batch,
+   * in the memory of a small one. Batch normalisation takes the statistics of
+   * each small batch, and its running ones move once for each. Default: 1.
+   */
+  accumulate?: number;
   /**
    * What layers draw by that drop values at random, together with the number
    * of the step: the same seed drops the same values in the same step, on every
@@ -39,18 +69,21 @@ export interface TrainingOptions extends ImageOptions {
 
 /** What the steps since the last reset came to; see {@linkcode TrainingProgram.metrics}. */
 export interface TrainingMetrics {
-  /** Sum of the steps' losses. */
+  /** Sum of the batches' losses. */
   lossSum: number;
-  /** Steps counted. */
+  /** Batches counted: a step has as many as it accumulates. */
   steps: number;
-  /** Images whose greatest logit was the label's. */
+  /**
+   * Images whose greatest logit was the label's; with `binary` those all of whose
+   * logits are above 0 exactly where the target is above one half.
+   */
   correct: number;
   /** Images counted. */
   images: number;
-  /** Largest loss of a step. */
+  /** Largest loss of a batch. */
   largestLoss: number;
-  /** Steps whose loss was not finite. */
+  /** Batches whose loss was not finite. */
   notFinite: number;
-  /** Loss of the last step. */
+  /** Loss of the last batch. */
   lastLoss: number;
 }

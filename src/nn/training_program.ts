@@ -1,18 +1,12 @@
 import { GapcamError } from "../error.ts";
-import type { Program, ProgramStep } from "../device/program.ts";
-import type { Tensor } from "../device/tensor.ts";
+import type { ProgramStep } from "../device/program.ts";
 import type { StateDict } from "../host_tensor.ts";
-import { assertBatchSize, BatchPadder } from "./_batch_padder.ts";
-import {
-  assertKnown,
-  type Group,
-  groupsOf,
-  learningOf,
-  optimiserTensors,
-} from "./_groups.ts";
+import { assertBatchSize, BatchPadder, partsOf } from "./_batch_padder.ts";
+import { assertKnown, optimiserTensors } from "./_groups.ts";
+import { lossDivisor } from "./_loss_share.ts";
 import type { Network } from "./network.ts";
-import { type Optimiser, updateSettings } from "./optimiser.ts";
-import { record } from "./record.ts";
+import { updateSettings } from "./optimiser.ts";
+import { recordTraining, type TrainingRecord } from "./_training_record.ts";
 import type { TrainingMetrics, TrainingOptions } from "./training_options.ts";
 
 /** The slots of a program's metrics that count. */
@@ -39,120 +33,52 @@ type Slots = [number, number, number, number, number, number, number];
  * ```
  */
 export class TrainingProgram implements Disposable {
-  readonly #program: Program;
-  readonly #images: Tensor;
-  readonly #labels: Tensor;
-  readonly #metrics: Tensor;
-  readonly #draw: { seed: number; random: Tensor };
-  readonly #optimiser: Optimiser;
-  readonly #groups: readonly Group[];
-  readonly #gradients: ReadonlyMap<string, Tensor>;
+  readonly #record: TrainingRecord;
+  readonly #options: TrainingOptions;
   readonly #stack: DisposableStack;
   readonly #padder: BatchPadder;
   #step = 0;
 
-  private constructor(parts: {
-    program: Program;
-    images: Tensor;
-    labels: Tensor;
-    metrics: Tensor;
-    draw: { seed: number; random: Tensor };
-    optimiser: Optimiser;
-    groups: readonly Group[];
-    gradients: ReadonlyMap<string, Tensor>;
-    stack: DisposableStack;
-  }) {
-    this.#program = parts.program;
-    this.#images = parts.images;
-    this.#labels = parts.labels;
-    this.#metrics = parts.metrics;
-    this.#draw = parts.draw;
-    this.#optimiser = parts.optimiser;
-    this.#groups = parts.groups;
-    this.#gradients = parts.gradients;
-    this.#stack = parts.stack;
-    this.#padder = new BatchPadder(parts.images.shape);
+  private constructor(
+    record: TrainingRecord,
+    options: TrainingOptions,
+    stack: DisposableStack,
+  ) {
+    this.#record = record;
+    this.#options = options;
+    this.#stack = stack;
+    this.#padder = new BatchPadder(record.images.shape);
   }
 
   /**
    * Compiles a training step of a network.
    *
    * @param network Whose parameters learn.
-   * @param options Batch, images, optimiser, what is frozen.
+   * @param options Batch, images, loss, optimiser, what is frozen.
    * @returns A program, which the caller disposes of.
    * @throws {GapcamError} If the images do not fit the model, nothing is left
-   * to learn, or memory runs out.
+   * to learn, a number is out of range, or memory runs out.
    */
   static async compile(
     network: Network,
     options: TrainingOptions,
   ): Promise<TrainingProgram> {
-    const { device } = network;
-    const { batchSize, optimiser, image, freeze = [], groups: rates = [] } =
-      options;
+    const { batchSize, freeze = [], groups = [], accumulate = 1 } = options;
     assertBatchSize(batchSize);
+    if (!Number.isSafeInteger(accumulate) || accumulate < 1) {
+      throw new GapcamError(
+        "invalid-argument",
+        `Cannot accumulate ${accumulate} batches a step: expected a whole ` +
+          "number from 1",
+      );
+    }
     assertKnown(network.parameters, [
       ...freeze,
-      ...rates.map(({ prefix }) => prefix),
+      ...groups.map(({ prefix }) => prefix),
     ]);
     using stack = new DisposableStack();
-    const images = stack.use(device.tensor(
-      [batchSize, image.height, image.width, image.channels],
-      { type: "u8", staged: true },
-    ));
-    const labels = stack.use(
-      device.tensor([batchSize], { type: "i32", staged: true }),
-    );
-    const metrics = stack.use(device.tensor([8]));
-    const random = stack.use(device.tensor([2], { type: "i32" }));
-    const { profile = false } = options;
-    const program = stack.use(
-      device.program({ training: true, random, profile }),
-    );
-    const { logits } = record(network, program, images, options);
-    const loss = program.crossEntropy(logits, labels, {
-      labelSmoothing: options.labelSmoothing ?? 0,
-      metrics,
-    });
-    const learning = learningOf(network.parameters, freeze);
-    const gradients = program.backward(
-      loss,
-      learning.map(({ name }) => network.tensor(name)),
-    );
-    const byName = new Map(
-      learning.map(({ name }, i) => [name, gradients[i]!]),
-    );
-    const groups = groupsOf(learning, {
-      rates,
-      device,
-      stack,
-      moments: optimiser.kind === "sgd" ? 1 : 2,
-      weightDecayOn: options.weightDecayOn ?? "all",
-    });
-    for (const { parameters, first, second, settings } of groups) {
-      const common = {
-        parameters: parameters.map(({ name }) => network.tensor(name)),
-        gradients: parameters.map(({ name }) => byName.get(name)!),
-        settings,
-      };
-      if (optimiser.kind === "sgd") {
-        program.sgd({ ...common, momentumBuffers: first });
-      } else {
-        program.adam({ ...common, firstMoments: first, secondMoments: second });
-      }
-    }
-    await program.compile();
-    return new TrainingProgram({
-      program,
-      images,
-      labels,
-      metrics,
-      draw: { seed: options.seed ?? 0, random },
-      optimiser,
-      groups,
-      gradients: byName,
-      stack: stack.move(),
-    });
+    const record = await recordTraining(network, options, stack);
+    return new TrainingProgram(record, options, stack.move());
   }
 
   /** Steps taken since the start of training; see {@linkcode loadOptimiserState}. */
@@ -165,40 +91,85 @@ export class TrainingProgram implements Disposable {
    *
    * A batch smaller than `batchSize` gives the loss and, without batch
    * normalisation, the gradients that it has alone; batch normalisation sees
-   * its images several times.
+   * its images several times. Where the step accumulates, more images than
+   * `batchSize` are cut into batches of that size.
    *
-   * @param images 1 to `batchSize` images as u8 NHWC.
-   * @param labels A class index for each image; -1 is ignored.
+   * @param images 1 to `batchSize * accumulate` images as u8 NHWC.
+   * @param labels A class index for each image, or where the step takes targets a
+   * number for each image and class; -1 is ignored.
    * @param options `learningRate`: that of this step; the optimiser's if left out.
-   * @throws {GapcamError} If a length does not fit, or the step before is not
-   * awaited yet (`busy`).
+   * @throws {GapcamError} If a length or a kind does not fit, or the step before
+   * is not awaited yet (`busy`).
    */
   async step(
     images: Uint8Array,
-    labels: Int32Array,
+    labels: Int32Array | Float32Array,
     options: { learningRate?: number } = {},
   ): Promise<void> {
-    const count = this.#padder.count(images);
-    const allLabels = this.#padder.labels(labels, count);
+    const { program, sums, groups } = this.#record;
+    const { batchSize, optimiser, accumulate = 1 } = this.#options;
+    const count = this.#padder.count(images, accumulate);
+    const classes = this.#assertLabels(labels, count);
     const step = this.#step + 1;
-    const rate = options.learningRate ?? this.#optimiser.learningRate;
-    this.#program.assertIdle("run");
-    this.#images.write(this.#padder.images(images));
-    this.#labels.write(allLabels);
-    for (const { factor, decays, settings } of this.#groups) {
-      const optimiser = decays
-        ? this.#optimiser
-        : { ...this.#optimiser, weightDecay: 0 };
+    const rate = options.learningRate ?? optimiser.learningRate;
+    program.assertIdle("run");
+    for (const { factor, decays, settings } of groups) {
+      const used = decays ? optimiser : { ...optimiser, weightDecay: 0 };
       settings.write(
-        updateSettings(optimiser, { learningRate: rate * factor, step }),
+        updateSettings(used, { learningRate: rate * factor, step }),
       );
     }
-    if (this.#program.draws) {
-      // Of a larger number the low 32 bits.
-      this.#draw.random.write(Int32Array.of(this.#draw.seed, step));
+    const share = {
+      classes,
+      binary: this.#options.loss === "binary",
+      weights: this.#options.classWeights,
+    };
+    const all = sums ? lossDivisor(labels, share) : 0;
+    let part = 0;
+    for (const { start, end } of partsOf(count, batchSize)) {
+      const [from, to] = [start, end].map((at) => at * this.#padder.imageBytes);
+      const some = labels.subarray(start * classes, end * classes);
+      this.#record.images.write(
+        this.#padder.images(images.subarray(from, to)),
+      );
+      this.#record.labels.write(this.#padder.labels(some, classes));
+      if (sums) {
+        const own = all > 0 ? lossDivisor(some, share) / all : 0;
+        sums.settings.write(Float32Array.of(Number(part > 0), own));
+      }
+      if (program.draws) {
+        // Of a larger number the low 32 bits.
+        const draw = this.#step * accumulate + ++part;
+        this.#record.random.write(
+          Int32Array.of(this.#options.seed ?? 0, draw),
+        );
+      } else part++;
+      await program.run("forward", "backward", "update");
     }
-    await this.#program.run("forward", "backward", "update");
+    await sums?.update.run("update");
     this.#step = step;
+  }
+
+  /** How many numbers there are for each image. */
+  #assertLabels(labels: Int32Array | Float32Array, count: number): number {
+    const { shape, type } = this.#record.labels;
+    const classes = shape[1] ?? 1;
+    const fits = (labels instanceof Int32Array) === (type === "i32");
+    if (fits && labels.length === count * classes) return classes;
+    const found = fits
+      ? `${labels.length} ${type === "i32" ? "labels" : "targets"}`
+      : labels instanceof Int32Array
+      ? "labels"
+      : "targets";
+    const expected = fits
+      ? type === "i32" ? "one for each image" : `${classes} for each image`
+      : type === "i32"
+      ? "labels, as i32"
+      : "targets, as f32";
+    throw new GapcamError(
+      "shape-mismatch",
+      `Cannot run a batch of ${count} images with ${found}: expected ${expected}`,
+    );
   }
 
   /**
@@ -209,8 +180,8 @@ export class TrainingProgram implements Disposable {
    */
   metrics(options: { reset?: boolean } = {}): TrainingMetrics {
     const [lossSum, steps, correct, images, largestLoss, notFinite, lastLoss] =
-      this.#metrics.read() as unknown as Slots;
-    if (options.reset) this.#metrics.write(new Float32Array(8));
+      this.#record.metrics.read() as unknown as Slots;
+    if (options.reset) this.#record.metrics.write(new Float32Array(8));
     return {
       ...{ lossSum, steps, correct, images },
       ...{ largestLoss, notFinite, lastLoss },
@@ -224,7 +195,7 @@ export class TrainingProgram implements Disposable {
    */
   gradients(): StateDict {
     return new Map(
-      [...this.#gradients].map(([name, tensor]) => [
+      [...this.#record.gradients].map(([name, tensor]) => [
         name,
         { shape: tensor.shape, data: tensor.read() },
       ]),
@@ -240,7 +211,7 @@ export class TrainingProgram implements Disposable {
    */
   optimiserState(): StateDict {
     const state: StateDict = new Map();
-    for (const [name, tensor] of optimiserTensors(this.#groups)) {
+    for (const [name, tensor] of optimiserTensors(this.#record.groups)) {
       state.set(name, { shape: tensor.shape, data: tensor.read() });
     }
     return state;
@@ -263,7 +234,7 @@ export class TrainingProgram implements Disposable {
           "expected a whole number from 0",
       );
     }
-    for (const [name, { shape }] of optimiserTensors(this.#groups)) {
+    for (const [name, { shape }] of optimiserTensors(this.#record.groups)) {
       const found = state.get(name);
       if (found?.shape.join() === shape.join()) continue;
       const problem = found
@@ -274,7 +245,7 @@ export class TrainingProgram implements Disposable {
         `Cannot restore the optimiser: ${name} ${problem}`,
       );
     }
-    for (const [name, tensor] of optimiserTensors(this.#groups)) {
+    for (const [name, tensor] of optimiserTensors(this.#record.groups)) {
       tensor.write(state.get(name)!.data);
     }
     this.#step = stepCount;
@@ -282,7 +253,7 @@ export class TrainingProgram implements Disposable {
 
   /** The compiled program's bytes and steps. */
   describe(): { bytes: number; steps: ProgramStep[] } {
-    return this.#program.describe();
+    return this.#record.program.describe();
   }
 
   /** Frees the program, the optimiser's tensors and the batch. */
