@@ -27,6 +27,7 @@ export { readImage } from "./src/image/read_image.ts";
 // Data sets
 
 export type { Augmentation } from "./src/data/augment/augmentation.ts";
+export type { Mixing } from "./src/data/augment/mix.ts";
 export {
   type Batch,
   BatchLoader,

@@ -135,6 +135,48 @@ export const TRAIN_FLAGS = {
     help: "share of the target that is spread over all classes",
     default: "0",
   },
+  mixup: {
+    type: "number",
+    min: 0,
+    max: 100,
+    help: "average each image with another: parameter of the share's beta " +
+      "distribution, as 0.2",
+    default: "0",
+  },
+  cutmix: {
+    type: "number",
+    min: 0,
+    max: 100,
+    help: "put a part of another image into each; as 1",
+    default: "0",
+  },
+  loss: {
+    type: "string",
+    choices: ["cross-entropy", "binary"],
+    help: "of a softmax over classes, or of a sigmoid each",
+    default: "cross-entropy; of several labels an image binary",
+    placeholder: "LOSS",
+  },
+  "class-weights": {
+    type: "string",
+    help: "factors on each class's part of the loss, in the order of classes, " +
+      "as 1,1,2; balanced: by how few images it has",
+    default: "none",
+    placeholder: "LIST",
+  },
+  "clip-norm": {
+    type: "number",
+    min: 0,
+    help: "norm that all gradients together are cut to",
+    default: "none",
+  },
+  accumulate: {
+    type: "integer",
+    min: 1,
+    max: 65536,
+    help: "batches whose gradients are added up before each update",
+    default: "1",
+  },
   augment: {
     type: "string",
     help: AUGMENT_HELP,

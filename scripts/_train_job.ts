@@ -30,6 +30,7 @@ import {
 import { withClasses } from "../src/train/_with_classes.ts";
 import { folderOf, unknownFolder } from "./_dataset_flags.ts";
 import { parseAugment } from "./_augment_flag.ts";
+import { parseWeights } from "./_weights_flag.ts";
 import { knownModel } from "./_known_model.ts";
 import { hasValidation, openSplits } from "./_open_split.ts";
 import type { TrainFlags } from "./_train_flags.ts";
@@ -113,6 +114,7 @@ export async function newJob(
     deviation: start?.deviation ?? perChannel([0.5], channels),
     ...(start?.interpolation ? { interpolation: start.interpolation } : {}),
     ...(start?.cropShare ? { cropShare: start.cropShare } : {}),
+    ...(sets.trainSet.targets ? { loss: "binary" } : {}),
     ...givenValues(flags),
   });
   refuseSmall(model, { modelName, channels, imageSize: config.imageSize });
@@ -270,6 +272,16 @@ function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
     momentum: flags.momentum,
     emaDecay: flags["ema-decay"],
     labelSmoothing: flags["label-smoothing"],
+    loss: flags.loss === undefined
+      ? undefined
+      : flags.loss === "binary"
+      ? "binary"
+      : "crossEntropy",
+    classWeights: parseWeights(flags["class-weights"]),
+    mixup: flags.mixup,
+    cutmix: flags.cutmix,
+    clipNorm: flags["clip-norm"],
+    accumulate: flags.accumulate,
     ...parseAugment(flags.augment),
     balance: flags.balance || undefined,
     bestBy: flags["best-by"] as TrainingConfig["bestBy"] | undefined,

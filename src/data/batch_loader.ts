@@ -8,11 +8,13 @@ import {
   checkAugmentation,
   isLight,
 } from "./augment/augmentation.ts";
+import { checkMixing, mixBatch, mixes, type Mixing } from "./augment/mix.ts";
 import {
   balancedOrder,
   type EpochOrder,
   plainOrder,
 } from "./_balanced_order.ts";
+import { batchTargets } from "./_batch_targets.ts";
 import type { Dataset } from "./dataset.ts";
 
 /** Options of {@linkcode BatchLoader}. */
@@ -30,6 +32,10 @@ export interface BatchLoaderOptions {
   seed?: number;
   /** Random changes to the images. Default: none. */
   augmentation?: Augmentation;
+  /** Pairs of images that become one; batches have targets then. Default: none. */
+  mixing?: Mixing;
+  /** Whether batches have targets beside labels. Default: false. */
+  targets?: boolean;
   /** Whether to leave out a last batch that is not full. Default: false. */
   dropLast?: boolean;
 }
@@ -44,6 +50,12 @@ export interface Batch {
   readonly images: Uint8Array;
   /** `count` class indices; -1 where an image is to count nowhere. */
   readonly labels: Int32Array;
+  /**
+   * Where they are asked for, a number for each image and class, `count * classes`
+   * in all: how much of the class the image is to show. Rows of images that count
+   * nowhere are -1.
+   */
+  readonly targets?: Float32Array;
   /** The images' numbers in the data set. */
   readonly indices: Uint32Array;
 }
@@ -111,6 +123,7 @@ export class BatchLoader {
       );
     }
     checkAugmentation(options.augmentation ?? {});
+    checkMixing(options.mixing ?? {});
     this.dataset = dataset;
     this.batchSize = batchSize;
     this.steps = options.dropLast
@@ -192,7 +205,7 @@ export class BatchLoader {
     for (let i = 0; i < indices.length; i++) {
       labels[i] = dataset.labels[indices[i]!]!;
     }
-    const { augmentation, seed = 0 } = this.#options;
+    const { augmentation, mixing = {}, seed = 0 } = this.#options;
     if (augmentation && augments(augmentation)) {
       const options = { augmentation, seed, epoch, indices, occurrences };
       // Threads cost more than they save where little is to be done.
@@ -200,6 +213,14 @@ export class BatchLoader {
         augmentImages(images, dataset, options);
       } else await augmentOnThreads(images, dataset, options);
     }
-    return { step, count, images, labels, indices };
+    if (!this.#options.targets && !mixes(mixing)) {
+      return { step, count, images, labels, indices };
+    }
+    const targets = batchTargets(dataset, indices, labels);
+    if (mixes(mixing)) {
+      const batch = { images, targets, shape: dataset };
+      mixBatch(batch, { mixing, seed, epoch, step });
+    }
+    return { step, count, images, labels, targets, indices };
   }
 }

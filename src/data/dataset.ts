@@ -45,6 +45,12 @@ export interface Dataset {
    * an image that was found unreadable, which counts nowhere.
    */
   readonly labels: Int32Array;
+  /**
+   * Where images may show several classes, or none: for each image and class 1,
+   * 0, or -1 if it is not known, `length * classes.length` in all. `labels` then
+   * says of each image the first class that it shows, 0 if none.
+   */
+  readonly targets?: Float32Array;
   /** Files found unreadable so far, if images are files. */
   readonly unreadable?: readonly UnreadableFile[];
   /**

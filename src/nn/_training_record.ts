@@ -1,7 +1,7 @@
 import type { Device } from "../device/device.ts";
 import type { Program } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
-import { GapcamError } from "../error.ts";
+import { assertWeights } from "./class_weights.ts";
 import { type Group, groupsOf, learningOf } from "./_groups.ts";
 import type { Network } from "./network.ts";
 import type { Optimiser } from "./optimiser.ts";
@@ -136,17 +136,4 @@ function recordUpdate(
       program.adam({ ...common, firstMoments: first, secondMoments: second });
     }
   }
-}
-
-/** Refuses weights of classes by which nothing can be learnt. */
-export function assertWeights(weights: readonly number[]): readonly number[] {
-  if (
-    weights.every((weight) => Number.isFinite(weight) && weight >= 0) &&
-    weights.some((weight) => weight > 0)
-  ) return weights;
-  throw new GapcamError(
-    "invalid-argument",
-    `Cannot weight classes by ${weights.slice(0, 20).join(", ")}: expected ` +
-      "numbers from 0 that do not sum to zero",
-  );
 }

@@ -4,6 +4,12 @@ import type { Optimiser } from "./optimiser.ts";
 /** What training minimises. */
 export type TrainingLoss = "crossEntropy" | "binary";
 
+/** Every {@linkcode TrainingLoss}. */
+export const TRAINING_LOSSES: readonly TrainingLoss[] = [
+  "crossEntropy",
+  "binary",
+];
+
 /** Options of {@linkcode TrainingProgram.compile}. */
 export interface TrainingOptions extends ImageOptions {
   /** How parameters follow their gradients. */

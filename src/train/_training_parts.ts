@@ -1,3 +1,5 @@
+import { balancedWeights } from "../data/_balanced_weights.ts";
+import { mixes } from "../data/augment/mix.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
 import { checkDataset } from "../data/check_dataset.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -31,11 +33,13 @@ export function trainingLoader(
 ): BatchLoader {
   checkDataset(dataset, { leastClasses: 2 });
   assertClasses(network, dataset);
+  assertLoss(dataset, config);
   const normalises = network.graph.nodes.some(({ layer }) =>
     layer.kind === "batchNorm2d"
   );
   return new BatchLoader(dataset, {
-    batchSize: config.batchSize,
+    // One step's, which the program cuts.
+    batchSize: config.batchSize * config.accumulate,
     shuffle: true,
     balance: config.balance,
     seed: config.seed,
@@ -48,6 +52,8 @@ export function trainingLoader(
         Math.round(255 * Math.min(1, Math.max(0, mean)))
       ),
     },
+    mixing: config,
+    targets: config.loss === "binary",
     // Padding must not enter the statistics of a batch.
     dropLast: normalises,
   });
@@ -67,7 +73,12 @@ export async function trainingProgram(
     mean,
     deviation,
     optimiser: optimiserOf(config),
+    loss: config.loss,
+    targets: mixes(config),
+    ...weightsFor(dataset, config),
     labelSmoothing: config.labelSmoothing,
+    ...(config.clipNorm > 0 ? { clipNorm: config.clipNorm } : {}),
+    accumulate: config.accumulate,
     seed: config.seed,
     freeze: config.freeze,
     weightDecayOn: config.weightDecayOn,
@@ -81,5 +92,46 @@ function assertClasses(network: Network, dataset: Dataset): void {
     "shape-mismatch",
     `Cannot train on ${dataset.name}: it has ${dataset.classes.length} ` +
       `classes, the model ${outputs}`,
+  );
+}
+
+/** Refuses what images with several labels cannot be trained with. */
+function assertLoss(dataset: Dataset, config: TrainingConfig): void {
+  if (!dataset.targets) return;
+  const found = config.loss !== "binary"
+    ? [`the loss ${config.loss}`, "binary, a sigmoid for each class"]
+    : mixes(config)
+    ? [config.mixup > 0 ? "mixup" : "cutmix", "none: shares of labels add up"]
+    : config.balance
+    ? ["balance", "weights of classes"]
+    : undefined;
+  if (!found) return;
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot train on ${dataset.name}, which has several labels an image, with ` +
+      `${found[0]}: expected ${found[1]}`,
+  );
+}
+
+/** The factors of a configuration for the classes that there are. */
+function weightsFor(
+  dataset: Dataset,
+  config: TrainingConfig,
+): { classWeights?: number[] } {
+  const { classWeights } = config;
+  if (classWeights === "balanced") {
+    return {
+      classWeights: balancedWeights(dataset, {
+        binary: config.loss === "binary",
+      }),
+    };
+  }
+  if (classWeights.length === 0) return {};
+  const { length } = dataset.classes;
+  if (classWeights.length === length) return { classWeights };
+  throw new GapcamError(
+    "invalid-argument",
+    `Cannot weight the classes of ${dataset.name}: found ` +
+      `${classWeights.length} weights, expected ${length}`,
   );
 }

@@ -90,9 +90,11 @@ export async function findLearningRate(
       signal?.throwIfAborted();
       const done = points.length;
       const rate = least * (greatest / least) ** (done / (steps - 1));
-      await program.step(batch.images, batch.labels, { learningRate: rate });
-      mean = SMOOTHING * mean +
-        (1 - SMOOTHING) * program.metrics({ reset: true }).lastLoss;
+      await program.step(batch.images, batch.targets ?? batch.labels, {
+        learningRate: rate,
+      });
+      const { lossSum, steps: batches } = program.metrics({ reset: true });
+      mean = SMOOTHING * mean + (1 - SMOOTHING) * lossSum / batches;
       // The first steps would count too little.
       const loss = mean / (1 - SMOOTHING ** (done + 1));
       if (!Number.isFinite(loss) || loss > TOO_MUCH * best) break search;

@@ -206,7 +206,10 @@ async function trainEpoch(
   const { record, signal, options } = parts;
   const { saveEvery } = options;
   const start = performance.now();
-  const clock = new Clock(trainer.config.batchSize, trainer.progress.step);
+  const clock = new Clock(
+    trainer.config.batchSize * trainer.config.accumulate,
+    trainer.progress.step,
+  );
   const report = await trainer.runEpoch({
     signal,
     ...(options.onStep ? { onStep: options.onStep } : {}),

@@ -181,7 +181,7 @@ export class Trainer implements Disposable {
         stepsPerEpoch,
         epochs,
       });
-      await this.#program.step(batch.images, batch.labels, {
+      await this.#program.step(batch.images, batch.targets ?? batch.labels, {
         learningRate: rate,
       });
       progress.batch++;

@@ -3,10 +3,13 @@ import {
   type Augmentation,
   checkAugmentation,
 } from "../data/augment/augmentation.ts";
+import { checkMixing } from "../data/augment/mix.ts";
 import { GapcamError } from "../error.ts";
 import { type Interpolation, INTERPOLATIONS } from "../image/preprocessing.ts";
 import type { Optimiser } from "../nn/optimiser.ts";
 import { adam, adamW, sgd } from "../nn/optimiser.ts";
+import { assertWeights } from "../nn/class_weights.ts";
+import { TRAINING_LOSSES, type TrainingLoss } from "../nn/training_options.ts";
 import { type ScheduleName, SCHEDULES } from "./learning_rate.ts";
 import { definedOf } from "../_defined_of.ts";
 
@@ -59,6 +62,27 @@ export interface TrainingConfig {
   weightDecayOn: "all" | "weights";
   /** Momentum of `sgd` and `nesterov`. Default: 0.9. */
   momentum: number;
+  /**
+   * What is minimised: the cross-entropy of a softmax, or that of a sigmoid each
+   * (`binary`), which images with several labels need. Default: `crossEntropy`.
+   */
+  loss: TrainingLoss;
+  /**
+   * A factor for each class on its part of the loss, in the order of labels;
+   * `balanced`: as much larger as a class has fewer images. Default: none.
+   */
+  classWeights: number[] | "balanced";
+  /** Parameter of mixup, 0 to 100; see {@linkcode Mixing}. Default: 0. */
+  mixup: number;
+  /** Parameter of cutmix, 0 to 100. Default: 0. */
+  cutmix: number;
+  /** The norm that gradients are cut to, or 0 for none. Default: 0. */
+  clipNorm: number;
+  /**
+   * Batches whose gradients are added up before each update; a step shows so many
+   * times `batchSize` images. Default: 1.
+   */
+  accumulate: number;
   /** Share of the target that is spread over all classes, in [0, 1). Default: 0. */
   labelSmoothing: number;
   /**
@@ -130,6 +154,12 @@ export function trainingConfig(
     weightDecay: given.optimiser === "adamw" ? adamW().weightDecay : 0,
     weightDecayOn: "all",
     momentum: 0.9,
+    loss: "crossEntropy",
+    classWeights: [],
+    mixup: 0,
+    cutmix: 0,
+    clipNorm: 0,
+    accumulate: 1,
     labelSmoothing: 0,
     flip: false,
     crop: 0,
@@ -162,6 +192,7 @@ function assertConfig(config: TrainingConfig): void {
       ["batchSize", 1, 65536],
       ["epochs", 0, 1e6],
       ["crop", 0, 4096],
+      ["accumulate", 1, 65536],
       ["patience", 0, 1e6],
       ["seed", 0, Number.MAX_SAFE_INTEGER],
       ["logEvery", 1, Number.MAX_SAFE_INTEGER],
@@ -183,7 +214,20 @@ function assertConfig(config: TrainingConfig): void {
   for (const name of ["learningRate", "weightDecay", "momentum"] as const) {
     if (typeof config[name] !== "number") refuse(name, "a number");
   }
-  const { emaDecay, labelSmoothing, freeze, cropShare } = config;
+  const { emaDecay, labelSmoothing, freeze, cropShare, clipNorm } = config;
+  checkMixing(config);
+  const { classWeights } = config;
+  if (Array.isArray(classWeights)) {
+    if (classWeights.length > 0) assertWeights(classWeights);
+  } else if (classWeights !== "balanced") {
+    refuse("classWeights", "a list of numbers, or balanced");
+  }
+  if (typeof clipNorm !== "number" || !(clipNorm >= 0 && clipNorm < Infinity)) {
+    refuse("clipNorm", "a number above 0, or 0 for none");
+  }
+  if (!TRAINING_LOSSES.includes(config.loss)) {
+    refuse("loss", `one of ${TRAINING_LOSSES.join(", ")}`);
+  }
   if (!INTERPOLATIONS.includes(config.interpolation)) {
     refuse("interpolation", `one of ${INTERPOLATIONS.join(", ")}`);
   }

@@ -65,6 +65,31 @@ const TRAINING: [string, string[], RegExp][] = [
     /Cannot augment by "spin": expected flip, alternating-flip/,
   ],
   [
+    "an average that never moves",
+    ["--ema-decay=1"],
+    /Cannot train with emaDecay 1: expected a number above 0 and below 1/,
+  ],
+  [
+    "weights of classes that are none",
+    ["--class-weights=1,heavy"],
+    /Cannot read --class-weights 1,heavy: found "heavy", expected balanced/,
+  ],
+  [
+    "weights of classes that sum to zero",
+    ["--class-weights=0,0,0,0,0,0,0,0,0,0"],
+    /Cannot weight classes by 0, .*: expected numbers from 0 that do not sum to/,
+  ],
+  [
+    "weights of other classes",
+    ["--class-weights=1,2"],
+    /Cannot weight the classes of shapes: found 2 weights, expected 10/,
+  ],
+  [
+    "patience without validation",
+    ["--patience=2"],
+    /Cannot train with a patience of 2 epochs: found no images to validate on/,
+  ],
+  [
     "a run to resume that is missing",
     ["--resume=nowhere"],
     /Cannot find checkpoint nowhere/,

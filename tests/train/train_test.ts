@@ -43,6 +43,13 @@ function configOf(overrides: Partial<TrainingConfig> = {}): TrainingConfig {
   });
 }
 
+/** Each step is of three batches of five, and there are four an epoch. */
+const EVERYTHING: Partial<TrainingConfig> = {
+  ...{ batchSize: 5, accumulate: 3, clipNorm: 0.5, emaDecay: 0.9 },
+  ...{ mixup: 0.4, cutmix: 1, labelSmoothing: 0.1, classWeights: "balanced" },
+  ...{ optimiser: "nesterov", weightDecay: 0.01, weightDecayOn: "weights" },
+};
+
 /** Trains a new network and returns the bytes of the run's checkpoint. */
 async function run(
   folder: string,
@@ -97,6 +104,7 @@ for (
     ["batch normalisation", {
       model: vgg([4, "M", 8], { classes: 10, batchNorm: true }),
     }],
+    ["all at once", { config: EVERYTHING }],
   ] as const
 ) {
   Deno.test(`train() resumed after an epoch gives the bytes of an uncut run (${name})`, () =>
@@ -140,6 +148,41 @@ Deno.test("train() resumed in the middle of an epoch gives the bytes of an uncut
     );
     assertEquals(epochs[1], epochs[0]);
     assertEquals(epochs[0]!.length, 2);
+  }));
+
+Deno.test("train() with all at once, cut in an epoch, goes on to the same bytes", () =>
+  withFolder(async (folder) => {
+    const whole = await run(`${folder}/whole`, { config: EVERYTHING });
+    const stop = new AbortController();
+    await run(`${folder}/cut`, {
+      config: EVERYTHING,
+      signal: stop.signal,
+      onStep: ({ totalSteps }) => totalSteps === 6 && stop.abort(),
+    });
+    const cut = await readCheckpoint(`${folder}/cut/checkpoint.safetensors`);
+    assertEquals([cut.progress.epoch, cut.progress.batch], [1, 2]);
+    assertEquals(
+      await resume(`${folder}/cut`, { config: EVERYTHING }),
+      whole,
+    );
+  }));
+
+Deno.test("train() on small batches learns what one on the large batch does", () =>
+  withFolder(async (folder) => {
+    const parameters = async (config: Partial<TrainingConfig>) => {
+      const path = `${folder}/${config.accumulate ?? 1}`;
+      await run(path, { config });
+      return (await readCheckpoint(`${path}/checkpoint.safetensors`))
+        .parameters;
+    };
+    const large = await parameters({ mixup: 0.4, clipNorm: 0.5 });
+    const small = await parameters({
+      ...{ mixup: 0.4, clipNorm: 0.5, batchSize: 5, accumulate: 4 },
+    });
+    for (const [name, { data }] of large) {
+      const other = small.get(name)!.data;
+      data.forEach((value, i) => assertLess(Math.abs(value - other[i]!), 1e-4));
+    }
   }));
 
 Deno.test("train() for one epoch and resumed for another gives the bytes of two", () =>

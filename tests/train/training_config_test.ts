@@ -40,6 +40,15 @@ for (
     ["deviation", [Infinity]],
     ["learningRate", -1],
     ["optimiser", "lion"],
+    ["emaDecay", 1],
+    ["emaDecay", -0.1],
+    ["accumulate", 0],
+    ["clipNorm", -1],
+    ["clipNorm", Infinity],
+    ["mixup", -1],
+    ["cutmix", "much"],
+    ["loss", "hinge"],
+    ["classWeights", "even"],
   ] as const
 ) {
   Deno.test(`trainingConfig() refuses ${name} ${JSON.stringify(value)}`, () => {
@@ -50,6 +59,16 @@ for (
     assertEquals(error.message.includes(name), true, error.message);
   });
 }
+
+Deno.test("trainingConfig() refuses weights of classes that sum to zero", () => {
+  for (const classWeights of [[0, 0], [1, -1], [NaN, 1]]) {
+    assertThrows(
+      () => trainingConfig({ classWeights }),
+      GapcamError,
+      "expected numbers from 0 that do not sum to zero",
+    );
+  }
+});
 
 Deno.test("optimiserOf() passes on what the configuration says", () => {
   const common = { learningRate: 0.1, weightDecay: 0.01, momentum: 0.8 };

@@ -60,7 +60,9 @@ Deno.test("branches of an inception block stand side by side", () => {
 Deno.test("modelSvg() is well-formed, with totals, shapes and every layer's title", () => {
   for (const { name, described } of NETWORKS) {
     const svg = modelSvg(described, { name });
-    const open = [...svg.matchAll(/<(\w+)(?:[^>]*[^/])?>/g)].map(([, tag]) => tag);
+    const open = [...svg.matchAll(/<(\w+)(?:[^>]*[^/])?>/g)].map(([, tag]) =>
+      tag
+    );
     const closed = [...svg.matchAll(/<\/(\w+)>/g)].map(([, tag]) => tag);
     assertEquals(open.sort(), closed.sort(), name);
     assert(!/NaN|undefined|Infinity/.test(svg), name);
