@@ -204,7 +204,11 @@ export {
   writeCheckpoint,
 } from "./src/train/checkpoint_file.ts";
 export type { EpochOptions, StepReport } from "./src/train/epoch_options.ts";
-export { evaluate, type EvaluateOptions } from "./src/train/evaluate.ts";
+export {
+  evaluate,
+  type EvaluateOptions,
+  type ImageAnswer,
+} from "./src/train/evaluate.ts";
 export type {
   ClassResult,
   Confusion,
@@ -282,6 +286,31 @@ export {
   type MethodOptions,
 } from "./src/explain/method_explainer.ts";
 export { METHODS } from "./src/explain/methods.ts";
+export { CONTROL_METHODS } from "./src/explain/exam/controls.ts";
+export type {
+  Curves,
+  Exam,
+  MethodResult,
+  Randomisation,
+  Score,
+} from "./src/explain/exam/exam.ts";
+export type { ExamMethod, MapSource } from "./src/explain/exam/exam_method.ts";
+export {
+  type ExamMethodOptions,
+  examMethods,
+} from "./src/explain/exam/exam_methods.ts";
+export { examine } from "./src/explain/exam/examine.ts";
+export type {
+  ExaminedImage,
+  ExamineOptions,
+} from "./src/explain/exam/examine_options.ts";
+export {
+  MEASURE_NAMES,
+  type MeasureName,
+  SCORE_KINDS,
+  type ScoreKind,
+  type ScoreName,
+} from "./src/explain/exam/measures.ts";
 export type { Target } from "./src/explain/target.ts";
 export {
   predict,

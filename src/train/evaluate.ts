@@ -9,6 +9,20 @@ import { Calibration } from "./_calibration.ts";
 import { type Evaluation, evaluationOf } from "./evaluation.ts";
 import { indexOfGreatest } from "../_index_of_greatest.ts";
 
+/** What the network says of one image of a split. */
+export interface ImageAnswer {
+  /** Its number in the split. */
+  readonly index: number;
+  /** Its class. */
+  readonly label: number;
+  /** The class with the greatest logit. */
+  readonly predicted: number;
+  /** The probability of that class, in `[0, 1]`. */
+  readonly probability: number;
+  /** Cross-entropy with the label. */
+  readonly loss: number;
+}
+
 /** Options of {@linkcode evaluate}. */
 export interface EvaluateOptions
   extends Pick<ImageOptions, "inputSize" | "mean" | "deviation"> {
@@ -23,6 +37,8 @@ export interface EvaluateOptions
   signal?: AbortSignal;
   /** Called after each batch with the images done so far; waited for. */
   onProgress?: (done: number) => unknown;
+  /** Called with the answer to each image that has a label, in their order. */
+  onAnswer?: (answer: ImageAnswer) => void;
 }
 
 /**
@@ -55,6 +71,12 @@ export async function evaluate(
   return await evaluator.run(options);
 }
 
+/** Options of one run over a split. */
+type RunOptions = Pick<
+  EvaluateOptions,
+  "flips" | "signal" | "onProgress" | "onAnswer"
+>;
+
 /** A network compiled to be evaluated on a split, as often as wanted. */
 export class Evaluator implements Disposable {
   readonly #program: InferenceProgram;
@@ -73,7 +95,7 @@ export class Evaluator implements Disposable {
   static async create(
     network: Network,
     dataset: Dataset,
-    options: Omit<EvaluateOptions, "flips" | "signal" | "onProgress"> = {},
+    options: Omit<EvaluateOptions, keyof RunOptions> = {},
   ): Promise<Evaluator> {
     checkDataset(dataset);
     const batchSize = Math.min(options.batchSize ?? 64, dataset.length);
@@ -101,7 +123,7 @@ export class Evaluator implements Disposable {
 
   /** Runs over every image, with the parameters that the network has now. */
   async run(
-    options: Pick<EvaluateOptions, "flips" | "signal" | "onProgress"> = {},
+    options: RunOptions = {},
   ): Promise<Evaluation> {
     const program = this.#program, dataset = this.#dataset;
     const { classes, batchSize } = program;
@@ -135,12 +157,18 @@ export class Evaluator implements Disposable {
         const predicted = indexOfGreatest(row);
         const normaliser = logSumExp(row);
         confusion[label]![predicted]!++;
-        lossSum += normaliser - row[label]!;
+        const loss = normaliser - row[label]!;
+        lossSum += loss;
         if (rankOf(row, label) < 5) inTop5++;
-        calibration.count(
-          Math.exp(row[predicted]! - normaliser),
-          predicted === label,
-        );
+        const probability = Math.exp(row[predicted]! - normaliser);
+        calibration.count(probability, predicted === label);
+        options.onAnswer?.({
+          index: batch.indices[i]!,
+          label,
+          predicted,
+          probability,
+          loss,
+        });
       }
       done += batch.count;
       await options.onProgress?.(done);
