@@ -42,7 +42,7 @@ export async function checkImport(
   network: { model: Model; state: StateDict },
 ): Promise<Checked> {
   const { model, state } = network;
-  const input = await readNpy(check.input);
+  const input = channelsFirst(await readNpy(check.input));
   const expected = await readNpy(check.output);
   using device = openDevice("cpu");
   const found = await logitsOf(device, model, { state, input });
@@ -78,6 +78,21 @@ export function checkedLine({ images, of, difference }: Checked): string {
   return `Checked: its ${of} for ` +
     `${images} ${images === 1 ? "image" : "images"} are those given, to ` +
     `${difference.toExponential(1)} of the largest`;
+}
+
+/** Images as PyTorch has them, of those that TensorFlow takes too. */
+function channelsFirst(images: HostTensor): HostTensor {
+  const [count = 0, height = 0, width = 0, channels = 0] = images.shape;
+  if (images.shape.length !== 4 || channels > 4 || height <= 4) return images;
+  const data = new Float32Array(images.data.length);
+  const area = height * width;
+  for (let i = 0; i < data.length; i++) {
+    const channel = i % channels;
+    const pixel = Math.floor(i / channels);
+    const image = Math.floor(pixel / area);
+    data[(image * channels + channel) * area + pixel % area] = images.data[i]!;
+  }
+  return { shape: [count, channels, height, width], data };
 }
 
 /** How far a network's answers are from what is expected, read in one way. */

@@ -87,8 +87,8 @@ export const IMPORT_FLAGS = {
   },
   check: {
     type: "string",
-    help: "compare logits on the CPU first: normalised images [N, C, H, W] and " +
-      "what the other tool makes of them, both from numpy.save",
+    help: "compare logits on the CPU first: normalised images [N, C, H, W] " +
+      "(or [N, H, W, C]) and what the other tool makes of them, both from numpy.save",
     placeholder: "INPUT.npy OUTPUT.npy",
   },
   seed: { type: "integer", min: 0, help: "of a fresh head", default: "0" },

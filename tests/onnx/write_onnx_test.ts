@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { GapcamError } from "../../src/error.ts";
 import {
+  averagePool2d,
   batchNorm2d,
   conv2d,
   flatten,
@@ -15,9 +16,11 @@ import {
   leakyRelu,
   linear,
   maxPool2d,
+  openDevice,
   relu,
   sequential,
 } from "../../mod.ts";
+import { logitsOf } from "../../src/nn/logits_of.ts";
 import { initialise } from "../../src/nn/parameters.ts";
 import { vgg } from "../../src/models/vgg.ts";
 import { readPytorch } from "../../src/weights/read_pytorch.ts";
@@ -94,6 +97,25 @@ Deno.test("encodeOnnx() computes in ONNX Runtime what PyTorch computed", async (
     ),
     1e-5,
   );
+});
+
+Deno.test("encodeOnnx() writes pools that pad each side by itself as ONNX Runtime pools", async () => {
+  const model = sequential([
+    conv2d(1, 4, { padding: 1 }),
+    maxPool2d(3, { stride: 2, padding: [0, 1, 1, 0] }),
+    averagePool2d(3, { stride: 2, padding: "same", countIncludePad: false }),
+    globalAveragePool(),
+    linear(4, 3),
+  ]);
+  const state = initialise(model, 2);
+  const input = {
+    shape: [2, 1, 12, 10],
+    data: Float32Array.from({ length: 240 }, (_, i) => Math.sin(5 * i)),
+  };
+  using device = openDevice("cpu", { threads: 1 });
+  const own = await logitsOf(device, model, { state, input });
+  const { logits } = await runOnnx(encodeOnnx(model, state), input);
+  assertLess(greatestDifference(logits.data, own.data), 1e-5);
 });
 
 Deno.test("encodeOnnx() takes batches and images of any size", async () => {

@@ -42,6 +42,24 @@ export function paddingOf(name: string, padding: Padding2d): HeldPadding {
   return top === bottom && left === right ? [top, left] : padding;
 }
 
+/** Padding of a pool, at most half the kernel: a window is to see the map. */
+export function poolPaddingOf(
+  what: string,
+  padding: Padding2d | "same",
+  kernel: readonly [number, number],
+): AnyPadding {
+  if (padding === "same") return padding;
+  const held = paddingOf("padding", padding);
+  if (held.some((size, i) => 2 * size > kernel[i % 2]!)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot describe ${what}: padding is ${held.join(" x ")}, expected at ` +
+        `most half the kernel size ${kernel.join(" x ")}`,
+    );
+  }
+  return held;
+}
+
 /** Padding above, left, below and right. */
 export function sidesOf(
   padding: AnyPadding,

@@ -1,6 +1,5 @@
-import type { Size2d } from "../../device/size2d.ts";
-import { GapcamError } from "../../error.ts";
-import { pair } from "./_checks.ts";
+import type { Padding2d, Size2d } from "../../device/size2d.ts";
+import { type AnyPadding, pair, poolPaddingOf, sidesOf } from "./_checks.ts";
 import { type LayerKind, mapShape, windowsOf } from "./_layer_kind.ts";
 
 /** Average pooling; see {@linkcode averagePool2d}. */
@@ -11,8 +10,11 @@ export interface AveragePool2d {
   readonly kernelSize: readonly [number, number];
   /** Rows and columns from one window to the next. */
   readonly stride: readonly [number, number];
-  /** Zeros added above and below, left and right. */
-  readonly padding: readonly [number, number];
+  /**
+   * Zeros added above and below, left and right; or above, left, below, right;
+   * or `same`.
+   */
+  readonly padding: AnyPadding;
   /** Whether those zeros count among the values of a window. */
   readonly countIncludePad: boolean;
   /** Whether a last window may reach beyond the padding. */
@@ -24,7 +26,8 @@ export interface AveragePool2d {
  *
  * @param kernelSize Size of a window, from 1.
  * @param options `stride` (default: the kernel size), `padding` (0, at most
- * half the kernel size), `countIncludePad` (true), `ceilMode` (false).
+ * half the kernel size; four numbers: above, left, below, right; `same`: as
+ * TensorFlow), `countIncludePad` (true), `ceilMode` (false).
  * @returns A layer from [N, C, H, W] to [N, C, rows, columns].
  * @throws {GapcamError} If a number is not whole, too small or too large.
  *
@@ -40,25 +43,17 @@ export function averagePool2d(
   kernelSize: Size2d,
   options: {
     stride?: Size2d;
-    padding?: Size2d;
+    padding?: Padding2d | "same";
     countIncludePad?: boolean;
     ceilMode?: boolean;
   } = {},
 ): AveragePool2d {
   const kernel = pair("kernelSize", kernelSize, 1);
-  const padding = pair("padding", options.padding ?? 0, 0);
-  if (padding.some((size, i) => 2 * size > kernel[i]!)) {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot describe average pooling: padding is ${padding.join(" x ")}, ` +
-        `expected at most half the kernel size ${kernel.join(" x ")}`,
-    );
-  }
   return {
     kind: "averagePool2d",
     kernelSize: kernel,
     stride: pair("stride", options.stride ?? kernelSize, 1),
-    padding,
+    padding: poolPaddingOf("average pooling", options.padding ?? 0, kernel),
     countIncludePad: options.countIncludePad ?? true,
     ceilMode: options.ceilMode ?? false,
   };
@@ -69,7 +64,7 @@ export const averagePool2dKind: LayerKind<AveragePool2d> = {
   parse: (json) =>
     averagePool2d(json.pair("kernelSize"), {
       stride: json.pair("stride"),
-      padding: json.pair("padding"),
+      padding: json.anyPadding("padding"),
       countIncludePad: json.flag("countIncludePad"),
       ceilMode: json.value("ceilMode") === true,
     }),
@@ -77,6 +72,12 @@ export const averagePool2dKind: LayerKind<AveragePool2d> = {
     const [channels] = mapShape(input);
     return [channels, ...windowsOf(layer, input)];
   },
-  record: ({ kernelSize, ...options }, { program, inputs }) =>
-    program.averagePool2d(inputs[0], kernelSize, options),
+  record: ({ kernelSize, ...layer }, { program, inputs }) =>
+    program.averagePool2d(inputs[0], kernelSize, {
+      ...layer,
+      padding: sidesOf(layer.padding, {
+        ...{ ...layer, kernelSize },
+        size: inputs[0].shape.slice(2) as [number, number],
+      }),
+    }),
 };

@@ -1,6 +1,5 @@
-import type { Size2d } from "../../device/size2d.ts";
-import { GapcamError } from "../../error.ts";
-import { pair } from "./_checks.ts";
+import type { Padding2d, Size2d } from "../../device/size2d.ts";
+import { type AnyPadding, pair, poolPaddingOf, sidesOf } from "./_checks.ts";
 import { type LayerKind, mapShape, windowsOf } from "./_layer_kind.ts";
 
 /** Max pooling; see {@linkcode maxPool2d}. */
@@ -11,8 +10,11 @@ export interface MaxPool2d {
   readonly kernelSize: readonly [number, number];
   /** Rows and columns from one window to the next. */
   readonly stride: readonly [number, number];
-  /** Pixels of minus infinity added above and below, left and right. */
-  readonly padding: readonly [number, number];
+  /**
+   * Pixels of minus infinity added above and below, left and right; or above,
+   * left, below, right; or `same`.
+   */
+  readonly padding: AnyPadding;
   /** Whether a last window may reach beyond the padding. Default: false. */
   readonly ceilMode?: boolean;
 }
@@ -22,7 +24,8 @@ export interface MaxPool2d {
  *
  * @param kernelSize Size of a window, from 1.
  * @param options `stride` (default: the kernel size), `padding` (0, at most
- * half the kernel size), `ceilMode` (false: windows do not reach beyond the
+ * half the kernel size; four numbers: above, left, below, right; `same`: as
+ * TensorFlow), `ceilMode` (false: windows do not reach beyond the
  * padding).
  * @returns A layer from [N, C, H, W] to [N, C, rows, columns].
  * @throws {GapcamError} If a number is not whole, too small or too large.
@@ -42,25 +45,16 @@ export function maxPool2d(
   kernelSize: Size2d,
   options: {
     stride?: Size2d;
-    padding?: Size2d;
+    padding?: Padding2d | "same";
     ceilMode?: boolean;
   } = {},
 ): MaxPool2d {
   const kernel = pair("kernelSize", kernelSize, 1);
-  const padding = pair("padding", options.padding ?? 0, 0);
-  // Else a window could hold nothing but padding.
-  if (padding.some((size, i) => 2 * size > kernel[i]!)) {
-    throw new GapcamError(
-      "invalid-argument",
-      `Cannot describe max pooling: padding is ${padding.join(" x ")}, ` +
-        `expected at most half the kernel size ${kernel.join(" x ")}`,
-    );
-  }
   return {
     kind: "maxPool2d",
     kernelSize: kernel,
     stride: pair("stride", options.stride ?? kernelSize, 1),
-    padding,
+    padding: poolPaddingOf("max pooling", options.padding ?? 0, kernel),
     ...(options.ceilMode ? { ceilMode: true } : {}),
   };
 }
@@ -70,13 +64,19 @@ export const maxPool2dKind: LayerKind<MaxPool2d> = {
   parse: (json) =>
     maxPool2d(json.pair("kernelSize"), {
       stride: json.pair("stride"),
-      padding: json.pair("padding"),
+      padding: json.anyPadding("padding"),
       ceilMode: json.value("ceilMode") === true,
     }),
   outputShape: (layer, [input]) => {
     const [channels] = mapShape(input);
     return [channels, ...windowsOf(layer, input)];
   },
-  record: ({ kernelSize, ...options }, { program, inputs }) =>
-    program.maxPool2d(inputs[0], kernelSize, options),
+  record: ({ kernelSize, ...layer }, { program, inputs }) =>
+    program.maxPool2d(inputs[0], kernelSize, {
+      ...layer,
+      padding: sidesOf(layer.padding, {
+        ...{ ...layer, kernelSize },
+        size: inputs[0].shape.slice(2) as [number, number],
+      }),
+    }),
 };

@@ -1,5 +1,4 @@
 import { type GraphReader } from "../_graph_reader.ts";
-import { Unreadable } from "../_unreadable.ts";
 import {
   type AveragePool2d,
   averagePool2d,
@@ -31,10 +30,6 @@ export const writeAveragePool2d: OperatorWriter<AveragePool2d> = (
 export function readAveragePool(at: GraphReader): void {
   const map = at.map(0);
   const { kernelSize, stride, padding, ceilMode } = windowOf(at, map.shape);
-  const [top, left, bottom, right] = padding;
-  if (top !== bottom || left !== right) {
-    throw new Unreadable("it pads two opposite sides differently");
-  }
   const [, height, width] = map.shape;
   // Older files pool the whole map so.
   if (
@@ -47,7 +42,7 @@ export function readAveragePool(at: GraphReader): void {
   }
   const layer = averagePool2d(kernelSize, {
     stride,
-    padding: [top, left],
+    padding,
     ceilMode,
     countIncludePad: at.number("count_include_pad", 0) === 1,
   });

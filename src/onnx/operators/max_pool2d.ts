@@ -23,12 +23,7 @@ export function readMaxPool(at: GraphReader): void {
   if (at.current.outputs.length > 1) {
     throw new Unreadable("it gives the places of its maxima as well");
   }
-  const { kernelSize, stride, ceilMode } = window;
-  const [top, left, bottom, right] = window.padding;
-  if (top !== bottom || left !== right) {
-    throw new Unreadable("its pads differ from side to side");
-  }
-  const padding = [top, left] as const;
+  const { kernelSize, stride, padding, ceilMode } = window;
   const layer = maxPool2d(kernelSize, { stride, padding, ceilMode });
   at.give(at.append(layer, [map]));
 }
