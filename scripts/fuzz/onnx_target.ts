@@ -14,15 +14,15 @@ import type { FuzzTarget } from "./run_target.ts";
 
 const FOLDER = new URL("../../tests/fixtures/onnx/", import.meta.url);
 
-/** Small networks of both of PyTorch's exporters. */
+/** Small networks of both of PyTorch's exporters, and of Keras. */
 export const ONNX_TARGET: FuzzTarget = {
   name: "onnx",
-  seeds: () =>
-    ["residual", "squeeze", "shuffle"].flatMap((name) =>
-      ["dynamo", "torchscript"].map((exporter) =>
-        Deno.readFileSync(new URL(`${name}.${exporter}.onnx`, FOLDER))
-      )
+  seeds: () => [
+    ...["residual", "squeeze", "shuffle"].flatMap((name) =>
+      ["dynamo", "torchscript"].map((exporter) => `${name}.${exporter}.onnx`)
     ),
+    "keras.onnx",
+  ].map((name) => Deno.readFileSync(new URL(name, FOLDER))),
   parse: (bytes) => {
     try {
       const file = parseOnnx(bytes.slice());

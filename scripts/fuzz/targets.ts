@@ -4,6 +4,7 @@
  * @module
  */
 
+import { encodeNpy } from "../../src/cam/encode_npy.ts";
 import { openCifar } from "../../src/data/cifar.ts";
 import { parseIdx } from "../../src/data/idx.ts";
 import { openStl10 } from "../../src/data/stl10.ts";
@@ -21,6 +22,7 @@ import { mapVggWeights, vggFit } from "../../src/models/map_vgg_weights.ts";
 import { parseWeights } from "../../src/weights/read_weights.ts";
 import { parsePytorch } from "../../src/weights/read_pytorch.ts";
 import { recogniseVgg } from "../../src/models/recognise_vgg.ts";
+import { parseNpy } from "../../src/weights/read_npy.ts";
 import { parseSafetensors } from "../../src/weights/read_safetensors.ts";
 import {
   type StoredTensor,
@@ -116,6 +118,24 @@ export const TARGETS: readonly FuzzTarget[] = [
           findPersistent: torchStorage,
         }).load()
       ),
+  },
+  {
+    name: "npy",
+    seeds: () => [
+      encodeNpy({
+        ...{ height: 3, width: 4 },
+        data: Float32Array.from({ length: 12 }, (_, i) => i),
+      }),
+      join(
+        [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 2, 0, 60, 0, 0, 0],
+        new TextEncoder().encode(
+          "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }"
+            .padEnd(59) + "\n",
+        ),
+        noise(16),
+      ),
+    ],
+    parse: (bytes) => sentence(() => parseNpy(bytes)),
   },
   {
     name: "idx",
