@@ -133,7 +133,7 @@ export async function explainDataset(
       await dataset.read(some, pixels);
       const explanations = await explainer.explain(
         pixels.subarray(0, some.length * height * width * channels),
-        classOption(options),
+        { ...classOption(options), eachClass: hasSeveral(run) },
       );
       for (const [i, index] of some.entries()) {
         // The loader marks what it cannot read with no label.
@@ -222,7 +222,7 @@ export function explainPhotographs(
       });
       const [explanation] = await explainer.explain(
         input.data,
-        classOption(options),
+        { ...classOption(options), eachClass: hasSeveral(run) },
       );
       yield {
         name: freshName(path, names),
@@ -289,4 +289,9 @@ function classOption(
 
 function reasonOf(error: unknown): string {
   return error instanceof GapcamError ? error.message : osReason(error);
+}
+
+/** Whether images may show several classes, each with a sigmoid of its own. */
+function hasSeveral({ checkpoint }: OpenRun): boolean {
+  return checkpoint.training.loss === "binary";
 }

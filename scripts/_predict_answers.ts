@@ -77,7 +77,7 @@ export async function* answersOf(
   for await (
     const one of predict(run.network, source.files ?? source.dataset!, {
       preprocessing: training,
-      top,
+      ...{ top, eachClass: training.loss === "binary" },
       ...shown,
       signal,
       ...(batchSize ? { batchSize } : {}),

@@ -11,6 +11,7 @@ export class MemoryDataset implements Dataset {
   readonly width: number;
   readonly channels: 1 | 3;
   readonly labels: Int32Array;
+  readonly targets?: Float32Array;
   readonly #pixels: Uint8Array;
 
   constructor(
@@ -23,6 +24,7 @@ export class MemoryDataset implements Dataset {
       height: number;
       width: number;
       channels: 1 | 3;
+      targets?: Float32Array;
     },
   ) {
     this.#pixels = pixels;
@@ -34,6 +36,7 @@ export class MemoryDataset implements Dataset {
     this.height = options.height;
     this.width = options.width;
     this.channels = options.channels;
+    if (options.targets) this.targets = options.targets;
   }
 
   read(indices: ArrayLike<number>, target: Uint8Array): void {

@@ -10,6 +10,8 @@ export interface FolderScan {
   classes: string[];
   /** Going round the classes, so that any first part is even. */
   files: { path: string; label: number }[];
+  /** Which classes each image shows, where they may be several. */
+  targets?: Float32Array;
   /** Images of kinds that are not read. */
   refused: UnreadableFile[];
   /** What was taken for what. */

@@ -21,7 +21,7 @@ export function checkDataset(
   dataset: Dataset,
   options: { leastClasses?: number } = {},
 ): void {
-  const { classes, labels, length } = dataset;
+  const { classes, labels, length, targets } = dataset;
   function fail(found: string, expected: string): never {
     throw new GapcamError(
       "bad-data",
@@ -37,7 +37,8 @@ export function checkDataset(
   if (dataset.channels !== 1 && dataset.channels !== 3) {
     fail(`${dataset.channels} channels`, "1 (grey) or 3 (RGB)");
   }
-  const { leastClasses = 1 } = options;
+  // Of one class it can be told whether it is there.
+  const { leastClasses = 1 } = targets ? {} : options;
   if (classes.length < leastClasses || classes.length === 0) {
     fail(
       classes.length === 0
@@ -61,4 +62,20 @@ export function checkDataset(
         "counts nowhere",
     );
   }
+  if (!targets) return;
+  if (targets.length !== length * classes.length) {
+    fail(
+      `${targets.length} targets for ${length} images of ${classes.length} ` +
+        "classes",
+      "one for each image and class",
+    );
+  }
+  const wrong = targets.findIndex((target) =>
+    !(target >= 0 && target <= 1) && target !== -1
+  );
+  if (wrong < 0) return;
+  fail(
+    `target ${targets[wrong]} of image ${Math.floor(wrong / classes.length)}`,
+    "a number from 0 to 1, or -1 where it is not known",
+  );
 }

@@ -12,7 +12,12 @@ export interface DatasetArrays {
    */
   images: Uint8Array | Uint8ClampedArray;
   /** The class of each image, from 0; -1 for one that is to count nowhere. */
-  labels: ArrayLike<number>;
+  labels?: ArrayLike<number>;
+  /**
+   * In place of labels, where images may show several classes or none: for each
+   * image and class 1, 0, or -1 if it is not known.
+   */
+  targets?: ArrayLike<number>;
   /** Names of the classes. */
   classes: readonly string[];
   /** Height of every image in pixels. */
@@ -64,11 +69,13 @@ export function datasetOf(arrays: DatasetArrays): Dataset {
   const { images, height, width, channels = 3 } = arrays;
   const name = arrays.name ?? "custom", split = arrays.split ?? "train";
   // Before they become integers, so that 0.5 does not become 0.
-  const labels = Array.from(arrays.labels);
+  const labels = labelsOf(arrays);
+  const targets = arrays.targets && Float32Array.from(arrays.targets);
   checkDataset({
     ...{ name, split, height, width, channels, labels: labels as never },
     classes: arrays.classes,
     length: labels.length,
+    ...(targets ? { targets } : {}),
     read() {},
   });
   const bytes = labels.length * height * width * channels;
@@ -88,5 +95,26 @@ export function datasetOf(arrays: DatasetArrays): Dataset {
   return new MemoryDataset(pixels, Int32Array.from(labels), {
     ...{ name, split, height, width, channels },
     classes: [...arrays.classes],
+    ...(targets ? { targets } : {}),
+  });
+}
+
+/** The labels that were given, or the first class of each image. */
+function labelsOf(arrays: DatasetArrays): number[] {
+  const { labels, targets, classes, name = "custom" } = arrays;
+  if ((labels === undefined) === (targets === undefined)) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot make data set ${name}: found ${
+        labels ? "both labels and targets" : "neither labels nor targets"
+      }, expected one of them`,
+    );
+  }
+  if (labels) return Array.from(labels);
+  const all = Array.from(targets!);
+  const count = Math.ceil(all.length / Math.max(1, classes.length));
+  return Array.from({ length: count }, (_, i) => {
+    const row = all.slice(i * classes.length, (i + 1) * classes.length);
+    return Math.max(0, row.findIndex((target) => target > 0.5));
   });
 }

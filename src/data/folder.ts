@@ -49,6 +49,8 @@ export class FolderDataset implements Dataset, Disposable {
   readonly channels = 3;
   /** The label of each image; -1 once it was found unreadable. */
   readonly labels: Int32Array;
+  /** Which classes each image shows, of a list with several labels an image. */
+  readonly targets?: Float32Array;
   /** The file of each image. */
   readonly paths: readonly string[];
   /** Which folders were taken for splits and classes, where it is not plain. */
@@ -78,6 +80,7 @@ export class FolderDataset implements Dataset, Disposable {
     this.length = scan.files.length;
     this.height = this.width = size;
     this.labels = Int32Array.from(scan.files, (file) => file.label);
+    if (scan.targets) this.targets = scan.targets;
     this.paths = scan.files.map((file) => file.path);
     this.notes = scan.notes;
     this.#unreadable = [...scan.refused];
@@ -179,7 +182,9 @@ export class FolderDataset implements Dataset, Disposable {
  * A list may take the folder's place: a CSV file whose first line names the
  * columns `path` and `label`, perhaps `split`, or a file with a JSON object of
  * these names a line (`.jsonl`). Paths are relative to the list. Classes are the
- * labels of images to train on, in the order of numbers if all of them are.
+ * labels of images to train on, in the order of numbers if all of them are. With
+ * `labels` in place of `label` an image has any number of them: in a CSV file
+ * with `|` between, as JSON a list.
  *
  * @param split Which images.
  * @param folder Where they are, or a list of them: `.csv`, `.tsv`, `.jsonl`.

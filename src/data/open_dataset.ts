@@ -205,6 +205,11 @@ function limited(dataset: Dataset, limit: number | undefined): Dataset {
     length: limit,
     // A view: labels of unreadable images change.
     labels: dataset.labels.subarray(0, limit),
+    ...(dataset.targets
+      ? {
+        targets: dataset.targets.subarray(0, limit * dataset.classes.length),
+      }
+      : {}),
     notes: dataset.notes ?? [],
     get unreadable() {
       return dataset.unreadable ?? [];

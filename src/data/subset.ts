@@ -24,6 +24,11 @@ export function subset(
     channels: dataset.channels,
     length: chosen.length,
     labels,
+    ...(dataset.targets
+      ? {
+        targets: rowsOf(dataset.targets, chosen, dataset.classes.length),
+      }
+      : {}),
     notes: dataset.notes ?? [],
     get unreadable() {
       return dataset.unreadable ?? [];
@@ -46,4 +51,20 @@ export function subset(
     },
   };
   return part;
+}
+
+/** Some rows of a matrix. */
+function rowsOf(
+  matrix: Float32Array,
+  indices: Uint32Array,
+  columns: number,
+): Float32Array {
+  const rows = new Float32Array(indices.length * columns);
+  indices.forEach((index, i) =>
+    rows.set(
+      matrix.subarray(index * columns, (index + 1) * columns),
+      i * columns,
+    )
+  );
+  return rows;
 }

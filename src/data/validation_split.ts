@@ -46,11 +46,14 @@ export function validationSplit(
         "above 0 and below 1",
     );
   }
-  const { classes, labels } = dataset;
-  const byClass = classes.map((): number[] => []);
+  const { classes, labels, targets } = dataset;
+  // Those with several labels are on one side with all of them.
+  const byClass = targets ? [[]] : classes.map((): number[] => []);
   // Those without a label cannot validate, and train nothing.
-  labels.forEach((label, index) => byClass[label]?.push(index));
-  const single = classes.filter((_, label) => byClass[label]!.length === 1);
+  labels.forEach((label, index) =>
+    byClass[targets ? Math.min(0, label) : label]?.push(index)
+  );
+  const single = classes.filter((_, label) => byClass[label]?.length === 1);
   if (single.length > 0) {
     const names = single.slice(0, 3).map((name) => printable(name)).join(", ");
     const more = single.length > 3 ? ` and ${single.length - 3} more` : "";
@@ -70,10 +73,34 @@ export function validationSplit(
     for (const index of indices.slice(0, count)) held.add(index);
   });
   const all = Array.from(labels, (_, index) => index);
+  if (targets) assertLeft(dataset, held, fraction);
   return {
     train: subset(dataset, all.filter((index) => !held.has(index))),
     validation: subset(dataset, all.filter((index) => held.has(index)), {
       split: "validation",
     }),
   };
+}
+
+/** Refuses to leave nothing of a class to train on. */
+function assertLeft(
+  { classes, targets }: Dataset,
+  held: ReadonlySet<number>,
+  fraction: number,
+): void {
+  const lacking = classes.find((_, c) => {
+    const has = (index: number) => targets![index * classes.length + c]! > 0.5;
+    return [...held].some(has) &&
+      !targets!.some((target, i) =>
+        i % classes.length === c && target > 0.5 &&
+        !held.has(Math.floor(i / classes.length))
+      );
+  });
+  if (lacking === undefined) return;
+  throw new GapcamError(
+    "bad-data",
+    `Cannot hold ${fraction} of the training images out: found no image of ` +
+      `${printable(lacking)} left, expected one to train on; use another ` +
+      "fraction or seed",
+  );
 }

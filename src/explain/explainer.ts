@@ -25,7 +25,7 @@ export interface Explanation extends ClassActivationMap {
   readonly logits: Float32Array;
   /** The class with the greatest logit; the map may explain another. */
   readonly predicted: number;
-  /** The softmax of the logits: a probability in `[0, 1]` for each class. */
+  /** A probability in `[0, 1]` for each class; see {@linkcode probabilitiesOf}. */
   readonly probabilities: Float32Array;
   /**
    * The maps of the likeliest classes, the likeliest first, each proved; left
@@ -53,6 +53,8 @@ export interface ExplainOptions {
   against?: number;
   /** Of how many of the likeliest classes the map is wanted too, from 1. */
   top?: number;
+  /** See {@linkcode probabilitiesOf}. Default: false. */
+  eachClass?: boolean;
   /**
    * Greatest residual of a map's two proofs, of sum and places. Default: 1e-4;
    * for the sum 1e-2 where the device computes in tf32 or bf16, since the linear
@@ -178,7 +180,7 @@ export class Explainer implements Disposable {
 
   #explainOne(
     input: ClassActivationMapInput & { logits: Float32Array },
-    { against, top, classIndex, tolerance }: ExplainOptions,
+    { against, top, classIndex, tolerance, eachClass = false }: ExplainOptions,
   ): Explanation {
     const { logits } = input;
     const tolerances = {
@@ -187,7 +189,7 @@ export class Explainer implements Disposable {
     };
     const mapOf = (classIndex: number) =>
       classActivationMap(input, { classIndex, ...tolerances });
-    const probabilities = probabilitiesOf(logits);
+    const probabilities = probabilitiesOf(logits, { eachClass });
     const predicted = indexOfGreatest(logits);
     const ranked = topClasses(logits, Math.max(2, top ?? 0));
     const asked = classIndex ?? predicted;

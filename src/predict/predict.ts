@@ -25,6 +25,8 @@ export interface PredictOptions {
   preprocessing: Preprocessing;
   /** How many of the likeliest classes are listed, from 1. Default: 5. */
   top?: number;
+  /** See {@linkcode probabilitiesOf}. Default: false. */
+  eachClass?: boolean;
   /** Images at once. Default: 32. */
   batchSize?: number;
   /** Threads that decode files. Default: as many as there are cores, at most 8. */
@@ -47,10 +49,10 @@ export interface Prediction {
   readonly top: readonly {
     /** Number of the class. */
     readonly index: number;
-    /** Its softmax, in `[0, 1]`. */
+    /** In `[0, 1]`. */
     readonly probability: number;
   }[];
-  /** The softmax of all logits. */
+  /** Of all classes; see {@linkcode probabilitiesOf}. */
   readonly probabilities: Float32Array;
   /** What the device computed for each class. */
   readonly logits: Float32Array;
@@ -126,7 +128,9 @@ export async function* predict(
     const batch of batchesOf(network, source, { most, options, channels })
   ) {
     signal?.throwIfAborted();
-    yield* answersTo(batch, await programs.at(batch.size), top);
+    yield* answersTo(batch, await programs.at(batch.size), {
+      ...{ top, eachClass: options.eachClass ?? false },
+    });
   }
 }
 
@@ -158,7 +162,7 @@ function batchesOf(
 async function* answersTo(
   { images, pixels }: ReadBatch,
   program: InferenceProgram,
-  top: number,
+  { top, eachClass }: { top: number; eachClass: boolean },
 ): AsyncGenerator<Prediction | UnreadableImage, void, void> {
   // A batch of nothing but damaged files is not worth a run.
   const none = images.every(({ reason }) => reason !== undefined);
@@ -169,7 +173,7 @@ async function* answersTo(
       continue;
     }
     const logits = all.slice(i * program.classes, (i + 1) * program.classes);
-    const probabilities = probabilitiesOf(logits);
+    const probabilities = probabilitiesOf(logits, { eachClass });
     yield {
       image,
       ...(label === undefined ? {} : { label }),

@@ -114,7 +114,8 @@ export class Validation implements Disposable {
     return {
       event: "validation",
       ...{ epoch, step, images, loss, accuracy, top5, best },
-      ...(evaluation.classes.length <= MOST_LOGGED
+      ...(evaluation.classes.length <= MOST_LOGGED &&
+          evaluation.confusion.length > 0
         ? {
           classes: evaluation.classes.map(({ name }) => name),
           confusion: evaluation.confusion,

@@ -5,9 +5,8 @@ import { mirrorImages } from "../data/augment/_mirror.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
-import { Calibration } from "./_calibration.ts";
-import { type Evaluation, evaluationOf } from "./evaluation.ts";
-import { indexOfGreatest } from "../_index_of_greatest.ts";
+import { ClassCounts, LabelCounts } from "./_counts.ts";
+import type { Evaluation } from "./evaluation.ts";
 
 /** What the network says of one image of a split. */
 export interface ImageAnswer {
@@ -48,7 +47,8 @@ export interface EvaluateOptions
  * @param dataset The split.
  * @param options What images are resized to and how they are normalised: the
  * same as while training.
- * @returns Accuracy of each class and the whole, and the confusion matrix.
+ * @returns Accuracy of each class and the whole, and the confusion matrix; of
+ * several labels an image how well each is told.
  * @throws {GapcamError} If the network and the data do not fit each other.
  *
  * @example
@@ -127,16 +127,14 @@ export class Evaluator implements Disposable {
   ): Promise<Evaluation> {
     const program = this.#program, dataset = this.#dataset;
     const { classes, batchSize } = program;
-    const confusion = Array.from(
-      { length: classes },
-      () => new Array<number>(classes).fill(0),
-    );
-    const calibration = new Calibration();
-    let lossSum = 0;
+    const counts = dataset.targets
+      ? new LabelCounts(dataset)
+      : new ClassCounts(dataset);
     let done = 0;
-    let known = 0;
-    let inTop5 = 0;
-    const loader = new BatchLoader(dataset, { batchSize });
+    const loader = new BatchLoader(dataset, {
+      batchSize,
+      targets: dataset.targets !== undefined,
+    });
     for await (const batch of loader.epoch(0)) {
       options.signal?.throwIfAborted();
       const logits = await program.run(batch.images);
@@ -149,60 +147,24 @@ export class Evaluator implements Disposable {
         }
       }
       for (let i = 0; i < batch.count; i++) {
-        const row = logits.subarray(i * classes, (i + 1) * classes);
-        const label = batch.labels[i]!;
         // An image that could not be read.
-        if (label < 0) continue;
-        known++;
-        const predicted = indexOfGreatest(row);
-        const normaliser = logSumExp(row);
-        confusion[label]![predicted]!++;
-        const loss = normaliser - row[label]!;
-        lossSum += loss;
-        if (rankOf(row, label) < 5) inTop5++;
-        const probability = Math.exp(row[predicted]! - normaliser);
-        calibration.count(probability, predicted === label);
-        options.onAnswer?.({
-          index: batch.indices[i]!,
-          label,
-          predicted,
-          probability,
-          loss,
-        });
+        if (batch.labels[i]! < 0) continue;
+        const [start, end] = [i * classes, (i + 1) * classes];
+        const answer = counts.count(
+          logits.subarray(start, end),
+          batch.labels[i]!,
+          batch.targets?.subarray(start, end),
+        );
+        options.onAnswer?.({ index: batch.indices[i]!, ...answer });
       }
       done += batch.count;
       await options.onProgress?.(done);
     }
-    return evaluationOf(confusion, {
-      classes: dataset.classes,
-      dataset: dataset.name,
-      split: dataset.split,
-      loss: lossSum / Math.max(1, known),
-      top5: inTop5 / Math.max(1, known),
-      calibrationError: calibration.error(),
-    });
+    return counts.evaluation();
   }
 
   /** Frees the program; the network stays. */
   [Symbol.dispose](): void {
     this.#program[Symbol.dispose]();
   }
-}
-
-/** How many logits come before a class's own; those of one size by number. */
-function rankOf(logits: Float32Array, label: number): number {
-  const own = logits[label]!;
-  let rank = 0;
-  for (let i = 0; i < logits.length; i++) {
-    // What is not a number comes before all that is.
-    if (!(logits[i]! <= own) || (logits[i] === own && i < label)) rank++;
-  }
-  return rank;
-}
-
-function logSumExp(logits: Float32Array): number {
-  const greatest = logits[indexOfGreatest(logits)]!;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - greatest);
-  return Math.log(sum) + greatest;
 }

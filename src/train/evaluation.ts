@@ -18,6 +18,11 @@ export interface ClassResult {
   precision: number;
   /** Harmonic mean of `accuracy` and `precision`; 0 if one is. */
   f1: number;
+  /**
+   * Of several labels an image: the mean of precision over recall, as the images
+   * likeliest to show the class come first; 0 for a class without images.
+   */
+  averagePrecision?: number;
 }
 
 /** Images of one class that were taken for another. */
@@ -30,7 +35,12 @@ export interface Confusion {
   images: number;
 }
 
-/** What a network makes of a whole split. Plain data, for JSON too. */
+/**
+ * What a network makes of a whole split. Plain data, for JSON too. Of several
+ * labels an image, `correct` counts images whose every label is right (exact
+ * match), a class's those that show it and were said to, at a probability of one
+ * half; there is no confusion.
+ */
 export interface Evaluation {
   /** The data set's name. */
   dataset: string;
@@ -52,6 +62,8 @@ export interface Evaluation {
    * undefined as for `top5`.
    */
   calibrationError: number | undefined;
+  /** Of several labels an image: mean of the classes' `averagePrecision`. */
+  meanAveragePrecision?: number;
   /** Each class, in the order of labels. */
   classes: ClassResult[];
   /** `confusion[label][predicted]` counts images. */

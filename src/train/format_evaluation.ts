@@ -28,6 +28,9 @@ export function formatEvaluation(evaluation: Evaluation): string {
     name: printable(one.name, 60),
   }));
   const nameWidth = Math.max(...classes.map(({ name }) => name.length));
+  if (evaluation.meanAveragePrecision !== undefined) {
+    return formatLabels({ ...evaluation, classes }, nameWidth);
+  }
   const countWidth = String(evaluation.images).length;
   const lines = [
     `Accuracy on ${printable(evaluation.dataset)}, ${evaluation.split} split`,
@@ -61,6 +64,26 @@ export function formatEvaluation(evaluation: Evaluation): string {
       `  ${name.padEnd(nameWidth)}  ${String(label).padStart(2)}` +
       confusion[label]!.map((count) => String(count).padStart(width)).join("")
     ),
+  ].join("\n");
+}
+
+/** Of several labels an image. */
+function formatLabels(evaluation: Evaluation, nameWidth: number): string {
+  const { classes, images, correct, accuracy, loss } = evaluation;
+  return [
+    `Labels on ${printable(evaluation.dataset)}, ${evaluation.split} split`,
+    "",
+    ...classes.map((one) =>
+      `  ${one.name.padEnd(nameWidth)}  average precision ` +
+      `${percent(one.averagePrecision ?? 0)}   precision ` +
+      `${percent(one.precision)}   recall ${percent(one.accuracy)}   F1 ` +
+      `${percent(one.f1)}   in ${one.images}`
+    ),
+    "",
+    `${percent(evaluation.meanAveragePrecision ?? 0).trimStart()}  mean ` +
+    "average precision",
+    `${percent(accuracy).trimStart()}  of all ${images} images with every ` +
+    `label right (${correct}), loss ${loss.toFixed(4)}`,
   ].join("\n");
 }
 

@@ -168,6 +168,7 @@ function evaluationEvent(
   found: Record<string, unknown>,
 ): EvaluationEvent | undefined {
   const { classes, confusion, top5, calibrationError } = found;
+  if (isLabelEvaluation(found)) return found;
   if (
     !Array.isArray(classes) || !Array.isArray(confusion) ||
     !classes.every((one) => typeof one?.name === "string") ||
@@ -194,4 +195,35 @@ function evaluationEvent(
     // The matrix is of other classes.
     return undefined;
   }
+}
+
+/** Of several labels an image: nothing follows from a confusion matrix. */
+function isLabelEvaluation(
+  found: Record<string, unknown>,
+): found is Record<string, unknown> & EvaluationEvent {
+  const numbers = (one: unknown, names: readonly string[]) =>
+    typeof one === "object" && one !== null &&
+    names.every((name) =>
+      typeof (one as Record<string, unknown>)[name] === "number"
+    );
+  return numbers(found, [
+    "meanAveragePrecision",
+    "images",
+    "correct",
+    "accuracy",
+    "loss",
+  ]) && typeof found.dataset === "string" &&
+    Array.isArray(found.confusion) && found.confusion.length === 0 &&
+    Array.isArray(found.classes) &&
+    found.classes.every((one) =>
+      typeof one?.name === "string" &&
+      numbers(one, [
+        "images",
+        "correct",
+        "accuracy",
+        "precision",
+        "f1",
+        "averagePrecision",
+      ])
+    );
 }

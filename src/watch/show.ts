@@ -129,7 +129,10 @@ function showEvaluation(evaluation: Evaluation): Shown {
   }]);
   return new Shown({
     text: formatEvaluation(evaluation),
-    html: html! + pictureHtml(confusionPicture(evaluation)),
+    html: html! +
+      (evaluation.confusion.length > 0
+        ? pictureHtml(confusionPicture(evaluation))
+        : ""),
   });
 }
 

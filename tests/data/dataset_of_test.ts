@@ -185,3 +185,29 @@ Deno.test("describeImbalance() names the smallest and the largest class", () => 
     "Classes are uneven: class 0 has 4 images (100.0 % of all), class 1 0",
   );
 });
+
+Deno.test("datasetOf() takes targets in place of labels, and refuses what fits no image", () => {
+  const base = {
+    ...{ images: new Uint8Array(2), classes: ["sun", "sea"] },
+    ...{ height: 1, width: 1, channels: 1 as const },
+  };
+  const dataset = datasetOf({ ...base, targets: [0, 1, 0, 0] });
+  assertEquals([...dataset.labels], [1, 0]);
+  assertEquals([...dataset.targets!], [0, 1, 0, 0]);
+  for (
+    const [wrong, sentence] of [
+      [{}, "found neither labels nor targets, expected one of them"],
+      [
+        { labels: [0, 1], targets: [0, 1, 0, 0] },
+        "found both labels and targets, expected one of them",
+      ],
+      [
+        { targets: [0, 1, 2, 0] },
+        "found target 2 of image 1, expected a number",
+      ],
+      [{ targets: [0, 1, 0] }, "found 3 targets for 2 images of 2 classes"],
+    ] as const
+  ) {
+    assertThrows(() => datasetOf({ ...base, ...wrong }), GapcamError, sentence);
+  }
+});

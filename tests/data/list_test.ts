@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { encodePng, GapcamError, openFolder } from "../../mod.ts";
+import { subset } from "../../src/data/subset.ts";
 import { parseCsv } from "../../src/data/_parse_csv.ts";
 import { temporaryFolder, write } from "./_helpers.ts";
 
@@ -95,8 +96,8 @@ Deno.test("openFolder() names the lines of a list that cannot be read", () => {
     "1 values in line 2, 3 values in line 3, no path in line 4, no label in " +
       "line 5, expected a path and one label",
   );
-  refused("file,label\n", "the columns file, label, expected path and label");
-  refused("", "the columns none, expected path and label");
+  refused("file,label\n", "the columns file, label, expected path, and label");
+  refused("", "the columns none, expected path, and label");
   refused("path,label\n", "no rows, expected some");
   refused('path,label\n"a.png,cat\n', "a quote in line 2 that nothing closes");
   refused(
@@ -145,4 +146,57 @@ Deno.test("openFolder() decodes what a list names, and reports what is not there
   assertEquals([images[0], images[48], images[96]], [10, 200, 0]);
   assertEquals([...dataset.labels], [0, 1, -1]);
   assertEquals(dataset.unreadable.length, 1);
+});
+
+Deno.test("openFolder() takes several labels an image, or none, of CSV and JSON lines", () => {
+  const forms = [
+    [
+      "list.csv",
+      "path,labels,split\na.png,sun|sea,train\nb.png,,train\n" +
+      "c.png,sea | sea,train\nd.png,sun,test\n",
+    ],
+    [
+      "list.jsonl",
+      '{"path":"a.png","labels":["sun","sea"],"split":"train"}\n' +
+      '{"path":"b.png","labels":[],"split":"train"}\n' +
+      '{"path":"c.png","labels":["sea"],"split":"train"}\n' +
+      '{"path":"d.png","labels":["sun"],"split":"test"}\n',
+    ],
+  ] as const;
+  for (const [name, text] of forms) {
+    using folder = temporaryFolder();
+    const list = `${folder.path}/${name}`;
+    write(list, new TextEncoder().encode(text));
+    using train = openFolder("train", list);
+    assertEquals(train.classes, ["sea", "sun"]);
+    assertEquals([...train.targets!], [1, 1, 0, 0, 1, 0]);
+    assertEquals([...train.labels], [1, 0, 0]);
+    using test = openFolder("test", list);
+    assertEquals([...test.targets!], [0, 1]);
+    assertEquals([...subset(train, [2, 0]).targets!], [1, 0, 1, 1]);
+  }
+  const rows = Array.from({ length: 20 }, (_, i) => `${i}.png,x|y`);
+  const { train, test } = opened(`path,labels\n${rows.join("\n")}\n`);
+  assertEquals([train.paths.length, test.paths.length], [16, 4]);
+  assertEquals(train.notes, [
+    "in/list.csv has no split to test on: 20 % of its images is tested on",
+  ]);
+});
+
+Deno.test("openFolder() names what is wrong with several labels, by line", () => {
+  refused(
+    "path,labels,split\na.png,sun,train\nb.png,sun|moon,test\n",
+    '"moon" in line 3, expected labels that images to train on have too',
+  );
+  refused(
+    "path,label,labels\na.png,sun,sun\n",
+    "the columns path, label, labels, expected path, and label or labels,",
+  );
+  refused(
+    '{"path":"a.png","labels":["sun"]}\n{"path":"b.png","labels":"sun"}\n' +
+      '{"path":"c.png","labels":[7,null]}\n',
+    "no list of labels in line 2, no list of labels in line 3, expected a " +
+      "path and a list of labels",
+    "list.jsonl",
+  );
 });

@@ -103,3 +103,37 @@ Deno.test("openDataset() has a validation split of folders alone", () => {
     "Cannot open images of shapes for validation: it has none of its own",
   );
 });
+
+Deno.test("validationSplit() keeps targets, and leaves some of each label to train on", () => {
+  const targets = Array.from({ length: 40 }, (_, i) => Number(i % 4 < 2));
+  const options = { classes: ["sun", "sea"], height: 1, width: 1 } as const;
+  const dataset = datasetOf({
+    ...options,
+    ...{ images: new Uint8Array(20), targets, channels: 1 },
+  });
+  const { train, validation } = validationSplit(dataset, { fraction: 0.25 });
+  assertEquals([train.length, validation.length], [15, 5]);
+  assertEquals([train.targets!.length, validation.targets!.length], [30, 10]);
+  // One image alone shows the sea, and the seed decides where it goes.
+  const rare = datasetOf({
+    ...options,
+    ...{ images: new Uint8Array(4), channels: 1 },
+    targets: [1, 0, 1, 0, 1, 1, 1, 0],
+  });
+  const outcomes = Array.from({ length: 20 }, (_, seed) => {
+    try {
+      validationSplit(rare, { fraction: 0.5, seed });
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  });
+  assertEquals(
+    new Set(outcomes),
+    new Set([
+      "",
+      "Cannot hold 0.5 of the training images out: found no image of sea left, " +
+      "expected one to train on; use another fraction or seed",
+    ]),
+  );
+});

@@ -148,3 +148,65 @@ Deno.test("train takes --test-fraction for folders alone", () =>
     ["--dataset=shapes", "--test-fraction=0.5"],
     /only --dataset folder takes them/,
   ));
+
+Deno.test("train, eval, predict and cam take images with several labels", () =>
+  withFolder(async (folder) => {
+    const rows = ["path,labels,split"];
+    for (let i = 0; i < 24; i++) {
+      const [above, below] = [i % 2, (i >> 1) % 2];
+      const data = new Uint8Array(16 * 16 * 3);
+      data.fill(200 * above, 0, data.length / 2);
+      data.fill(200 * below, data.length / 2);
+      const image = { height: 16, width: 16, channels: 3, data } as const;
+      write(`${folder}/${i}.png`, encodePng(image));
+      const labels = [above ? "above" : "", below ? "below" : ""]
+        .filter((label) => label);
+      rows.push(`${i}.png,${labels.join("|")},${i < 16 ? "train" : "test"}`);
+    }
+    const list = `${folder}/list.csv`;
+    write(list, new TextEncoder().encode(rows.join("\n")));
+    const flags = [
+      ...["--dataset=folder", `--data-dir=${list}`, "--model=tiny"],
+      ...["--image-size=16", "--batch-size=8", "--epochs=2", "--device=cpu"],
+      ...["--class-weights=balanced", "--validation-fraction=0.25"],
+    ];
+    const run = `${folder}/run`;
+    const trained = await runCommand("train", [...flags, `--out=${run}`]);
+    assertEquals(trained.code, 0, trained.stderr);
+    assertMatch(trained.stdout, /Labels on folder, test split/);
+    assertMatch(trained.stdout, /above {2}average precision {2}[ .0-9]+ %/);
+    const tested = await runCommand("eval", [`--checkpoint=${run}`, "--json"]);
+    assertEquals(tested.code, 0, tested.stderr);
+    const { images, meanAveragePrecision, classes } = JSON.parse(tested.stdout);
+    assertEquals([images, classes.length], [8, 2]);
+    assertEquals(meanAveragePrecision > 0 && meanAveragePrecision <= 1, true);
+    // Each class by itself: both may be likely, or none.
+    const said = await runCommand("predict", [
+      ...[`--checkpoint=${run}`, "--json", `${folder}/3.png`],
+    ]);
+    assertEquals(said.code, 0, said.stderr);
+    const maps = await runCommand("cam", [
+      ...[`--checkpoint=${run}`, "--index=0", `--out=${folder}/cam.png`],
+    ]);
+    assertEquals(maps.code, 0, maps.stderr);
+    const resumed = await runCommand("train", [
+      ...["--resume", run, "--epochs=3", "--device=cpu"],
+    ]);
+    assertEquals(resumed.code, 0, resumed.stderr);
+    const several = /which has several labels an image, with /.source;
+    for (
+      const [flag, sentence] of [
+        ["--mixup=0.2", `${several}mixup: expected none`],
+        ["--cutmix=1", `${several}cutmix: expected none`],
+        ["--balance", `${several}balance: expected weights of classes`],
+        ["--loss=cross-entropy", `${several}the loss crossEntropy: expected`],
+      ] as const
+    ) {
+      await assertRefused(
+        "train",
+        [...flags, flag, `--out=${folder}/refused`],
+        new RegExp(sentence),
+      );
+    }
+    assertEquals(existsSync(`${folder}/refused`), false);
+  }));

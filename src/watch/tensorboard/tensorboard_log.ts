@@ -203,7 +203,12 @@ function evaluationValues(event: EvaluationEvent): ProtoMessage[] {
     ...classes.map(({ name, accuracy }) =>
       scalar(`class_accuracy/${printable(name, 60)}`, accuracy)
     ),
-    picture("confusion", confusionPicture(event)),
+    ...(event.confusion.length > 0
+      ? [picture("confusion", confusionPicture(event))]
+      : []),
+    ...(event.meanAveragePrecision === undefined
+      ? []
+      : [scalar("mean_average_precision", event.meanAveragePrecision)]),
   ];
 }
 

@@ -1,0 +1,93 @@
+import { indexOfGreatest } from "../_index_of_greatest.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { Calibration } from "./_calibration.ts";
+import { type Evaluation, evaluationOf } from "./evaluation.ts";
+import { labelEvaluationOf } from "./label_evaluation.ts";
+
+/** What comes of images of one class each. */
+export class ClassCounts {
+  readonly #dataset: Dataset;
+  readonly #confusion: number[][];
+  readonly #calibration = new Calibration();
+  #loss = 0;
+  #images = 0;
+  #inTop5 = 0;
+
+  constructor(dataset: Dataset) {
+    const { length } = dataset.classes;
+    this.#dataset = dataset;
+    this.#confusion = Array.from(
+      { length },
+      () => new Array<number>(length).fill(0),
+    );
+  }
+
+  /** Counts an image by its logits. */
+  count(logits: Float32Array, label: number): void {
+    const predicted = indexOfGreatest(logits);
+    const normaliser = logSumExp(logits);
+    this.#images++;
+    this.#confusion[label]![predicted]!++;
+    this.#loss += normaliser - logits[label]!;
+    if (rankOf(logits, label) < 5) this.#inTop5++;
+    this.#calibration.count(
+      Math.exp(logits[predicted]! - normaliser),
+      predicted === label,
+    );
+  }
+
+  /** What all came to. */
+  evaluation(): Evaluation {
+    const { classes, name, split } = this.#dataset;
+    const images = Math.max(1, this.#images);
+    return evaluationOf(this.#confusion, {
+      ...{ classes, dataset: name, split },
+      loss: this.#loss / images,
+      top5: this.#inTop5 / images,
+      calibrationError: this.#calibration.error(),
+    });
+  }
+}
+
+/** What comes of images with several labels each. */
+export class LabelCounts {
+  readonly #dataset: Dataset;
+  readonly #logits: number[] = [];
+  readonly #targets: number[] = [];
+
+  constructor(dataset: Dataset) {
+    this.#dataset = dataset;
+  }
+
+  /** Counts an image by its logits and what it shows. */
+  count(logits: Float32Array, _label: number, targets?: Float32Array): void {
+    this.#logits.push(...logits);
+    this.#targets.push(...targets!);
+  }
+
+  /** What all came to. */
+  evaluation(): Evaluation {
+    const { classes, name, split } = this.#dataset;
+    return labelEvaluationOf(this.#logits, this.#targets, {
+      ...{ classes, dataset: name, split },
+    });
+  }
+}
+
+/** How many logits come before a class's own; those of one size by number. */
+function rankOf(logits: Float32Array, label: number): number {
+  const own = logits[label]!;
+  let rank = 0;
+  for (let i = 0; i < logits.length; i++) {
+    // What is not a number comes before all that is.
+    if (!(logits[i]! <= own) || (logits[i] === own && i < label)) rank++;
+  }
+  return rank;
+}
+
+function logSumExp(logits: Float32Array): number {
+  const greatest = logits[indexOfGreatest(logits)]!;
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - greatest);
+  return Math.log(sum) + greatest;
+}
