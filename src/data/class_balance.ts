@@ -26,7 +26,9 @@ const UNEVEN = 10;
  * ```
  */
 export function describeImbalance(dataset: Dataset): string | undefined {
-  const { classes, labels } = dataset;
+  const { classes, labels, targets } = dataset;
+  // Of several labels an image each is a question of its own.
+  if (targets) return undefined;
   const counts = new Array<number>(classes.length).fill(0);
   for (const label of labels) if (label >= 0) counts[label]!++;
   const least = counts.indexOf(Math.min(...counts));

@@ -1,8 +1,11 @@
 import { indexOfGreatest } from "../_index_of_greatest.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { Calibration } from "./_calibration.ts";
+import type { ImageAnswer } from "./evaluate.ts";
 import { type Evaluation, evaluationOf } from "./evaluation.ts";
 import { labelEvaluationOf } from "./label_evaluation.ts";
+
+type Answer = Omit<ImageAnswer, "index">;
 
 /** What comes of images of one class each. */
 export class ClassCounts {
@@ -22,18 +25,18 @@ export class ClassCounts {
     );
   }
 
-  /** Counts an image by its logits. */
-  count(logits: Float32Array, label: number): void {
+  /** Counts an image by its logits; says what the answer is. */
+  count(logits: Float32Array, label: number): Answer {
     const predicted = indexOfGreatest(logits);
     const normaliser = logSumExp(logits);
+    const loss = normaliser - logits[label]!;
+    const probability = Math.exp(logits[predicted]! - normaliser);
     this.#images++;
     this.#confusion[label]![predicted]!++;
-    this.#loss += normaliser - logits[label]!;
+    this.#loss += loss;
     if (rankOf(logits, label) < 5) this.#inTop5++;
-    this.#calibration.count(
-      Math.exp(logits[predicted]! - normaliser),
-      predicted === label,
-    );
+    this.#calibration.count(probability, predicted === label);
+    return { label, predicted, probability, loss };
   }
 
   /** What all came to. */
@@ -59,10 +62,17 @@ export class LabelCounts {
     this.#dataset = dataset;
   }
 
-  /** Counts an image by its logits and what it shows. */
-  count(logits: Float32Array, _label: number, targets?: Float32Array): void {
+  /** Counts an image by its logits; says which class is likeliest. */
+  count(logits: Float32Array, label: number, targets?: Float32Array): Answer {
     this.#logits.push(...logits);
     this.#targets.push(...targets!);
+    const { classes, name, split } = this.#dataset;
+    const predicted = indexOfGreatest(logits);
+    const { loss } = labelEvaluationOf(logits, targets!, {
+      ...{ classes, dataset: name, split },
+    });
+    const probability = 1 / (1 + Math.exp(-logits[predicted]!));
+    return { label, predicted, probability, loss };
   }
 
   /** What all came to. */

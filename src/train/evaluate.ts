@@ -12,13 +12,13 @@ import type { Evaluation } from "./evaluation.ts";
 export interface ImageAnswer {
   /** Its number in the split. */
   readonly index: number;
-  /** Its class. */
+  /** Its class; of several the first. */
   readonly label: number;
   /** The class with the greatest logit. */
   readonly predicted: number;
   /** The probability of that class, in `[0, 1]`. */
   readonly probability: number;
-  /** Cross-entropy with the label. */
+  /** Cross-entropy with the label, or labels. */
   readonly loss: number;
 }
 
