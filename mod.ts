@@ -204,16 +204,13 @@ export {
   writeCheckpoint,
 } from "./src/train/checkpoint_file.ts";
 export type { EpochOptions, StepReport } from "./src/train/epoch_options.ts";
-export {
-  evaluate,
-  type EvaluateOptions,
-  type ImageAnswer,
-} from "./src/train/evaluate.ts";
+export { evaluate, type EvaluateOptions } from "./src/train/evaluate.ts";
 export type {
   ClassResult,
   Confusion,
   Evaluation,
 } from "./src/train/evaluation.ts";
+export type { ImageAnswer } from "./src/train/image_answer.ts";
 export {
   findLearningRate,
   type FindLearningRateOptions,

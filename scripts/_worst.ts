@@ -9,7 +9,7 @@ import { MethodExplainer } from "../src/explain/method_explainer.ts";
 import type { FloatMap } from "../src/image/float_map.ts";
 import type { Image } from "../src/image/image.ts";
 import { classifierOf } from "../src/nn/classifier_of.ts";
-import type { ImageAnswer } from "../src/train/evaluate.ts";
+import type { ImageAnswer } from "../src/train/image_answer.ts";
 import type { Confusion, Evaluation } from "../src/train/evaluation.ts";
 import type { OpenRun } from "./_network.ts";
 import { imageOf } from "./_pictures.ts";

@@ -1,8 +1,8 @@
 import { indexOfGreatest } from "../_index_of_greatest.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { Calibration } from "./_calibration.ts";
-import type { ImageAnswer } from "./evaluate.ts";
 import { type Evaluation, evaluationOf } from "./evaluation.ts";
+import type { ImageAnswer } from "./image_answer.ts";
 import { labelEvaluationOf } from "./label_evaluation.ts";
 
 type Answer = Omit<ImageAnswer, "index">;

@@ -7,20 +7,7 @@ import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
 import { ClassCounts, LabelCounts } from "./_counts.ts";
 import type { Evaluation } from "./evaluation.ts";
-
-/** What the network says of one image of a split. */
-export interface ImageAnswer {
-  /** Its number in the split. */
-  readonly index: number;
-  /** Its class; of several the first. */
-  readonly label: number;
-  /** The class with the greatest logit. */
-  readonly predicted: number;
-  /** The probability of that class, in `[0, 1]`. */
-  readonly probability: number;
-  /** Cross-entropy with the label, or labels. */
-  readonly loss: number;
-}
+import type { ImageAnswer } from "./image_answer.ts";
 
 /** Options of {@linkcode evaluate}. */
 export interface EvaluateOptions

@@ -6,7 +6,7 @@ import {
   shapesDataset,
   vgg,
 } from "../../mod.ts";
-import type { ImageAnswer } from "../../src/train/evaluate.ts";
+import type { ImageAnswer } from "../../src/train/image_answer.ts";
 import { decodeImage } from "../../src/image/decode_image.ts";
 import { WorstAnswers } from "../../scripts/_worst.ts";
 import {
