@@ -5,6 +5,7 @@
  */
 
 import { definedOf } from "../src/_defined_of.ts";
+import { printable } from "../src/_printable.ts";
 import { GapcamError } from "../src/error.ts";
 import {
   INTERPOLATIONS,
@@ -12,7 +13,7 @@ import {
 } from "../src/image/preprocessing.ts";
 import { MODELS } from "../src/models/find_model.ts";
 import { recogniseModel } from "../src/models/recognise_model.ts";
-import { classifierOf } from "../src/nn/classifier_of.ts";
+import { classifierOf, outputsOf } from "../src/nn/classifier_of.ts";
 import type { StateDict } from "../src/host_tensor.ts";
 import type { Model } from "../src/nn/graph_of.ts";
 import { perChannel } from "../src/nn/_per_channel.ts";
@@ -70,6 +71,14 @@ export async function importOnnxFile(
         shownPath(path)
       }: its images are ${width} x ${height}, ` +
         "expected squares",
+    );
+  }
+  if (outputsOf(model) === undefined) {
+    const { name, layer } = model.nodes[model.output]!;
+    fail(
+      `Cannot import ${shownPath(path)}: it ends in ${
+        printable(name)
+      } (${layer.kind}), expected a classifier, which ends in one number a class`,
     );
   }
   const own = metadataOf(metadata);

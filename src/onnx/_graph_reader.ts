@@ -8,7 +8,9 @@ import { type StoredTensor, toHostTensor } from "../weights/stored_tensor.ts";
 import { moduleOf } from "./_module_name.ts";
 import { stored } from "./_stored_constant.ts";
 import { Unreadable } from "./_unreadable.ts";
-import type { OnnxAttribute, OnnxFile, OnnxNode } from "./parse_onnx.ts";
+import { first, isElementwise, moved } from "./_layout.ts";
+import { NodeReader } from "./_node_reader.ts";
+import type { OnnxFile, OnnxNode } from "./parse_onnx.ts";
 import {
   type Computed,
   type Constant,
@@ -20,7 +22,7 @@ import {
  * A network under construction while a file's operators are read one after the
  * other: what each of their values is, and the nodes that compute them.
  */
-export class GraphReader {
+export class GraphReader extends NodeReader {
   /** The nodes so far. */
   readonly nodes: GraphNode[] = [];
   /** Their parameters. */
@@ -32,14 +34,17 @@ export class GraphReader {
   readonly #names = new Set<string>();
   readonly #outputs: ReadonlySet<string>;
 
-  /** The operator that is read now. */
-  current!: OnnxNode;
+  /** What each node makes, by its number; -1 is the image. */
+  readonly #shapes = new Map<number, Shape>();
+  /** Whether the operator works on each value by itself, of maps with channels last. */
+  #last = false;
 
   constructor(
     file: OnnxFile,
     weights: ReadonlyMap<string, StoredTensor>,
     image: { name: string; value: Computed },
   ) {
+    super();
     for (const { inputs } of file.nodes) {
       for (const name of inputs) {
         this.#uses.set(name, (this.#uses.get(name) ?? 0) + 1);
@@ -50,6 +55,16 @@ export class GraphReader {
       this.#values.set(name, stored(tensor, name));
     }
     this.#values.set(image.name, image.value);
+    this.#shapes.set(-1, image.value.shape);
+  }
+
+  /** Begins to read an operator. */
+  override begin(node: OnnxNode): void {
+    super.begin(node);
+    const read = node.inputs.map((name) => this.#values.get(name))
+      .filter((value) => value?.constant === false);
+    this.#last = isElementwise(node.operator) && read.length > 0 &&
+      read.every(({ last }) => last);
   }
 
   /** Whether the operator before could not be read, so that this one cannot either. */
@@ -63,6 +78,10 @@ export class GraphReader {
   value(position: number): Value {
     const name = this.current.inputs[position] ?? "";
     const value = this.#values.get(name);
+    // Such an operator is read as if the channels stood first.
+    if (value && this.#last) {
+      return value.constant ? moved(value) : first(value);
+    }
     if (value) return value;
     throw new Unreadable(
       name === ""
@@ -103,48 +122,6 @@ export class GraphReader {
       : { shape, data: Float32Array.from(numbers()) };
   }
 
-  /** An attribute that is a number. */
-  number(name: string, fallback: number): number {
-    const value = this.#attribute(name);
-    if (value === undefined) return fallback;
-    if (typeof value === "number") return value;
-    throw new Unreadable(`its attribute ${name} is no number`);
-  }
-
-  /** An attribute that is a text. */
-  text(name: string, fallback: string): string {
-    const value = this.#attribute(name);
-    if (value === undefined) return fallback;
-    if (typeof value === "string") return value;
-    throw new Unreadable(`its attribute ${name} is no text`);
-  }
-
-  /** An attribute that is a list; undefined if it is left out. */
-  numbers(name: string): readonly number[] | undefined {
-    const value = this.#attribute(name);
-    if (value === undefined || Array.isArray(value)) {
-      return value as readonly number[] | undefined;
-    }
-    throw new Unreadable(`its attribute ${name} is no list of numbers`);
-  }
-
-  /** An attribute that is a tensor; undefined if it is left out. */
-  tensor(name: string): StoredTensor | undefined {
-    const value = this.#attribute(name);
-    if (value === undefined) return undefined;
-    if (typeof value === "object" && "dtype" in value) return value;
-    throw new Unreadable(`its attribute ${name} is no tensor`);
-  }
-
-  /** An attribute's presence alone. */
-  hasAttribute(name: string): boolean {
-    return this.#attribute(name) !== undefined;
-  }
-
-  #attribute(name: string): OnnxAttribute | undefined {
-    return this.current.attributes.get(name);
-  }
-
   /** Whether nothing but the operator that is read now uses this input. */
   isOnlyUse(position: number): boolean {
     const name = this.current.inputs[position]!;
@@ -159,7 +136,8 @@ export class GraphReader {
   /** Says what one of the operator's outputs is. */
   give(value: Value, position = 0): void {
     const name = this.current.outputs[position];
-    if (name) this.#values.set(name, value);
+    const last = this.#last && !value.constant;
+    if (name) this.#values.set(name, last ? { ...value, last } : value);
   }
 
   /** Notes that the operator's outputs are not known. */
@@ -213,7 +191,17 @@ export class GraphReader {
       );
     }
     this.nodes.push({ name, layer, inputs: inputs.map(({ node }) => node) });
-    return { constant: false, node: this.nodes.length - 1, shape };
+    const node = this.nodes.length - 1;
+    this.#shapes.set(node, shape);
+    return { constant: false, node, shape };
+  }
+
+  /** What the node of a value reads first; undefined for the image. */
+  inputOf({ node }: Computed): Computed | undefined {
+    const [input] = this.nodes[node]?.inputs ?? [];
+    return input === undefined
+      ? undefined
+      : { constant: false, node: input, shape: this.#shapes.get(input)! };
   }
 
   /** The layer of a node; undefined for the image. */
@@ -228,7 +216,8 @@ export class GraphReader {
 
   /** A value with what is pending on it made a layer. */
   settled(value: Computed): Computed {
-    const { pending, ...plain } = value;
+    const { pending, last, ...plain } = value;
+    if (last) throw new Unreadable("the channels of what it reads stand last");
     switch (pending?.kind) {
       case undefined:
         return plain;
@@ -241,8 +230,8 @@ export class GraphReader {
         throw new Unreadable("padding stands in front of it");
       default:
         throw new Unreadable(
-          "what stands in front of it is only known as part of a hard swish, " +
-            "a channel shuffle or a change of layout",
+          "what stands in front of it is only known as part of a hard swish " +
+            "or a channel shuffle",
         );
     }
   }

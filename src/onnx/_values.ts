@@ -36,8 +36,6 @@ export type Pending =
   | { readonly kind: "shuffled"; readonly groups: number }
   /** [N, H, W]: the only channel's dimension is gone. */
   | { readonly kind: "plane" }
-  /** [N, H, W, C]. */
-  | { readonly kind: "channelsLast" }
   /** Zeros above, left, below and right. */
   | {
     readonly kind: "padded";
@@ -52,6 +50,8 @@ export interface Computed {
   /** Without the batch, before what is pending. */
   readonly shape: Shape;
   readonly pending?: Pending;
+  /** Whether the file has it as [N, H, W, C]; `shape` is [C, H, W] all the same. */
+  readonly last?: boolean;
 }
 
 /** Any value of a graph. */

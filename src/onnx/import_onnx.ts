@@ -7,7 +7,7 @@ import { GraphReader } from "./_graph_reader.ts";
 import { refuse, Unreadable } from "./_unreadable.ts";
 import { tidied } from "./_tidy.ts";
 import type { Computed } from "./_values.ts";
-import { readerOf } from "./operators/_operators.ts";
+import { isIdle, readerOf } from "./operators/_operators.ts";
 import type { OnnxFile } from "./parse_onnx.ts";
 
 /** A network that an ONNX file holds. */
@@ -47,7 +47,7 @@ export function importOnnx(
   reader.notes.push(...notes);
   const problems: string[] = [];
   for (const node of file.nodes) {
-    reader.current = node;
+    reader.begin(node);
     if (reader.isCutOff) {
       reader.giveUp();
       continue;
@@ -86,11 +86,15 @@ function brief(problem: string): string {
 }
 
 function problemOf(reader: GraphReader): string | undefined {
-  const read = readerOf(reader.current.operator);
+  const { operator } = reader.current;
+  const read = readerOf(operator);
   if (!read) return "";
   try {
     read(reader);
-    return undefined;
+    const [unread] = reader.unread.filter((name) => !isIdle(operator, name));
+    return unread === undefined
+      ? undefined
+      : `: its attribute ${unread} is not known`;
   } catch (error) {
     if (error instanceof Unreadable) return `: ${error.message}`;
     if (error instanceof GapcamError) return `: ${error.message}`;
@@ -151,7 +155,7 @@ function imageOf(file: OnnxFile, asked?: number): {
       constant: false,
       node: -1,
       shape: image,
-      ...(last ? { pending: { kind: "channelsLast" } as const } : {}),
+      ...(last ? { last: true } : {}),
     },
   };
 }

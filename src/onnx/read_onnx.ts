@@ -65,6 +65,7 @@ async function weightsOf(
     assertBeside(location, name);
     let bytes = files.get(location);
     if (!bytes) {
+      assertWithin(path, { location, name });
       bytes = await readBytes(`${folder}${location}`);
       files.set(location, bytes);
     }
@@ -92,11 +93,40 @@ async function weightsOf(
   return weights;
 }
 
+/**
+ * Refuses a link out of the folder of the ONNX file. Where that is a link itself,
+ * as in a cache, its data may be links to the same place.
+ */
+function assertWithin(
+  path: string,
+  { location, name }: { location: string; name: string },
+): void {
+  const folder = path.slice(0, path.lastIndexOf("/") + 1);
+  let real: string, allowed: string[];
+  try {
+    real = Deno.realPathSync(`${folder}${location}`);
+    const file = Deno.realPathSync(path);
+    allowed = [
+      `${Deno.realPathSync(folder || ".")}/`,
+      file.slice(0, file.lastIndexOf("/") + 1),
+    ];
+  } catch {
+    // It is not there, which reading it tells better.
+    return;
+  }
+  if (allowed.some((one) => real.startsWith(one))) return;
+  throw outside(location, name);
+}
+
 /** Refuses a file that is not in the folder of the ONNX file or below it. */
 function assertBeside(location: string, name: string): void {
   const parts = location.split(/[\\/]/);
   if (location !== "" && !parts.includes("..") && parts[0] !== "") return;
-  throw new GapcamError(
+  throw outside(location, name);
+}
+
+function outside(location: string, name: string): GapcamError {
+  return new GapcamError(
     "bad-data",
     `tensor ${quote(name)} is said to be in ${quote(location)}, which is not ` +
       "in the folder of the file",

@@ -48,7 +48,7 @@ const READERS: Readonly<Record<string, (at: GraphReader) => void>> = {
   Add: join.readAdd,
   AveragePool: average.readAveragePool,
   BatchNormalization: norm.readBatchNormalization,
-  Cast: shape.readIdentity,
+  Cast: shape.readCast,
   Clip: activation.readClip,
   Concat: join.readConcat,
   Constant: constant.readConstant,
@@ -85,6 +85,27 @@ const READERS: Readonly<Record<string, (at: GraphReader) => void>> = {
   Transpose: shape.readTranspose,
   Unsqueeze: shape.readUnsqueeze,
 };
+
+/**
+ * Attributes that change nothing here: of training, of outputs that nobody reads,
+ * and axes of what is a list of sizes. Any other that is not read may make
+ * another operator of it, as a later version of ONNX has them.
+ */
+const IDLE: Readonly<Record<string, readonly string[]>> = {
+  Cast: ["saturate", "to"],
+  Concat: ["axis"],
+  Dropout: ["ratio", "seed"],
+  MaxPool: ["storage_order"],
+  Split: ["num_outputs"],
+  Squeeze: ["axes"],
+  Unsqueeze: ["axes"],
+};
+
+/** Whether an attribute changes nothing. */
+export function isIdle(operator: string, attribute: string): boolean {
+  return Object.hasOwn(IDLE, operator) &&
+    IDLE[operator]!.includes(attribute);
+}
 
 /** The operators of one layer. */
 export function operatorsOf(layer: NodeLayer, at: OperatorAt): ProtoMessage[] {

@@ -1,4 +1,5 @@
 import type { Shape } from "../../nn/layers/_layer_kind.ts";
+import type { Computed } from "../_values.ts";
 import { type GraphReader } from "../_graph_reader.ts";
 import { Unreadable } from "../_unreadable.ts";
 
@@ -30,8 +31,8 @@ export function paddingOf(
   },
 ): [number, number, number, number] {
   const mode = at.text("auto_pad", "NOTSET");
+  const pads = at.numbers("pads") ?? [0, 0, 0, 0];
   if (mode === "NOTSET") {
-    const pads = at.numbers("pads") ?? [0, 0, 0, 0];
     if (pads.length !== 4 || pads.some((size) => size < 0)) {
       throw new Unreadable(
         `its pads are [${pads.join(", ")}], expected four from 0`,
@@ -55,11 +56,40 @@ export function paddingOf(
   return [top, left, vertical - top, horizontal - left];
 }
 
-/** The window of a pool. */
+/**
+ * What a pool reads, and what is padded in front of it, which it does itself.
+ *
+ * @param isNeutral Whether zeros around a map change nothing of what is made of
+ * it, or are counted.
+ */
+export function paddedMap(
+  at: GraphReader,
+  isNeutral: (map: Computed) => boolean,
+): { map: Computed; before: readonly number[] } {
+  const { pending, ...plain } = at.computed(0);
+  if (pending?.kind !== "padded" || plain.last || !isNeutral(plain)) {
+    return { map: at.map(0), before: [0, 0, 0, 0] };
+  }
+  return { map: plain, before: pending.sides };
+}
+
+/** Padding of an operator and of a Pad in front of it. */
+export function together(
+  own: readonly number[],
+  before: readonly number[],
+): [number, number, number, number] {
+  return own.map((size, i) => size + before[i]!) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+}
+
+/** The window of a pool, whose pixels lie side by side. */
 export function windowOf(at: GraphReader, [, height, width]: Shape): {
   kernelSize: [number, number];
   stride: [number, number];
-  dilation: [number, number];
   padding: [number, number, number, number];
   ceilMode: boolean;
 } {
@@ -69,12 +99,17 @@ export function windowOf(at: GraphReader, [, height, width]: Shape): {
   const kernelSize = pairOf(at, "kernel_shape", [1, 1]);
   const stride = pairOf(at, "strides", [1, 1]);
   const dilation = pairOf(at, "dilations", [1, 1]);
+  if (dilation.some((size) => size !== 1)) {
+    throw new Unreadable(
+      `its dilations are ${dilation.join(" and ")}, expected 1`,
+    );
+  }
   const padding = paddingOf(at, {
     size: [height, width],
     kernel: kernelSize,
     stride,
     dilation,
   });
-  const ceilMode = at.number("ceil_mode", 0) === 1;
-  return { kernelSize, stride, dilation, padding, ceilMode };
+  const ceilMode = at.flag("ceil_mode");
+  return { kernelSize, stride, padding, ceilMode };
 }

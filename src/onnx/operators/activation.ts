@@ -153,6 +153,10 @@ export function readSigmoid(at: GraphReader): void {
 /** Reads Softmax and LogSoftmax, which may only end a file. */
 export function readSoftmax(at: GraphReader): void {
   if (!at.isLast) throw new Unreadable("it is not the last");
+  const axis = at.number("axis", -1);
+  if (axis !== 1 && axis !== -1) {
+    throw new Unreadable(`its axis is ${axis}, expected that of the classes`);
+  }
   leaveOut(at, `a final ${at.current.operator}`);
 }
 

@@ -1,4 +1,5 @@
 import { type GraphReader } from "../_graph_reader.ts";
+import { Unreadable } from "../_unreadable.ts";
 import {
   type AveragePool2d,
   averagePool2d,
@@ -10,7 +11,7 @@ import {
   type OperatorWriter,
   windowAttributes,
 } from "./_operator.ts";
-import { windowOf } from "./_window.ts";
+import { paddedMap, together, windowOf } from "./_window.ts";
 
 /** Average pooling is AveragePool. */
 export const writeAveragePool2d: OperatorWriter<AveragePool2d> = (
@@ -28,8 +29,16 @@ export const writeAveragePool2d: OperatorWriter<AveragePool2d> = (
 
 /** Reads AveragePool. */
 export function readAveragePool(at: GraphReader): void {
-  const map = at.map(0);
-  const { kernelSize, stride, padding, ceilMode } = windowOf(at, map.shape);
+  // Zeros in front of it count among the values of a window.
+  const { map, before } = paddedMap(at, () => true);
+  const window = windowOf(at, map.shape);
+  const { kernelSize, stride, ceilMode } = window;
+  const isPadded = before.some((size) => size > 0);
+  if (isPadded && (ceilMode || window.padding.some((size) => size > 0))) {
+    throw new Unreadable("it pads more than the padding in front of it does");
+  }
+  const padding = together(window.padding, before);
+  const countIncludePad = at.flag("count_include_pad") || isPadded;
   const [, height, width] = map.shape;
   // Older files pool the whole map so.
   if (
@@ -44,7 +53,7 @@ export function readAveragePool(at: GraphReader): void {
     stride,
     padding,
     ceilMode,
-    countIncludePad: at.number("count_include_pad", 0) === 1,
+    countIncludePad,
   });
   at.give(at.append(layer, [map]));
 }

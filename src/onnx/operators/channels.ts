@@ -113,6 +113,15 @@ export function readSplit(at: GraphReader): void {
           channels! - i * Math.ceil(channels! / parts),
         ),
     );
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (sizes.length !== parts || total !== channels) {
+    throw new Unreadable(
+      `it splits ${channels} channels into ${
+        sizes.join(" and ")
+      } for ${parts} ` +
+        "outputs",
+    );
+  }
   let start = 0;
   sizes.forEach((size, i) => {
     at.give(at.append(sliceChannels(start, start + size), [map]), i);

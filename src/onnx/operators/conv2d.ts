@@ -35,6 +35,14 @@ export function readConv(at: GraphReader): void {
         "inputs, height, width] over a map",
     );
   }
+  const size = at.numbers("kernel_shape");
+  if (size && size.join() !== kernel.join()) {
+    throw new Unreadable(
+      `its kernel_shape is [${size.join(", ")}], but its weight has [${
+        kernel.join(", ")
+      }]`,
+    );
+  }
   const groups = at.number("group", 1);
   const stride = pairOf(at, "strides", [1, 1]);
   const dilation = pairOf(at, "dilations", [1, 1]);

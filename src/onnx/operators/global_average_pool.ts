@@ -32,15 +32,19 @@ export function readGlobalAveragePool(at: GraphReader): void {
 
 /** Reads ReduceMean over height and width: axes are an input from opset 18 on. */
 export function readReduceMean(at: GraphReader): void {
-  const map = at.map(0);
+  const { last = false, ...plain } = at.computed(0);
+  const map = at.settled(plain);
   const rank = map.shape.length + 1;
   const axes = (at.has(1) ? at.constant(1).numbers() : at.numbers("axes"))
     ?.map((axis) => axis < 0 ? axis + rank : axis).sort();
-  if (rank !== 4 || axes?.join() !== "2,3") {
+  // Only said of no axes, which these are not.
+  at.flag("noop_with_empty_axes");
+  if (rank !== 4 || axes?.join() !== (last ? "1,2" : "2,3")) {
     throw new Unreadable(
       `its axes are [${axes?.join(", ") ?? ""}], expected height and width`,
     );
   }
-  const keepDimensions = at.number("keepdims", 1) === 1;
-  at.give(at.append(globalAveragePool({ keepDimensions }), [map]));
+  const keepDimensions = at.flag("keepdims", true);
+  const pooled = at.append(globalAveragePool({ keepDimensions }), [map]);
+  at.give(last && keepDimensions ? { ...pooled, last } : pooled);
 }

@@ -4,6 +4,7 @@ import { activation } from "../../nn/layers/activation.ts";
 import { conv2d } from "../../nn/layers/conv2d.ts";
 import type { Add, Concatenate, Multiply } from "../../nn/layers/join.ts";
 import { linear } from "../../nn/layers/linear.ts";
+import { first } from "../_layout.ts";
 import { type Computed, type Constant, constantOf } from "../_values.ts";
 import { integer, operator, type OperatorWriter } from "./_operator.ts";
 
@@ -114,12 +115,16 @@ export function readConcat(at: GraphReader): void {
     return at.give(constantOf(numbers));
   }
   const axis = at.number("axis", 1);
-  const maps = values.map((_, i) => at.map(i));
+  const last = values.every((value) => !value.constant && value.last);
+  const maps = values.map((value, i) =>
+    last ? at.settled(first(value as Computed)) : at.map(i)
+  );
   const rank = maps[0]!.shape.length + 1;
-  if ((axis < 0 ? axis + rank : axis) !== 1) {
+  if ((axis < 0 ? axis + rank : axis) !== (last ? rank - 1 : 1)) {
     throw new Unreadable(`its axis is ${axis}, expected channels`);
   }
-  at.give(at.append({ kind: "concatenate" }, maps));
+  const joined = at.append({ kind: "concatenate" }, maps);
+  at.give(last ? { ...joined, last } : joined);
 }
 
 /** x times its own sigmoid, or its own hard sigmoid. */

@@ -14,12 +14,12 @@ export const writeLinear: OperatorWriter<Linear> = (layer, at) => [
 
 /** Reads Gemm. */
 export function readGemm(at: GraphReader): void {
-  if (at.number("transA", 0) !== 0) {
+  if (at.flag("transA")) {
     throw new Unreadable("it transposes what it is given");
   }
   const weight = at.weight(1);
   connect(at, {
-    weight: at.number("transB", 0) === 1 ? weight : transposed(weight),
+    weight: at.flag("transB") ? weight : transposed(weight),
     factor: at.number("alpha", 1),
     bias: at.has(2) ? at.weight(2) : undefined,
     biasFactor: at.number("beta", 1),

@@ -3,7 +3,9 @@ import { Unreadable } from "../_unreadable.ts";
 import type { Dropout, StochasticDepth } from "../../nn/layers/dropout.ts";
 import type { Flatten } from "../../nn/layers/flatten.ts";
 import { flatten } from "../../nn/layers/flatten.ts";
+import { globalAveragePool } from "../../nn/layers/global_average_pool.ts";
 import { channelShuffle } from "../../nn/layers/channels.ts";
+import { first } from "../_layout.ts";
 import { BATCH, type Computed, constantOf } from "../_values.ts";
 import { integer, operator, type OperatorWriter } from "./_operator.ts";
 
@@ -18,9 +20,24 @@ export const writeNothing: OperatorWriter<Dropout | StochasticDepth> = (
   at,
 ) => [operator("Identity", at)];
 
-/** Reads Identity, Dropout, Cast: what comes in goes out. */
+/** Reads Identity, Dropout: what comes in goes out. */
 export function readIdentity(at: GraphReader): void {
   at.give(at.value(0));
+}
+
+/** ONNX's numbers of types that are floats. */
+const FLOATS: readonly number[] = [1, 10, 11, 16];
+
+/** Reads Cast, which keeps a map's values only from floats to floats. */
+export function readCast(at: GraphReader): void {
+  const value = at.value(0);
+  const type = at.number("to", 1);
+  if (!value.constant && !FLOATS.includes(type)) {
+    throw new Unreadable(
+      `it makes other numbers than floats (${type}) of a map`,
+    );
+  }
+  at.give(value);
 }
 
 /** Reads Shape: the batch stays free. */
@@ -78,7 +95,9 @@ export function readUnsqueeze(at: GraphReader): void {
 
 /** Reads Reshape: to rows, around a channel shuffle, or to what it is. */
 export function readReshape(at: GraphReader): void {
-  const value = at.value(0);
+  const found = at.value(0);
+  // Of one pixel it does not matter where the channels stand.
+  const value = found.constant || !isPixel(found) ? found : first(found);
   const target = at.constant(1).numbers();
   if (value.constant) {
     return at.give(constantOf(value.numbers(), {
@@ -87,6 +106,9 @@ export function readReshape(at: GraphReader): void {
     }));
   }
   const { pending, shape } = value;
+  if (at.flag("allowzero") && target.includes(0)) {
+    throw new Unreadable("it makes a dimension of 0");
+  }
   const [batch, ...rest] = target;
   const known = rest.map((size, i) => size === 0 ? shape[i] ?? 0 : size);
   const total = shape.reduce((product, size) => product * size, 1);
@@ -96,7 +118,9 @@ export function readReshape(at: GraphReader): void {
         known.reduce((product, one) => one === -1 ? product : product * one, 1)
       : size
   );
-  const free = batch === BATCH || batch === 0 || batch === -1 || batch! >= 1;
+  const open = target.filter((size) => size === -1).length;
+  const free = open <= 1 &&
+    (batch === BATCH || batch === 0 || batch === -1 || batch! >= 1);
   if (!free || sizes.reduce((product, size) => product * size, 1) !== total) {
     throw new Unreadable(
       `it makes [${target.join(", ")}] of [N, ${shape.join(", ")}]`,
@@ -112,10 +136,14 @@ export function readReshape(at: GraphReader): void {
       return at.give(at.pend(plain, { kind: "grouped", groups: groups! }));
     }
   }
-  const map = at.map(0);
+  const map = at.settled(value);
   if (sizes.join() === map.shape.join()) return at.give(map);
   if (sizes.length === 1) return at.give(flattened(at, map));
   // A gate's features come back as a map of one pixel.
+  const pixel = [sizes.slice(1), sizes.slice(0, -1)]
+    .findIndex((sides) => sides.join() === "1,1");
+  const pooled = pixel < 0 ? undefined : pooledAgain(at, map);
+  if (pooled) return at.give(pixel === 0 ? pooled : { ...pooled, last: true });
   throw new Unreadable(
     `it makes [N, ${sizes.join(", ")}] of [N, ${shape.join(", ")}]`,
   );
@@ -125,36 +153,60 @@ export function readReshape(at: GraphReader): void {
 export function readTranspose(at: GraphReader): void {
   const value = at.computed(0);
   const order = at.numbers("perm")?.join();
-  const { pending, ...plain } = value;
+  const { pending } = value;
   if (pending?.kind === "grouped" && order === "0,2,1,3,4") {
     return at.give(
       at.pend(value, { kind: "shuffled", groups: pending.groups }),
     );
   }
-  if (pending?.kind === "channelsLast" && order === "0,3,1,2") {
-    return at.give(plain);
+  if (value.last && order === "0,3,1,2") return at.give(first(value));
+  if (!value.last && value.shape.length === 3 && order === "0,2,3,1") {
+    return at.give({ ...value, last: true });
   }
   throw new Unreadable(`its order of dimensions is [${order ?? ""}]`);
 }
 
 /** Reads Pad by zeros, which the convolution behind it does. */
 export function readPad(at: GraphReader): void {
-  const map = at.map(0);
-  const pads = at.has(1) ? at.constant(1).numbers() : at.numbers("pads");
+  const { last = false, ...plain } = at.computed(0);
+  const map = at.settled(plain);
+  const given = at.has(1) ? at.constant(1).numbers() : at.numbers("pads");
+  const pads = last && given?.length === 8
+    ? [0, 3, 1, 2, 4, 7, 5, 6].map((axis) => given[axis]!)
+    : given;
   const value = at.has(2) ? at.constant(2).numbers()[0] : at.number("value", 0);
   const [n0, c0, top, left, n1, c1, bottom, right] = pads ?? [];
+  const axes = at.has(3) ? at.constant(3).numbers().join() : "0,1,2,3";
   if (
-    pads?.length !== 8 || [n0, c0, n1, c1].some((size) => size !== 0) ||
+    pads?.length !== 8 || axes !== "0,1,2,3" ||
+    [n0, c0, n1, c1].some((size) => size !== 0) ||
     pads.some((size) => size < 0) || value !== 0 ||
     at.text("mode", "constant") !== "constant"
   ) {
     throw new Unreadable("it pads otherwise than by zeros around a map");
   }
-  if (pads.every((size) => size === 0)) return at.give(map);
-  at.give(at.pend(map, {
-    kind: "padded",
-    sides: [top!, left!, bottom!, right!],
-  }));
+  const padded = pads.every((size) => size === 0)
+    ? map
+    : at.pend(map, { kind: "padded", sides: [top!, left!, bottom!, right!] });
+  at.give(last ? { ...padded, last } : padded);
+}
+
+function isPixel({ shape }: Computed): boolean {
+  return shape.length === 3 && shape[1] === 1 && shape[2] === 1;
+}
+
+/** The map of one pixel that rows of features were; undefined if they were none. */
+function pooledAgain(at: GraphReader, rows: Computed): Computed | undefined {
+  const input = at.inputOf(rows);
+  if (rows.shape.length !== 1 || input === undefined) return undefined;
+  switch (at.layerOf(rows)?.kind) {
+    case "flatten":
+      return isPixel(input) ? input : undefined;
+    case "globalAveragePool":
+      return at.append(globalAveragePool({ keepDimensions: true }), [input]);
+    default:
+      return undefined;
+  }
 }
 
 function flattened(at: GraphReader, value: Computed): Computed {
