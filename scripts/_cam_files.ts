@@ -28,12 +28,11 @@ export async function writePictures(
   subject: Subject,
   { folder, look, suffixes, origin, raw }: PictureFiles,
 ): Promise<Result> {
-  const result = resultOf(subject, { classes: look.classes, look });
-  const text = { ...origin, ...textsOf(result) };
-  for (const [kind, image] of Object.entries(picturesOf(subject, look))) {
+  const { result, files } = encodedPictures(subject, { look, origin });
+  for (const [kind, bytes] of files) {
     const suffix = kind === "plain" ? suffixes.plain : suffixes.cam;
     const path = `${folder}/${subject.name}-${kind}${suffix}.png`;
-    await writeFile(path, encodePng(image, { text }));
+    await writeFile(path, bytes());
     result.files.push(path);
   }
   if (raw) {
@@ -42,6 +41,26 @@ export async function writePictures(
     result.files.push(path);
   }
   return result;
+}
+
+/** The files of an image's pictures by kind, each made when it is asked for. */
+export function encodedPictures(
+  subject: Subject,
+  { look, origin }: Pick<PictureFiles, "look" | "origin">,
+): { result: Result; files: Map<string, () => Uint8Array> } {
+  const result = resultOf(subject, { classes: look.classes, look });
+  const text = { ...origin, ...textsOf(result) };
+  const files = new Map(
+    Object.entries(picturesOf(subject, look)).map((
+      [kind, image],
+    ) => [kind, () => encodePng(image, { text })]),
+  );
+  return { result, files };
+}
+
+/** What every picture's file says of the network, by its checkpoint's checksum. */
+export function originOf(hash: string): Record<string, string> {
+  return { Software: "gapcam", Checkpoint: `sha256 ${hash}` };
 }
 
 /** The checksum of a file. */

@@ -79,6 +79,8 @@ export interface PhotographSource extends FitChoice {
   files: readonly string[];
   /** Whether the whole photograph is drawn, not only what the network saw. */
   fullSize: boolean;
+  /** Reads one; from its file if undefined. */
+  read?: (path: string) => Promise<Image>;
 }
 
 /** How images are explained. */
@@ -195,7 +197,9 @@ export function explainPhotographs(
     const read = (path: string | undefined) =>
       path === undefined
         ? undefined
-        : readImage(path, { background }).catch(reasonOf);
+        : (source.read?.(path) ?? readImage(path, { background })).catch(
+          reasonOf,
+        );
     let next = read(paths[0]);
     for (const [i, path] of paths.entries()) {
       const photograph = await next!;

@@ -62,6 +62,15 @@ export class Interrupt implements Disposable {
     return this.#controller.signal;
   }
 
+  /** Resolved by the first signal. */
+  get pressed(): Promise<void> {
+    const { signal } = this;
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) =>
+      signal.addEventListener("abort", () => resolve())
+    );
+  }
+
   /** Exit code of a command that was stopped so. */
   get code(): number {
     return 128 + SIGNALS[this.#first?.name ?? "SIGINT"];

@@ -159,7 +159,8 @@ export const TRAIN_FLAGS = {
   },
   "class-weights": {
     type: "string",
-    help: "factors on each class's part of the loss, in the order of classes, " +
+    help:
+      "factors on each class's part of the loss, in the order of classes, " +
       "as 1,1,2; balanced: by how few images it has",
     default: "none",
     placeholder: "LIST",
@@ -285,6 +286,18 @@ export const TRAIN_FLAGS = {
     type: "boolean",
     help: "log how weights and gradients are distributed after each epoch; " +
       "--tensorboard does",
+  },
+  watch: {
+    type: "string",
+    optionalValue: true,
+    help: "serve a page that shows it learn, at this port (docs/watching.md)",
+    placeholder: "PORT",
+  },
+  film: {
+    type: "boolean",
+    negatable: true,
+    help: "keep the maps of eight images after each epoch",
+    default: "yes, where the network can be explained",
   },
   "find-rate": {
     type: "string",

@@ -6,7 +6,7 @@
 
 import { assertWritable } from "../src/_write_atomically.ts";
 import { GapcamError } from "../src/error.ts";
-import { hashOf, writePictures } from "./_cam_files.ts";
+import { hashOf, originOf, writePictures } from "./_cam_files.ts";
 import { CamPage } from "./_cam_page.ts";
 import { print, report, type Result } from "./_cam_result.ts";
 import { ContactSheets } from "./_cam_sheet.ts";
@@ -51,7 +51,7 @@ async function main(job: CamJob): Promise<number> {
   const folder = job.out ??
     `${run.path.slice(0, run.path.lastIndexOf("/"))}/cam`;
   const hash = await hashOf(run.path);
-  const origin = { Software: "gapcam", Checkpoint: `sha256 ${hash}` };
+  const origin = originOf(hash);
   const suffixes = suffixesOf(job, { classes, classIndex, against });
   const pictures = { folder, look, suffixes, origin, raw: job.raw };
   const sheets = new ContactSheets(`${folder}/sheet${suffixes.cam}.png`, {

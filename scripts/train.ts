@@ -17,6 +17,7 @@ import { initialWeights } from "../src/train/initial_weights.ts";
 import {
   BEST_NAME,
   CHECKPOINT_NAME,
+  FILM_NAME,
   LOG_NAME,
   newRunFolder,
   openRunFolder,
@@ -41,6 +42,8 @@ import {
 import { TRAIN_FLAGS, type TrainFlags } from "./_train_flags.ts";
 import { type Job, newJob, resumedJob } from "./_train_job.ts";
 import { LiveTensorboard } from "./_tensorboard.ts";
+import type { FilmRecorder } from "../src/watch/film_recorder.ts";
+import type { WatchedTraining } from "./_watched_training.ts";
 import { describeJob, deviceText, TrainReport } from "./_train_report.ts";
 import { listUnreadable } from "./_unreadable.ts";
 
@@ -88,18 +91,28 @@ async function main(flags: TrainFlags): Promise<number> {
     output: progress,
     bar: !flags.json && !flags.quiet && Deno.stdout.isTerminal(),
   });
+  using page = flags.watch === undefined
+    ? undefined
+    : await openPage(folder.path, flags.watch, output);
   report.compiling();
+  using film = flags.film === false
+    ? undefined
+    : await openFilm(network, job, { folder: folder.path, output: progress });
   using tensorboard = flags.tensorboard
     ? new LiveTensorboard(flags.tensorboard, folder.path, {
       resumes: checkpoint !== undefined,
       print: (line) => output.line(line),
     })
     : undefined;
-  // A run that goes on elsewhere takes its best network along.
-  const best = `${start?.own}/${BEST_NAME}`;
-  const bestHere = `${folder.path}/${BEST_NAME}`;
-  if (checkpoint?.progress.validation && exists(best) && !exists(bestHere)) {
-    Deno.copyFileSync(best, bestHere);
+  // A run that goes on elsewhere takes its best network and its film along.
+  for (const name of [BEST_NAME, FILM_NAME]) {
+    const [own, here] = [`${start?.own}/${name}`, `${folder.path}/${name}`];
+    if (checkpoint?.progress.validation === undefined && name === BEST_NAME) {
+      continue;
+    }
+    if (checkpoint && exists(own) && !exists(here)) {
+      Deno.copyFileSync(own, here);
+    }
   }
   const result = await train(network, job.trainSet, {
     config: job.config,
@@ -112,15 +125,17 @@ async function main(flags: TrainFlags): Promise<number> {
     ...(flags["save-every"] ? { saveEvery: flags["save-every"] } : {}),
     histograms: flags.histograms || tensorboard !== undefined,
     signal: interrupt.signal,
-    onEvent: (event) => {
+    onEvent: async (event) => {
       phase = "training";
       report.event(event);
       tensorboard?.add(event);
+      await film?.event(event);
     },
     onStep: (step) => report.step(step),
     onValidationProgress: (done) => report.validating(done),
   });
   report.clear();
+  if (film?.problem) output.line(`note: the film ends here: ${film.problem}`);
   if (!result.finished) {
     output.line(
       `Stopped after step ${result.steps}; saved. Go on with: ` +
@@ -172,7 +187,42 @@ async function main(flags: TrainFlags): Promise<number> {
     tensorboard?.add(event);
   }
   assertPrinted(output, folder.path);
+  if (page && Deno.stdout.isTerminal() && !flags.json) {
+    output.line(`The page stays until Ctrl-C: ${page.url}`);
+    await interrupt.pressed;
+  }
   return 0;
+}
+
+/** Serves the page of the run from a thread of its own. */
+async function openPage(
+  folder: string,
+  port: string,
+  output: Output,
+): Promise<WatchedTraining> {
+  // Whoever does not look loads nothing of it.
+  const { WatchedTraining } = await import("./_watched_training.ts");
+  return await WatchedTraining.open(folder, port, output);
+}
+
+/** Films the run, where its network can be explained. */
+async function openFilm(
+  network: Network,
+  job: Job,
+  { folder, output }: { folder: string; output: Output },
+): Promise<FilmRecorder | undefined> {
+  const { FilmRecorder } = await import("../src/watch/film_recorder.ts");
+  const { config, validationSet, testSet } = job;
+  try {
+    return await FilmRecorder.create(network, validationSet ?? testSet, {
+      folder,
+      config,
+    });
+  } catch (error) {
+    if (!(error instanceof GapcamError)) throw error;
+    output.line(`note: no film of this run: ${error.message}`);
+    return undefined;
+  }
 }
 
 /** A run's folder, held before its checkpoint is read: nobody changes it then. */

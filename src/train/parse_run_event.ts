@@ -90,13 +90,13 @@ const EARLIER: Readonly<Record<string, Partial<RunEvent>>> = {
 /**
  * Takes a line of a log for an event.
  *
- * @param record What JSON made of the line.
+ * @param record What JSON made of the line; it becomes the event.
  * @returns The event; undefined where it is none that this version knows, as
  * one of a later version may be.
  * @throws {GapcamError} If it begins a log whose events have other meanings.
  */
 export function parseRunEvent(
-  record: Readonly<Record<string, unknown>>,
+  record: Record<string, unknown>,
 ): RunEvent | undefined {
   const event: Record<string, unknown> = { ...record };
   if (

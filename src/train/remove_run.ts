@@ -4,6 +4,7 @@ import { GapcamError } from "../error.ts";
 import {
   BEST_NAME,
   CHECKPOINT_NAME,
+  FILM_NAME,
   LOG_NAME,
   openRunFolder,
 } from "./run_folder.ts";
@@ -24,7 +25,15 @@ export function removeRun(folder: string): string[] {
       // Held, so that nobody goes on with what is being removed.
       using run = openRunFolder(folder, { resume: true });
       removeStrayFiles(run.path);
-      for (const name of [CHECKPOINT_NAME, BEST_NAME, NAME_FILE, LOG_NAME]) {
+      for (
+        const name of [
+          CHECKPOINT_NAME,
+          BEST_NAME,
+          FILM_NAME,
+          NAME_FILE,
+          LOG_NAME,
+        ]
+      ) {
         const path = `${run.path}/${name}`;
         if (exists(path)) Deno.removeSync(path);
       }

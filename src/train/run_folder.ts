@@ -12,6 +12,9 @@ export const BEST_NAME = "best.safetensors";
 /** Name of the log in a run's folder. */
 export const LOG_NAME = "log.jsonl";
 
+/** Name of the film there: maps of a few images after each epoch. */
+export const FILM_NAME = "film.jsonl";
+
 /**
  * The folder of a run, held by the one process that trains in it: no other can
  * open it until it is disposed of, or the process ends, however it ends.

@@ -161,7 +161,7 @@ function damaged(path: string, found: string, cause?: unknown): GapcamError {
 }
 
 /** Removes what follows the last line end: a line that a crash cut short. */
-function dropCutLine(path: string): void {
+export function dropCutLine(path: string): void {
   // A device has no end to read to.
   if (!exists(path) || !Deno.statSync(path).isFile) return;
   const bytes = Deno.readFileSync(path);

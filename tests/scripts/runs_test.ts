@@ -68,7 +68,7 @@ Deno.test("train started several times at once gives each run a folder of its ow
     assertEquals(runs.length, 3);
     const seeds = await Promise.all(runs.map(async (name) => {
       const run = `${workingFolder}/runs/${name}`;
-      assertEquals(namesIn(run), [CHECKPOINT, "log.jsonl"]);
+      assertEquals(namesIn(run), [CHECKPOINT, "film.jsonl", "log.jsonl"]);
       const events = readRunLog(`${run}/log.jsonl`).map(({ event }) => event);
       assertEquals(events.filter((event) => event === "start").length, 1);
       return (await readCheckpoint(`${run}/${CHECKPOINT}`)).training.seed;
@@ -97,7 +97,7 @@ Deno.test("a run that trains is held against all others, and free once it was ki
       "--device=cpu",
     ]);
     assertEquals([code, stderr], [0, ""]);
-    assertEquals(namesIn(run), [CHECKPOINT, "log.jsonl"]);
+    assertEquals(namesIn(run), [CHECKPOINT, "film.jsonl", "log.jsonl"]);
   }));
 
 Deno.test("train starts again by the same command where it was killed before the first checkpoint", () =>
@@ -107,7 +107,7 @@ Deno.test("train starts again by the same command where it was killed before the
     await Deno.writeTextFile(`${run}/log.jsonl`, '{"event":"start"}\n{"ev');
     await Deno.writeTextFile(`${run}/.gapcam-01234567.tmp`, "half");
     assertEquals(await trainSmall(folder), run);
-    assertEquals(namesIn(run), [CHECKPOINT, "log.jsonl"]);
+    assertEquals(namesIn(run), [CHECKPOINT, "film.jsonl", "log.jsonl"]);
   }));
 
 for (
@@ -366,6 +366,7 @@ Deno.test("a start that fails removes no folder and no link of the user's", () =
     ]);
     assertEquals([code, namesIn(`${folder}/mine`)], [0, [
       CHECKPOINT,
+      "film.jsonl",
       "log.jsonl",
     ]]);
   }));

@@ -86,6 +86,7 @@ Deno.test("train --validation-fraction keeps the best; eval, cam and export take
       [
         BEST,
         LAST,
+        "film.jsonl",
         "log.jsonl",
       ],
     );
@@ -216,6 +217,7 @@ Deno.test("train without validation writes no best network", () =>
     const run = await trainSmall(folder);
     assertEquals([...Deno.readDirSync(run)].map(({ name }) => name).sort(), [
       LAST,
+      "film.jsonl",
       "log.jsonl",
     ]);
   }));
