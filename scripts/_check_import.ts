@@ -18,7 +18,11 @@ import { shownPath } from "./_runs.ts";
 const TOLERANCE = 1e-3;
 
 /** The logits themselves, their softmax, or the logarithm of that. */
-const KINDS = ["logits", "probabilities", "logarithms of probabilities"] as const;
+const KINDS = [
+  "logits",
+  "probabilities",
+  "logarithms of probabilities",
+] as const;
 type Kind = typeof KINDS[number];
 
 /** What a check came to. */

@@ -11,6 +11,7 @@ import {
   type Interpolation,
   INTERPOLATIONS,
 } from "../src/image/preprocessing.ts";
+import { modelNameOf } from "../src/models/find_model.ts";
 import type { WeightConventions } from "../src/train/usual_conventions.ts";
 import { type Flag, type FlagValues, userPath } from "./_command.ts";
 
@@ -160,7 +161,7 @@ export function importJob(flags: FlagValues<typeof IMPORT_FLAGS>): ImportJob {
   return {
     source,
     out: userPath(out),
-    model: flags.model,
+    model: flags.model && modelNameOf(flags.model),
     head: (flags.head ?? "keep") as "keep" | "new",
     classes: flags.classes?.split(",").map((name) => name.trim()),
     dataset: flags.dataset as DatasetName | undefined,

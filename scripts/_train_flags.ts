@@ -1,5 +1,6 @@
 import {
   DATASET_DEFAULTS,
+  FINE_TUNING,
   PRESETS,
   type TrainingDefaults,
 } from "../src/train/presets.ts";
@@ -195,11 +196,32 @@ export const TRAIN_FLAGS = {
       "taken if none is named; what does not fit starts fresh",
     placeholder: "FILE",
   },
+  pretrained: {
+    type: "boolean",
+    help: "fine-tune: start from the published weights of --model, or from " +
+      "--init, and train as suits that (docs/pretrained.md)",
+  },
   freeze: {
     type: "string",
     multiple: true,
-    help: "leave parameters as they are whose name starts so; repeatable",
+    help: "leave layers as they are whose name starts so; features: all but " +
+      "the one that decides, norm: batch normalisation; repeatable",
     placeholder: "PREFIX",
+  },
+  "head-epochs": {
+    type: "integer",
+    min: 0,
+    max: 1e6,
+    help: "first epochs in which the layer that decides learns alone",
+    default: `0; with --pretrained ${FINE_TUNING.headEpochs}`,
+    placeholder: "EPOCHS",
+  },
+  "trunk-rate": {
+    type: "number",
+    min: 0,
+    help: "learning rate of all other layers, as a share of that one's",
+    default: `1; with --pretrained ${FINE_TUNING.trunkRate}`,
+    placeholder: "SHARE",
   },
   "train-limit": {
     type: "integer",

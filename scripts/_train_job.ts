@@ -14,6 +14,7 @@ import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
 import type { ScheduleName } from "../src/train/learning_rate.ts";
 import { refuseFrozen } from "../src/train/initial_weights.ts";
+import { modelNameOf } from "../src/models/find_model.ts";
 import { parseModel } from "../src/models/model_config.ts";
 import { vgg } from "../src/models/vgg.ts";
 import {
@@ -30,6 +31,7 @@ import {
 import { withClasses } from "../src/train/_with_classes.ts";
 import { folderOf, unknownFolder } from "./_dataset_flags.ts";
 import { parseAugment } from "./_augment_flag.ts";
+import { fineTuning, frozenNames, initOf } from "./_fine_tune.ts";
 import { parseWeights } from "./_weights_flag.ts";
 import { knownModel } from "./_known_model.ts";
 import { hasValidation, openSplits } from "./_open_split.ts";
@@ -59,15 +61,22 @@ export interface Job {
 
 /** A new job: a preset, changed by flags. */
 export async function newJob(
-  flags: TrainFlags,
+  given: TrainFlags,
   surroundings: { gpu: boolean },
 ): Promise<Job> {
+  const flags = namedAsKnown(given);
   const preset = chosenPreset(flags, surroundings);
   const base = preset
     ? PRESETS[preset.name]
     : DATASET_DEFAULTS[flags.dataset as DatasetName];
   const name = flags.dataset ?? PRESETS[preset!.name].dataset;
-  const own = DATASET_DEFAULTS[name as DatasetName].training.imageSize;
+  // Weights work only with the activation and the normalisation they grew up
+  // with.
+  const init = initOf(flags);
+  const start = init ? await openStart(init, flags.model) : undefined;
+  const tuned = flags.pretrained ? start : undefined;
+  const own = tuned?.imageSize ??
+    DATASET_DEFAULTS[name as DatasetName].training.imageSize;
   const dataset: DatasetConfig = {
     name,
     ...folderOf(flags["data-dir"]),
@@ -80,11 +89,6 @@ export async function newJob(
   };
   const held = heldOut(flags, { ...dataset, seed: base.training.seed });
   if (held) dataset.validation = held;
-  // Weights work only with the activation and the normalisation they grew up
-  // with.
-  const start = flags.init
-    ? await openStart(flags.init, flags.model)
-    : undefined;
   const modelName = flags.model ?? start?.modelName ?? base.model;
   const whole =
     (flags.model === undefined || flags.model === start?.modelName) &&
@@ -106,16 +110,22 @@ export async function newJob(
       negativeSlope: start?.negativeSlope ?? base.negativeSlope,
       batchNorm: flags["batch-norm"] ?? start?.batchNorm ?? base.batchNorm,
     });
+  const freeze = frozenNames(model, flags.freeze);
   const config = trainingConfig({
     ...base.training,
     // Images have their own size where none is asked for.
     ...(preset?.name === "seed" ? {} : { imageSize: Math.max(height, width) }),
+    ...(tuned
+      ? fineTuning(model, { freeze, images: sets.trainSet.length })
+      : {}),
+    ...(tuned?.imageSize ? { imageSize: tuned.imageSize } : {}),
     mean: start?.mean ?? perChannel([0.5], channels),
     deviation: start?.deviation ?? perChannel([0.5], channels),
     ...(start?.interpolation ? { interpolation: start.interpolation } : {}),
     ...(start?.cropShare ? { cropShare: start.cropShare } : {}),
     ...(sets.trainSet.targets ? { loss: "binary" } : {}),
     ...givenValues(flags),
+    ...(freeze.length > 0 ? { freeze } : {}),
   });
   refuseSmall(model, { modelName, channels, imageSize: config.imageSize });
   // Without weights, all that is frozen is random.
@@ -135,9 +145,13 @@ export async function newJob(
 
 /** The job of a checkpoint; flags may change how long and where it goes on. */
 export function resumedJob(
-  flags: TrainFlags,
+  typed: TrainFlags,
   checkpoint: Checkpoint,
 ): Job {
+  const flags = namedAsKnown({
+    ...typed,
+    freeze: frozenNames(checkpoint.model, typed.freeze),
+  });
   const given = givenValues(flags);
   const { epochs = checkpoint.training.epochs, ...rest } = given;
   const {
@@ -172,6 +186,7 @@ export function resumedJob(
     const name of [
       "preset",
       "init",
+      "pretrained",
       "batch-norm",
       "stem",
       "test-fraction",
@@ -179,7 +194,7 @@ export function resumedJob(
       "find-rate",
     ] as const
   ) {
-    if (flags[name] === undefined) continue;
+    if (flags[name] === undefined || flags[name] === false) continue;
     throw new GapcamError(
       "invalid-argument",
       `Cannot resume with --${name}: the checkpoint says what the run is`,
@@ -205,6 +220,12 @@ export function resumedJob(
       logEvery,
     }),
   };
+}
+
+/** Flags with the model's name as it is known. */
+function namedAsKnown(flags: TrainFlags): TrainFlags {
+  const { model } = flags;
+  return model === undefined ? flags : { ...flags, model: modelNameOf(model) };
 }
 
 /** The preset that is named or, where no data set is named either, fits. */
@@ -287,6 +308,8 @@ function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
     bestBy: flags["best-by"] as TrainingConfig["bestBy"] | undefined,
     patience: flags.patience,
     freeze: flags.freeze.length > 0 ? flags.freeze : undefined,
+    headEpochs: flags["head-epochs"],
+    trunkRate: flags["trunk-rate"],
     seed: flags.seed,
     logEvery: flags["log-every"],
   });

@@ -22,6 +22,8 @@ import { formatSeconds, ProgressBar } from "./_progress.ts";
 import { shownPath } from "./_runs.ts";
 import type { Job } from "./_train_job.ts";
 import { elementCount } from "../src/host_tensor.ts";
+import { few } from "../src/weights/_quote.ts";
+import { isHeadAlone, normNames } from "./_fine_tune.ts";
 
 /** Without a terminal something is printed at least so often. */
 const LONGEST_SILENCE_MS = 30_000;
@@ -77,11 +79,52 @@ export function describeJob(
       `${config.batchSize}, ${config.optimiser} at ${config.learningRate}, ` +
       config.schedule,
   );
+  for (const line of learningLines(job)) print(`  ${line}`);
   if (checkpoint) {
     const { epoch, batch } = checkpoint.progress;
     print(`Resuming after epoch ${epoch}, step ${batch}`);
   }
   print(`Run: ${shownPath(parts.folder)}\n`);
+}
+
+/** What learns when, and what of images changes, where that is not all and nothing. */
+function learningLines({ config, model }: Job): string[] {
+  const { freeze, headEpochs, trunkRate, flip, crop, augmentation } = config;
+  const changes = [
+    ...(flip ? [flip === true ? "flips" : "alternating flips"] : []),
+    ...(crop > 0 ? ["crops"] : []),
+    ...Object.keys(augmentation).map((name) =>
+      name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    ),
+  ];
+  const all = isHeadAlone(model, freeze);
+  const norms = normNames(model);
+  const still = norms.length > 0 &&
+    norms.every((name) => freeze.includes(name));
+  const frozen = still
+    ? freeze.filter((name) => !norms.includes(name))
+    : freeze;
+  return [
+    ...(all && freeze.length > 0
+      ? ["the layer that decides learns alone"]
+      : frozen.length > 0
+      ? [`frozen: ${few(frozen)}`]
+      : []),
+    ...(still && !all
+      ? ["batch normalisation stays as it is, with its running statistics"]
+      : []),
+    ...(headEpochs > 0 && !all
+      ? [
+        `the layer that decides learns alone in the first ${
+          headEpochs === 1 ? "epoch" : `${headEpochs} epochs`
+        }`,
+      ]
+      : []),
+    ...(trunkRate !== 1 && !all
+      ? [`all other layers learn at ${trunkRate} of its rate`]
+      : []),
+    ...(changes.length > 0 ? [`random changes: ${changes.join(", ")}`] : []),
+  ];
 }
 
 /** Draws or prints how far a run has come. */
@@ -209,6 +252,11 @@ export class TrainReport implements Disposable {
       `Stopped after epoch ${epoch}: ${count(patience, "epoch")} without a ` +
         "better one",
     );
+  }
+
+  /** So many images' features are computed. */
+  computing(done: number): void {
+    this.#judging("computing features", done, this.#job.trainSet.length);
   }
 
   /** So many images are done of those that judge an epoch. */

@@ -76,6 +76,8 @@ export interface StartWeights extends WeightConventions {
   batchNorm: boolean | undefined;
   /** Channels of the images that the weights are for. */
   inputChannels: number | undefined;
+  /** Height and width of those images; undefined where they do not say. */
+  imageSize?: number;
   /** What was assumed, one line each. */
   assumed: string[];
 }
@@ -158,6 +160,7 @@ function knownStart(
     mean,
     deviation,
     batchNorm: undefined,
+    imageSize: known.imageSize,
     inputChannels: graphOf(model).nodes.map(({ layer }) => layer)
       .find((layer) => layer.kind === "conv2d")?.inputChannels,
     assumed: [

@@ -21,7 +21,7 @@ import {
 } from "../src/models/map_vgg_weights.ts";
 import { recogniseVgg } from "../src/models/recognise_vgg.ts";
 import { writeSafetensors } from "../src/weights/write_safetensors.ts";
-import { checkedLine, type Checked, checkImport } from "./_check_import.ts";
+import { type Checked, checkedLine, checkImport } from "./_check_import.ts";
 import { runCommand } from "./_command.ts";
 import {
   IMPORT_FLAGS,

@@ -132,6 +132,7 @@ async function main(flags: TrainFlags): Promise<number> {
       await film?.event(event);
     },
     onStep: (step) => report.step(step),
+    onFeatureProgress: (done) => report.computing(done),
     onValidationProgress: (done) => report.validating(done),
   });
   report.clear();

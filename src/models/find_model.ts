@@ -96,3 +96,12 @@ export const MODELS: Readonly<Record<string, KnownModel>> = Object.fromEntries([
     ...IMAGENET,
   })),
 ]);
+
+/**
+ * A network's name as {@linkcode MODELS} has it, where it is written with
+ * hyphens, as in `efficientnet-lite0`; any other text as it is.
+ */
+export function modelNameOf(text: string): string {
+  const name = text.toLowerCase().replaceAll("-", "_");
+  return Object.hasOwn(MODELS, name) ? name : text;
+}

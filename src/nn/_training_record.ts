@@ -5,7 +5,7 @@ import { assertWeights } from "./class_weights.ts";
 import { type Group, groupsOf, learningOf } from "./_groups.ts";
 import type { Network } from "./network.ts";
 import type { Optimiser } from "./optimiser.ts";
-import { record } from "./record.ts";
+import { recordTrainingInput, type TrainingInput } from "./_training_input.ts";
 import type { TrainingOptions } from "./training_options.ts";
 
 /** A training step as it was recorded and compiled. */
@@ -14,7 +14,7 @@ export interface TrainingRecord {
   program: Program;
   /** Adds the program's gradients up, and updates by their sum. */
   sums: { update: Program; settings: Tensor } | undefined;
-  images: Tensor;
+  input: TrainingInput;
   labels: Tensor;
   metrics: Tensor;
   random: Tensor;
@@ -29,18 +29,15 @@ export async function recordTraining(
   stack: DisposableStack,
 ): Promise<TrainingRecord> {
   const { device } = network;
-  const { batchSize, image, optimiser, freeze = [], accumulate = 1 } = options;
-  const images = stack.use(device.tensor(
-    [batchSize, image.height, image.width, image.channels],
-    { type: "u8", staged: true },
-  ));
+  const { batchSize, optimiser, freeze = [], accumulate = 1 } = options;
   const metrics = stack.use(device.tensor([8]));
   const random = stack.use(device.tensor([2], { type: "i32" }));
   const { profile = false } = options;
   const program = stack.use(
     device.program({ training: true, random, profile }),
   );
-  const { logits } = record(network, program, images, options);
+  const input = recordTrainingInput(network, program, options, stack);
+  const { logits } = input;
   const labels = stack.use(
     takesTargets(options)
       ? device.tensor(logits.shape, { staged: true })
@@ -75,7 +72,7 @@ export async function recordTraining(
   await program.compile();
   await sums?.update.compile();
   return {
-    ...{ program, sums, images, labels, metrics, random, groups, gradients },
+    ...{ program, sums, input, labels, metrics, random, groups, gradients },
   };
 }
 

@@ -4,6 +4,7 @@ import {
   type Model,
   type ModelGraph,
 } from "./graph_of.ts";
+import { kindOf, type NodeLayer } from "./layers/_kinds.ts";
 import type { Conv2d } from "./layers/conv2d.ts";
 import type { Linear } from "./layers/linear.ts";
 
@@ -14,6 +15,8 @@ import type { Linear } from "./layers/linear.ts";
 export interface Classifier {
   /** The number of the node whose output is pooled: the last map; -1 is the image. */
   readonly features: number;
+  /** The number of the node that pools it. */
+  readonly pool: number;
   /** The linear layer and its name; undefined where a class has a channel of its own. */
   readonly linear:
     | { readonly name: string; readonly layer: Linear }
@@ -33,12 +36,15 @@ export function classifierOf(
   const { nodes, output } = graphOf(model);
   const { name, layer, inputs } = nodes[output]!;
   const isLinear = layer.kind === "linear";
-  let pool = isLinear ? nodes[inputs[0]!] : nodes[output];
+  let pool = isLinear ? inputs[0]! : output;
   // What does nothing where nothing is trained.
-  while (pool && PASSING.has(pool.layer.kind)) pool = nodes[pool.inputs[0]!];
-  if (pool?.layer.kind !== "globalAveragePool") return undefined;
+  while (PASSING.has(nodes[pool]?.layer.kind ?? "")) {
+    pool = nodes[pool]!.inputs[0]!;
+  }
+  if (nodes[pool]?.layer.kind !== "globalAveragePool") return undefined;
   return {
-    features: pool.inputs[0]!,
+    features: nodes[pool]!.inputs[0]!,
+    pool,
     linear: isLinear ? { name, layer } : undefined,
   };
 }
@@ -76,6 +82,40 @@ export function outputsOf(model: Model): number | undefined {
   return layer?.kind === "linear"
     ? layer.outputFeatures
     : layer?.outputChannels;
+}
+
+/**
+ * Names all layers with parameters but the one that decides, as few names as
+ * that takes: groups of layers where the deciding one is in none of them.
+ *
+ * @returns Names as {@linkcode TrainingOptions.freeze} takes them; none where
+ * no layer decides.
+ *
+ * @example
+ * ```ts
+ * import { vgg } from "@gapcam/gapcam";
+ * import { trunkNames } from "./classifier_of.ts";
+ *
+ * const names = trunkNames(vgg([4, "M", 8], { classes: 2 }));
+ * if (names.join() !== "features") throw new Error(names.join());
+ * ```
+ */
+export function trunkNames(model: Model): string[] {
+  const graph = graphOf(model);
+  const head = headOf(graph)?.name;
+  if (head === undefined) return [];
+  const names = graph.nodes
+    .filter(({ name, layer }) => name !== head && hasParameters(layer))
+    .map(({ name }) => {
+      const parts = name.split(".");
+      const groups = parts.map((_, i) => parts.slice(0, i + 1).join("."));
+      return groups.find((one) => one !== head && !head.startsWith(`${one}.`))!;
+    });
+  return [...new Set(names)];
+}
+
+function hasParameters(layer: NodeLayer): boolean {
+  return (kindOf(layer).parameters?.(layer) ?? []).length > 0;
 }
 
 /** What leaves the number of channels as it is. */

@@ -2,6 +2,7 @@ import type { Program } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { GapcamError } from "../error.ts";
 import { perChannel } from "./_per_channel.ts";
+import type { FrozenLayers } from "./_record_frozen.ts";
 import { join, type ModelGraph } from "./graph_of.ts";
 import { kindOf } from "./layers/_kinds.ts";
 import type { ImageOptions, Network } from "./network.ts";
@@ -27,7 +28,7 @@ export function record(
   network: Network,
   program: Program,
   images: Tensor,
-  options: ImageOptions & Pick<NodeOptions, "replace">,
+  options: ImageOptions & Pick<NodeOptions, "replace" | "frozen">,
 ): Recorded {
   const { channels } = options.image;
   const size = preparedSize(options);
@@ -41,6 +42,7 @@ export function record(
   const outputs = recordNodes(network, program, {
     input: prepared,
     ...(options.replace ? { replace: options.replace } : {}),
+    ...(options.frozen ? { frozen: options.frozen } : {}),
   });
   return {
     prepared,
@@ -92,6 +94,8 @@ export interface NodeOptions {
    * each value that is recorded.
    */
   readonly replace?: (node: number, value: Tensor) => Tensor;
+  /** Layers that stay as they are. */
+  readonly frozen?: FrozenLayers;
 }
 
 /**
@@ -107,7 +111,7 @@ export function recordNodes(
   options: NodeOptions,
 ): (Tensor | undefined)[] {
   const { graph } = network;
-  const { given, replace } = options;
+  const { given, replace, frozen } = options;
   const replaced = (node: number, value: Tensor) =>
     replace ? replace(node, value) : value;
   const input = replaced(-1, options.input);
@@ -117,12 +121,10 @@ export function recordNodes(
   );
   graph.nodes.forEach(({ name, layer, inputs }, i) => {
     if (needed && !needed.has(i)) return;
-    const value = kindOf(layer).record(layer, {
-      program,
-      inputs: inputs.map((j) => j < 0 ? input : outputs[j]!) as [
-        Tensor,
-        ...Tensor[],
-      ],
+    const read = inputs.map((j) => j < 0 ? input : outputs[j]!);
+    const at = { program, inputs: read as [Tensor, ...Tensor[]] };
+    const value = frozen?.record(i, at) ?? kindOf(layer).record(layer, {
+      ...at,
       parameter: (own) => network.tensor(join(name, own)),
     });
     outputs[i] = replaced(i, value);

@@ -23,10 +23,18 @@ export interface TrainingOptions extends ImageOptions {
   groups?: readonly { prefix: string; factor: number }[];
   /**
    * Layers, groups of layers or tensors that stay as they are, named as in
-   * {@linkcode groups}. Running statistics of batch normalisation go on, as in
-   * PyTorch.
+   * {@linkcode groups}. Frozen layers compute as where nothing is trained, by the
+   * values that they have when the step is compiled: batch normalisation uses
+   * its running statistics, and keeps them, and nothing is dropped. Where only
+   * tensors of a layer are frozen, it is as any other.
    */
   freeze?: readonly string[];
+  /**
+   * Whether a step takes, in place of images, what global average pooling makes
+   * of them: 32-bit floats, whose bytes are the rows of `image`. What comes
+   * before it does not take part. Default: false.
+   */
+  features?: boolean;
   /**
    * What the optimiser's weight decay applies to: `all` parameters, or `weights`
    * alone, not biases and normalisation (parameters of one dimension). Default:

@@ -6,6 +6,7 @@ import { assertKnown, optimiserTensors } from "./_groups.ts";
 import { lossDivisor } from "./_loss_share.ts";
 import type { Network } from "./network.ts";
 import { updateSettings } from "./optimiser.ts";
+import { writeInput } from "./_training_input.ts";
 import { recordTraining, type TrainingRecord } from "./_training_record.ts";
 import type { TrainingMetrics, TrainingOptions } from "./training_options.ts";
 
@@ -47,7 +48,7 @@ export class TrainingProgram implements Disposable {
     this.#record = record;
     this.#options = options;
     this.#stack = stack;
-    this.#padder = new BatchPadder(record.images.shape);
+    this.#padder = new BatchPadder(record.input.bytes);
   }
 
   /**
@@ -94,7 +95,8 @@ export class TrainingProgram implements Disposable {
    * its images several times. Where the step accumulates, more images than
    * `batchSize` are cut into batches of that size.
    *
-   * @param images 1 to `batchSize * accumulate` images as u8 NHWC.
+   * @param images 1 to `batchSize * accumulate` images as u8 NHWC, or their
+   * features as the bytes of 32-bit floats.
    * @param labels A class index for each image, or where the step takes targets a
    * number for each image and class; -1 is ignored.
    * @param options `learningRate`: that of this step; the optimiser's if left out.
@@ -129,7 +131,8 @@ export class TrainingProgram implements Disposable {
     for (const { start, end } of partsOf(count, batchSize)) {
       const [from, to] = [start, end].map((at) => at * this.#padder.imageBytes);
       const some = labels.subarray(start * classes, end * classes);
-      this.#record.images.write(
+      writeInput(
+        this.#record.input,
         this.#padder.images(images.subarray(from, to)),
       );
       this.#record.labels.write(this.#padder.labels(some, classes));

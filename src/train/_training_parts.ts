@@ -1,12 +1,14 @@
 import { balancedWeights } from "../data/_balanced_weights.ts";
 import { mixes } from "../data/augment/mix.ts";
-import { BatchLoader } from "../data/batch_loader.ts";
+import type { Augmentation } from "../data/augment/augmentation.ts";
+import { BatchLoader, type BatchLoaderOptions } from "../data/batch_loader.ts";
 import { checkDataset } from "../data/check_dataset.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { GapcamError } from "../error.ts";
 import { perChannel } from "../nn/_per_channel.ts";
-import { outputsOf } from "../nn/classifier_of.ts";
-import type { Network } from "../nn/network.ts";
+import { isWithin } from "../nn/_groups.ts";
+import { outputsOf, trunkNames } from "../nn/classifier_of.ts";
+import type { ImageOptions, Network } from "../nn/network.ts";
 import { TrainingProgram } from "../nn/training_program.ts";
 import { optimiserOf, type TrainingConfig } from "./training_config.ts";
 
@@ -34,41 +36,69 @@ export function trainingLoader(
   checkDataset(dataset, { leastClasses: 2 });
   assertClasses(network, dataset);
   assertLoss(dataset, config);
-  const normalises = network.graph.nodes.some(({ layer }) =>
-    layer.kind === "batchNorm2d"
-  );
   return new BatchLoader(dataset, {
+    ...orderOptions(network, config),
+    augmentation: augmentationOf(config),
+    mixing: config,
+  });
+}
+
+/** How images are cut into batches, whatever is done to them. */
+export function orderOptions(
+  network: Network,
+  config: TrainingConfig,
+): BatchLoaderOptions {
+  const normalises = network.graph.nodes.some(({ name, layer }) =>
+    layer.kind === "batchNorm2d" &&
+    !config.freeze.some((prefix) => isWithin(name, prefix))
+  );
+  return {
     // One step's, which the program cuts.
     batchSize: config.batchSize * config.accumulate,
     shuffle: true,
     balance: config.balance,
     seed: config.seed,
-    augmentation: {
-      ...config.augmentation,
-      horizontalFlip: config.flip,
-      randomCrop: config.crop,
-      // What is covered says nothing: it is 0 where the network begins.
-      fill: config.mean.map((mean) =>
-        Math.round(255 * Math.min(1, Math.max(0, mean)))
-      ),
-    },
-    mixing: config,
     targets: config.loss === "binary",
     // Padding must not enter the statistics of a batch.
     dropLast: normalises,
-  });
+  };
 }
 
-/** Compiles the training step that a configuration describes. */
+/** The random changes that a configuration describes. */
+export function augmentationOf(config: TrainingConfig): Augmentation {
+  return {
+    ...config.augmentation,
+    horizontalFlip: config.flip,
+    randomCrop: config.crop,
+    // What is covered says nothing: it is 0 where the network begins.
+    fill: config.mean.map((mean) =>
+      Math.round(255 * Math.min(1, Math.max(0, mean)))
+    ),
+  };
+}
+
+/**
+ * Compiles the training step that a configuration describes.
+ *
+ * @param options `freeze`: what stays as it is, where that is not what the
+ * configuration says; `features`: the form of features that it takes in place
+ * of images.
+ */
 export async function trainingProgram(
   network: Network,
   dataset: Dataset,
   config: TrainingConfig,
+  options: {
+    freeze?: readonly string[];
+    features?: ImageOptions["image"] | undefined;
+  } = {},
 ): Promise<TrainingProgram> {
-  const { imageSize, mean, deviation } = config;
+  const { imageSize, mean, deviation, trunkRate } = config;
+  const { freeze = config.freeze, features } = options;
   return await TrainingProgram.compile(network, {
     batchSize: config.batchSize,
-    image: dataset,
+    image: features ?? dataset,
+    features: features !== undefined,
     inputSize: { height: imageSize, width: imageSize },
     mean,
     deviation,
@@ -80,7 +110,11 @@ export async function trainingProgram(
     ...(config.clipNorm > 0 ? { clipNorm: config.clipNorm } : {}),
     accumulate: config.accumulate,
     seed: config.seed,
-    freeze: config.freeze,
+    freeze,
+    ...(trunkRate === 1 ? {} : {
+      groups: trunkNames(network.graph)
+        .map((prefix) => ({ prefix, factor: trunkRate })),
+    }),
     weightDecayOn: config.weightDecayOn,
   });
 }

@@ -27,6 +27,11 @@ export interface EpochOptions {
   onStep?: (report: StepReport & { images: number }) => unknown;
   /** Called every `logEvery` steps, with the mean over them; waited for. */
   onInterval?: (report: StepReport) => unknown;
+  /**
+   * Called with how many images' features are computed, where training goes by
+   * them (see {@linkcode TrainingConfig.freeze}); waited for.
+   */
+  onFeatures?: (done: number) => unknown;
   /** Steps from one call of `onSave` to the next. */
   saveEvery?: number;
   /**

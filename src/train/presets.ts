@@ -57,6 +57,44 @@ export const DATASET_DEFAULTS: Readonly<
   "folder": small(64),
 };
 
+/**
+ * How a network that was trained on much learns other classes: first the layer
+ * that decides, which is new, then all others too, at a lower rate.
+ */
+export const FINE_TUNING: Partial<TrainingConfig> = {
+  batchSize: 32,
+  epochs: 6,
+  headEpochs: 1,
+  trunkRate: 0.1,
+  optimiser: "adamw",
+  learningRate: 2e-3,
+  weightDecay: 0.05,
+  weightDecayOn: "weights",
+  schedule: "one-cycle",
+  flip: true,
+  augmentation: { resizedCrop: 0.5 },
+};
+
+/**
+ * What differs where an epoch has few batches: so few steps ask for smaller ones
+ * of what is known, and larger ones of what is new.
+ */
+export const FINE_TUNING_OF_FEW: Partial<TrainingConfig> = {
+  learningRate: 4e-3,
+  trunkRate: 0.02,
+};
+
+/** How the layer that decides alone learns from what a frozen network makes of images. */
+export const HEAD_TRAINING: Partial<TrainingConfig> = {
+  batchSize: 64,
+  epochs: 20,
+  optimiser: "adamw",
+  learningRate: 2e-3,
+  weightDecay: 0.3,
+  weightDecayOn: "weights",
+  schedule: "one-cycle",
+};
+
 /** Jobs by name. */
 export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   // The notebook that gapcam replaces, value for value.

@@ -105,7 +105,10 @@ export async function train(
       if (epoch >= config.epochs) ended = "finished";
       else if (validation?.exhausted && batch === 0) ended = "patience";
       if (ended !== "interrupted") break;
-      const report = await trainEpoch(trainer, { record, signal, options });
+      const report = await trainEpoch(trainer, {
+        ...{ record, signal, options },
+        images: dataset.length,
+      });
       if (!report) break;
       lastEpoch = report;
       if (validation) continue;
@@ -201,10 +204,10 @@ async function judge(
 /** Trains to the end of the epoch; undefined if the signal stopped it before. */
 async function trainEpoch(
   trainer: Trainer,
-  parts: Parts,
+  parts: Parts & { images: number },
 ): Promise<StepReport | undefined> {
   const { record, signal, options } = parts;
-  const { saveEvery } = options;
+  const { saveEvery, onFeatureProgress } = options;
   const start = performance.now();
   const clock = new Clock(
     trainer.config.batchSize * trainer.config.accumulate,
@@ -213,6 +216,9 @@ async function trainEpoch(
   const report = await trainer.runEpoch({
     signal,
     ...(options.onStep ? { onStep: options.onStep } : {}),
+    ...(onFeatureProgress
+      ? { onFeatures: (done) => onFeatureProgress(done, parts.images) }
+      : {}),
     onInterval: (interval) =>
       record.emit({
         event: "interval",

@@ -51,6 +51,11 @@ export interface TrainOptions {
    * end; waited for.
    */
   onStep?: (report: StepReport & { images: number }) => unknown;
+  /**
+   * Called with how many images' features are computed, where training goes by
+   * them (see {@linkcode TrainingConfig.freeze}); waited for.
+   */
+  onFeatureProgress?: (done: number, images: number) => unknown;
   /** Called with how many images validation has done; waited for. */
   onValidationProgress?: (done: number, images: number) => unknown;
 }

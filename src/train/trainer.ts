@@ -1,8 +1,7 @@
 import { GapcamError } from "../error.ts";
-import type { BatchLoader } from "../data/batch_loader.ts";
+import { definedOf } from "../_defined_of.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Network } from "../nn/network.ts";
-import type { TrainingProgram } from "../nn/training_program.ts";
 import type { StateDict } from "../host_tensor.ts";
 import {
   noTotals,
@@ -11,12 +10,8 @@ import {
 } from "./checkpoint.ts";
 import { divergenceError, LARGEST_LOSS } from "./divergence.ts";
 import type { EpochOptions, StepReport } from "./epoch_options.ts";
-import { learningRateAt } from "./learning_rate.ts";
-import {
-  configFor,
-  trainingLoader,
-  trainingProgram,
-} from "./_training_parts.ts";
+import { Phases } from "./_phases.ts";
+import { configFor } from "./_training_parts.ts";
 import { WeightAverage } from "./_weight_average.ts";
 import type { TrainingConfig } from "./training_config.ts";
 
@@ -29,8 +24,7 @@ export class Trainer implements Disposable {
   readonly network: Network;
   /** How. */
   readonly config: TrainingConfig;
-  readonly #program: TrainingProgram;
-  readonly #loader: BatchLoader;
+  readonly #phases: Phases;
   readonly #readEvery: number;
   readonly #average: WeightAverage | undefined;
   #progress: TrainingProgress;
@@ -38,15 +32,13 @@ export class Trainer implements Disposable {
   private constructor(parts: {
     network: Network;
     config: TrainingConfig;
-    program: TrainingProgram;
-    loader: BatchLoader;
+    phases: Phases;
     progress: TrainingProgress;
     average: WeightAverage | undefined;
   }) {
     this.network = parts.network;
     this.config = parts.config;
-    this.#program = parts.program;
-    this.#loader = parts.loader;
+    this.#phases = parts.phases;
     this.#progress = parts.progress;
     this.#average = parts.average;
     // Reading a loss waits for its step, which stalls what runs beside us.
@@ -93,7 +85,6 @@ export class Trainer implements Disposable {
     },
   ): Promise<Trainer> {
     const config = configFor(dataset, options.config);
-    const loader = trainingLoader(network, dataset, config);
     const progress = structuredClone(options.progress) ?? {
       epoch: 0,
       batch: 0,
@@ -101,39 +92,39 @@ export class Trainer implements Disposable {
       epochTotals: noTotals(),
       intervalTotals: noTotals(),
     };
-    if (progress.step !== progress.epoch * loader.steps + progress.batch) {
+    using stack = new DisposableStack();
+    const phases = stack.use(
+      await Phases.create(network, dataset, {
+        config,
+        progress,
+        optimiserState: options.optimiserState,
+      }),
+    );
+    const { steps } = phases.loader;
+    if (progress.step !== progress.epoch * steps + progress.batch) {
       throw new GapcamError(
         "invalid-argument",
         `Cannot go on training after ${progress.step} steps: that is not ` +
-          `${progress.epoch} epochs of ${loader.steps} steps and ` +
+          `${progress.epoch} epochs of ${steps} steps and ` +
           `${progress.batch} steps; use the data and the batch size of the run`,
       );
     }
-    const program = await trainingProgram(network, dataset, config);
-    try {
-      if (options.optimiserState) {
-        program.loadOptimiserState(options.optimiserState, progress.step);
-      }
-      const { emaDecay: decay } = config;
-      const { averages } = options;
-      const average = decay > 0
-        ? new WeightAverage(network, {
-          decay,
-          ...(averages ? { average: averages } : {}),
-        })
-        : undefined;
-      return new Trainer({
-        ...{ network, config, program, loader, progress, average },
-      });
-    } catch (error) {
-      program[Symbol.dispose]();
-      throw error;
-    }
+    const { emaDecay: decay } = config;
+    const { averages } = options;
+    const average = decay > 0
+      ? new WeightAverage(network, {
+        decay,
+        ...(averages ? { average: averages } : {}),
+      })
+      : undefined;
+    const trainer = new Trainer({ network, config, phases, progress, average });
+    stack.move();
+    return trainer;
   }
 
   /** Steps an epoch. */
   get stepsPerEpoch(): number {
-    return this.#loader.steps;
+    return this.#phases.loader.steps;
   }
 
   /** How far training has come. */
@@ -143,12 +134,12 @@ export class Trainer implements Disposable {
 
   /** The last step's gradients; see {@linkcode TrainingProgram.gradients}. */
   gradients(): StateDict {
-    return this.#program.gradients();
+    return this.#phases.program.gradients();
   }
 
   /** The optimiser's tensors; see {@linkcode TrainingProgram.optimiserState}. */
   optimiserState(): StateDict {
-    return this.#program.optimiserState();
+    return this.#phases.program.optimiserState();
   }
 
   /**
@@ -169,19 +160,29 @@ export class Trainer implements Disposable {
   async runEpoch(options: EpochOptions = {}): Promise<StepReport | undefined> {
     const { signal, saveEvery = Infinity } = options;
     const progress = this.#progress;
-    const { logEvery, learningRate, schedule, epochs } = this.config;
-    const stepsPerEpoch = this.#loader.steps;
-    let rate = learningRate;
-    const batches = this.#loader.epoch(progress.epoch, {
+    const { logEvery } = this.config;
+    const phases = this.#phases;
+    try {
+      await phases.enter(
+        progress.epoch,
+        definedOf({
+          signal,
+          onProgress: options.onFeatures,
+        }),
+      );
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return undefined;
+      throw error;
+    }
+    const stepsPerEpoch = phases.loader.steps;
+    let rate = phases.rateAt(progress.step);
+    const batches = phases.loader.epoch(progress.epoch, {
       startStep: progress.batch,
     });
     for await (const batch of batches) {
-      rate = learningRateAt(schedule, progress.step, {
-        learningRate,
-        stepsPerEpoch,
-        epochs,
-      });
-      await this.#program.step(batch.images, batch.targets ?? batch.labels, {
+      rate = phases.rateAt(progress.step);
+      const labels = batch.targets ?? batch.labels;
+      await phases.program.step(batch.images, labels, {
         learningRate: rate,
       });
       progress.batch++;
@@ -223,12 +224,12 @@ export class Trainer implements Disposable {
 
   /** Frees the training step; the network stays. */
   [Symbol.dispose](): void {
-    this.#program[Symbol.dispose]();
+    this.#phases[Symbol.dispose]();
   }
 
   /** Adds what the device counted since the last call to the totals. */
   #count(): void {
-    const metrics = this.#program.metrics({ reset: true });
+    const metrics = this.#phases.program.metrics({ reset: true });
     const worst = metrics.notFinite > 0 ? NaN : metrics.largestLoss;
     if (!(worst <= LARGEST_LOSS)) {
       throw divergenceError(
@@ -239,7 +240,7 @@ export class Trainer implements Disposable {
           epoch: this.#progress.epoch + 1,
           step: this.#progress.batch,
           parameters: this.network.state(),
-          gradients: this.#program.gradients(),
+          gradients: this.#phases.program.gradients(),
         },
       );
     }
@@ -260,7 +261,7 @@ export class Trainer implements Disposable {
     return {
       epoch: this.#progress.epoch + 1,
       step: this.#progress.batch,
-      stepsPerEpoch: this.#loader.steps,
+      stepsPerEpoch: this.#phases.loader.steps,
       totalSteps: this.#progress.step,
       loss: totals.lossSum / Math.max(1, totals.steps),
       accuracy: totals.correct / Math.max(1, totals.images),

@@ -94,8 +94,20 @@ export interface TrainingConfig {
   crop: number;
   /** Further random changes to training images. Default: none. */
   augmentation: Omit<Augmentation, "horizontalFlip" | "randomCrop" | "fill">;
-  /** Parameters whose name starts with one of these are not trained. Default: none. */
+  /**
+   * Layers, groups of layers and parameters that are not trained; batch
+   * normalisation among them keeps its running statistics and goes by them.
+   * Where these are all but the layer that decides, and images are not changed
+   * at random, what they make of an image is computed once. Default: none.
+   */
   freeze: string[];
+  /**
+   * First epochs in which the layer that decides learns alone; the optimiser and
+   * its schedule begin anew with the epoch after them. Default: 0.
+   */
+  headEpochs: number;
+  /** Learning rate of all other layers, as a share of that one's. Default: 1. */
+  trunkRate: number;
   /**
    * Decay of a moving average of the weights (EMA), which is then what
    * validates, and what others take from the checkpoint; above 0 and below 1, or
@@ -165,6 +177,8 @@ export function trainingConfig(
     crop: 0,
     augmentation: {},
     freeze: [],
+    headEpochs: 0,
+    trunkRate: 1,
     emaDecay: 0,
     bestBy: "accuracy",
     patience: 0,
@@ -193,6 +207,7 @@ function assertConfig(config: TrainingConfig): void {
       ["epochs", 0, 1e6],
       ["crop", 0, 4096],
       ["accumulate", 1, 65536],
+      ["headEpochs", 0, 1e6],
       ["patience", 0, 1e6],
       ["seed", 0, Number.MAX_SAFE_INTEGER],
       ["logEvery", 1, Number.MAX_SAFE_INTEGER],
@@ -215,6 +230,10 @@ function assertConfig(config: TrainingConfig): void {
     if (typeof config[name] !== "number") refuse(name, "a number");
   }
   const { emaDecay, labelSmoothing, freeze, cropShare, clipNorm } = config;
+  const { trunkRate } = config;
+  if (!(typeof trunkRate === "number" && trunkRate >= 0 && trunkRate < 1e6)) {
+    refuse("trunkRate", "a number from 0");
+  }
   checkMixing(config);
   const { classWeights } = config;
   if (Array.isArray(classWeights)) {
