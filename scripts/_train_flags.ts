@@ -253,6 +253,10 @@ export const TRAIN_FLAGS = {
     help: "part of each class's training images that judges each epoch instead",
     default: "0; a folder's own val",
   },
+  tta: {
+    type: "boolean",
+    help: "judge by images mirrored as well, and the mean of both answers",
+  },
   "best-by": {
     type: "string",
     choices: ["accuracy", "loss"],

@@ -305,6 +305,7 @@ function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
     accumulate: flags.accumulate,
     ...parseAugment(flags.augment),
     balance: flags.balance || undefined,
+    testFlips: flags.tta || undefined,
     bestBy: flags["best-by"] as TrainingConfig["bestBy"] | undefined,
     patience: flags.patience,
     freeze: flags.freeze.length > 0 ? flags.freeze : undefined,

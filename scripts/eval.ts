@@ -43,6 +43,7 @@ const FLAGS = {
   tta: {
     type: "boolean",
     help: "show each image mirrored as well, and average both answers",
+    default: "the run's",
   },
   "batch-size": {
     type: "integer",
@@ -125,7 +126,7 @@ async function main(job: Job): Promise<number> {
   const evaluation = await evaluate(run.network, dataset, {
     ...run.input,
     batchSize: job.batchSize ?? run.checkpoint.training.batchSize,
-    flips: job.flips,
+    flips: job.flips || run.checkpoint.training.testFlips,
     signal: interrupt.signal,
     onAnswer: (answer) => {
       if (explainer) answers.add(answer);

@@ -156,6 +156,7 @@ async function main(flags: TrainFlags): Promise<number> {
     inputSize: { height: imageSize, width: imageSize },
     mean,
     deviation,
+    flips: job.config.testFlips,
     signal: interrupt.signal,
     onProgress: (done) => report.testing(done),
   }).catch((error) => {

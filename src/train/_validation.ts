@@ -92,7 +92,10 @@ export class Validation implements Disposable {
     const start = performance.now();
     const { averages } = this.#trainer;
     if (averages) this.#network.load(averages);
-    const evaluation = await this.#evaluator.run(options);
+    const evaluation = await this.#evaluator.run({
+      ...options,
+      flips: this.#trainer.config.testFlips,
+    });
     const { images, loss, accuracy, top5 = 0 } = evaluation;
     const found: BestEpoch = {
       epoch,

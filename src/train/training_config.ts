@@ -114,6 +114,11 @@ export interface TrainingConfig {
    * 0 for none. Default: 0.
    */
   emaDecay: number;
+  /**
+   * Whether whoever judges the network shows it each image mirrored as well, and
+   * averages both answers (test-time flips). Default: false.
+   */
+  testFlips: boolean;
   /** Which epoch is the best, if the run is validated. Default: `accuracy`. */
   bestBy: "accuracy" | "loss";
   /**
@@ -180,6 +185,7 @@ export function trainingConfig(
     headEpochs: 0,
     trunkRate: 1,
     emaDecay: 0,
+    testFlips: false,
     bestBy: "accuracy",
     patience: 0,
     balance: false,
@@ -267,7 +273,9 @@ function assertConfig(config: TrainingConfig): void {
     refuse("flip", "true, false or alternating");
   }
   checkAugmentation(config.augmentation);
-  if (typeof config.balance !== "boolean") refuse("balance", "true or false");
+  for (const name of ["balance", "testFlips"] as const) {
+    if (typeof config[name] !== "boolean") refuse(name, "true or false");
+  }
   if (
     !Array.isArray(freeze) || !freeze.every((one) => typeof one === "string")
   ) refuse("freeze", "a list of names");

@@ -42,6 +42,7 @@ for (
     ["optimiser", "lion"],
     ["emaDecay", 1],
     ["emaDecay", -0.1],
+    ["testFlips", "yes"],
     ["accumulate", 0],
     ["clipNorm", -1],
     ["clipNorm", Infinity],
