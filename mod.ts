@@ -321,8 +321,6 @@ export {
 export { modelSvg } from "./src/watch/model_svg.ts";
 export { show, type ShowCamOptions, type TableRow } from "./src/watch/show.ts";
 export { Shown } from "./src/watch/shown.ts";
-export { TensorboardLog } from "./src/watch/tensorboard/tensorboard_log.ts";
-export { exportTensorboard } from "./src/watch/tensorboard/export_tensorboard.ts";
 
 // Weights from and for elsewhere; more in ./src/weights/mod.ts
 

@@ -112,7 +112,10 @@ async function exportEvents(job: Job): Promise<void> {
   });
   const run = source.slice(0, source.lastIndexOf("/"));
   const out = tensorboardFolder(job.out, run);
-  const events = await exportTensorboard(run, out);
+  const { events, filmProblem } = await exportTensorboard(run, out);
+  if (filmProblem) {
+    console.error(`note: the maps of its film are left out: ${filmProblem}`);
+  }
   if (job.json) {
     console.log(JSON.stringify({ run, out, format: job.format, events }));
     return;

@@ -99,7 +99,7 @@ async function main(flags: TrainFlags): Promise<number> {
     ? undefined
     : await openFilm(network, job, { folder: folder.path, output: progress });
   using tensorboard = flags.tensorboard
-    ? new LiveTensorboard(flags.tensorboard, folder.path, {
+    ? await LiveTensorboard.open(flags.tensorboard, folder.path, {
       resumes: checkpoint !== undefined,
       print: (line) => output.line(line),
     })
@@ -128,8 +128,8 @@ async function main(flags: TrainFlags): Promise<number> {
     onEvent: async (event) => {
       phase = "training";
       report.event(event);
-      tensorboard?.add(event);
       await film?.event(event);
+      await tensorboard?.add(event);
     },
     onStep: (step) => report.step(step),
     onFeatureProgress: (done) => report.computing(done),
@@ -186,7 +186,7 @@ async function main(flags: TrainFlags): Promise<number> {
     using log = new RunLog(`${folder.path}/${LOG_NAME}`);
     const event = runEvent({ ...evaluation, event: "evaluation" });
     log.write(event);
-    tensorboard?.add(event);
+    await tensorboard?.add(event);
   }
   assertPrinted(output, folder.path);
   if (page && Deno.stdout.isTerminal() && !flags.json) {

@@ -1,6 +1,6 @@
 /**
  * Looking at runs: a page that shows them while they train, a report, films of
- * what a network looks at.
+ * what a network looks at, TensorBoard's files.
  *
  * @module
  */
@@ -39,4 +39,6 @@ export {
   type ServeRunsOptions,
 } from "./serve_runs.ts";
 export type { RunState } from "../train/run_summary.ts";
+export { exportTensorboard } from "./tensorboard/export_tensorboard.ts";
+export { TensorboardLog } from "./tensorboard/tensorboard_log.ts";
 export type { SeriesPoints } from "./thinned_series.ts";

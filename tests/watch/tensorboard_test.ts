@@ -1,11 +1,11 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
-  exportTensorboard,
-  GapcamError,
-  readRunLog,
-  type RunEvent,
-  TensorboardLog,
-} from "../../mod.ts";
+  assert,
+  assertEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { GapcamError, readRunLog, type RunEvent } from "../../mod.ts";
+import { exportTensorboard, TensorboardLog } from "../../src/watch/mod.ts";
 import { decodeImage } from "../../src/image/decode_image.ts";
 import { evaluationOf } from "../../src/train/evaluation.ts";
 import { runEvent } from "../../src/train/run_event.ts";
@@ -216,6 +216,36 @@ Deno.test("deno task train --tensorboard and deno task export write the same, of
       parts.flatMap((part) => eventsIn(`${folder}/${root}/${part}`));
     assertEquals(bytes("live"), bytes("later"));
     assertScalars(readRunLog(`${run}/log.jsonl`), `${folder}/live/run`);
+    // Before the first step and after each epoch, of eight images.
+    const maps = eventsIn(`${folder}/live/run/validation`)
+      .filter(({ tags }) => tags.some((tag) => tag.startsWith("maps/")));
+    assertEquals(maps.map(({ step }) => step), [0, 2, 4]);
+    for (const { pictures } of maps) {
+      assertEquals(pictures.size, 8);
+      for (const png of pictures.values()) {
+        const { width, height } = await decodeImage(png);
+        assert(width > 2 * 16 && height >= 16);
+      }
+    }
+
+    // A film that is damaged leaves all else.
+    const path = `${run}/film.jsonl`;
+    const film = await Deno.readTextFile(path);
+    await Deno.writeTextFile(
+      path,
+      film.replaceAll(/"picture":"[^"]{8}/g, '"picture":"AAAAAAAA'),
+    );
+    const damaged = await runCommand("export", [
+      "--format=tensorboard",
+      `--checkpoint=${run}`,
+      `--out=${folder}/damaged`,
+    ]);
+    assertEquals(damaged.code, 0, damaged.stderr);
+    assertStringIncludes(
+      damaged.stderr,
+      "note: the maps of its film are left out",
+    );
+    assertScalars(readRunLog(`${run}/log.jsonl`), `${folder}/damaged/run`);
 
     // Another run of that name is not laid over it.
     await Deno.remove(run, { recursive: true });
@@ -355,6 +385,8 @@ Deno.test({
       }
       assert(scalars > 40, `${scalars} scalars`);
       assertEquals(Object.keys(found.test!.images), ["confusion"]);
+      // The validation's matrix, and maps of eight images.
+      assertEquals(Object.keys(found.validation!.images).length, 9);
       const names = Object.keys(found.train!.histograms);
       assert(names.includes("gradients/classifier.weight"));
       assert(names.includes("parameters/features.0.weight"));

@@ -7,8 +7,11 @@ import type {
   StartEvent,
   ValidationEvent,
 } from "../../train/run_event.ts";
+import type { Image } from "../../image/image.ts";
 import { confusionPicture } from "../confusion_picture.ts";
+import type { FilmFrame, FilmTitle } from "../film.ts";
 import { EventFile } from "./_event_file.ts";
+import { filmImages, filmPicture } from "./_film_picture.ts";
 import {
   experimentValue,
   hyperParametersOf,
@@ -36,7 +39,7 @@ type Part = "train" | "validation" | "test";
  *
  * @example The log of a run that is over
  * ```ts
- * import { readRunLog, TensorboardLog } from "@gapcam/gapcam";
+ * import { TensorboardLog } from "@gapcam/gapcam/watch";
  * import { runEvent } from "../../train/run_event.ts";
  *
  * const folder = await Deno.makeTempDir();
@@ -56,6 +59,8 @@ export class TensorboardLog implements Disposable {
   /** Where the run went on; files that are opened later say it too. */
   #resumed: Moment | undefined;
   #step = 0;
+  #filmProblem: string | undefined;
+  #filmed: { of: unknown; images: readonly Image[] } | undefined;
 
   /**
    * Writes nothing yet.
@@ -72,8 +77,7 @@ export class TensorboardLog implements Disposable {
    * @throws {GapcamError} If the files cannot be written.
    */
   add(event: RunEvent): void {
-    const parsed = Date.parse(event.time) / 1000;
-    const time = Number.isFinite(parsed) ? parsed : 0;
+    const time = secondsOf(event.time);
     if ("totalSteps" in event) this.#step = event.totalSteps;
     else if ("step" in event) this.#step = event.step;
     const moment = { time, step: this.#step };
@@ -122,6 +126,50 @@ export class TensorboardLog implements Disposable {
     }
   }
 
+  /**
+   * Writes the maps of a film's frame as pictures: it comes after the event of
+   * the epoch that it is of.
+   *
+   * @param title Which images the film is of.
+   * @param frame Their maps.
+   * @param time When that was, as of the event.
+   * What cannot be decoded or drawn is left out, with all that follows; see
+   * {@linkcode filmProblem}.
+   *
+   * @throws {GapcamError} If the files cannot be written.
+   */
+  async addFrame(
+    title: FilmTitle,
+    frame: FilmFrame,
+    time: string,
+  ): Promise<void> {
+    if (this.#filmProblem !== undefined) return;
+    const { classes } = title;
+    let values: ProtoMessage[];
+    try {
+      if (this.#filmed?.of !== title.images) {
+        this.#filmed = { of: title.images, images: await filmImages(title) };
+      }
+      const { images } = this.#filmed;
+      values = frame.images.map((filmed, i) =>
+        picture(
+          `maps/${i} ${printable(classes[filmed.label.classIndex] ?? "", 60)}`,
+          filmPicture(images[i]!, filmed, classes),
+        )
+      );
+    } catch (error) {
+      this.#filmProblem = error instanceof Error ? error.message : `${error}`;
+      return;
+    }
+    const moment = { time: secondsOf(time), step: frame.step };
+    this.#write(partOf(title.split), moment, values);
+  }
+
+  /** Why there are no more maps, if there are none. */
+  get filmProblem(): string | undefined {
+    return this.#filmProblem;
+  }
+
   /** Closes the files. */
   [Symbol.dispose](): void {
     for (const file of this.#files.values()) file[Symbol.dispose]();
@@ -149,6 +197,17 @@ export class TensorboardLog implements Disposable {
     this.#resumed = moment;
     for (const file of this.#files.values()) file.add(resumeEvent(moment));
   }
+}
+
+/** Of an event that does not say when, 0. */
+function secondsOf(time: string): number {
+  const seconds = Date.parse(time) / 1000;
+  return Number.isFinite(seconds) ? seconds : 0;
+}
+
+/** A split that a file names. */
+function partOf(split: string): Part {
+  return split === "train" || split === "validation" ? split : "test";
 }
 
 function startValues(event: StartEvent, time: number): ProtoMessage[] {
