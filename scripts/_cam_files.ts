@@ -5,6 +5,7 @@
  */
 
 import { encodeNpy } from "../src/cam/encode_npy.ts";
+import type { FloatMap } from "../src/image/float_map.ts";
 import { encodePng } from "../src/image/encode_png.ts";
 import { type Look, picturesOf } from "./_cam_pictures.ts";
 import { type Result, resultOf, textsOf } from "./_cam_result.ts";
@@ -36,9 +37,11 @@ export async function writePictures(
     result.files.push(path);
   }
   if (raw) {
-    const path = `${folder}/${subject.name}-map${suffixes.map}.npy`;
-    await writeFile(path, encodeNpy(subject.explanation.map));
-    result.files.push(path);
+    for (const [method, map] of mapsOf(subject)) {
+      const path = `${folder}/${subject.name}-map${method}${suffixes.map}.npy`;
+      await writeFile(path, encodeNpy(map));
+      result.files.push(path);
+    }
   }
   return result;
 }
@@ -61,6 +64,13 @@ export function encodedPictures(
 /** What every picture's file says of the network, by its checkpoint's checksum. */
 export function originOf(hash: string): Record<string, string> {
   return { Software: "gapcam", Checkpoint: `sha256 ${hash}` };
+}
+
+/** An image's maps, by what their files' names say of the method. */
+function mapsOf({ explanation }: Subject): [string, FloatMap][] {
+  return explanation.all?.flatMap(({ facts, explanation }) =>
+    explanation ? [[`-${facts.name}`, explanation.map] as const] : []
+  ).map(([name, map]) => [name, map]) ?? [["", explanation.map]];
 }
 
 /** The checksum of a file. */

@@ -5,6 +5,8 @@
  */
 
 import { GapcamError } from "../src/error.ts";
+import type { MethodName } from "../src/explain/method.ts";
+import { METHODS } from "../src/explain/methods.ts";
 import { COLORMAP_NAMES, type ColormapName } from "../src/image/colormap.ts";
 import {
   type Flag,
@@ -68,6 +70,22 @@ export const CAM_FLAGS = {
     max: 12,
     help: "the maps of so many of the likeliest classes in one picture",
     placeholder: "K",
+  },
+  method: {
+    type: "string",
+    choices: [...METHODS.map(({ name }) => name), "all"],
+    help: "how it is explained (docs/explaining.md); all: every method in one " +
+      "picture",
+    default: "cam",
+    placeholder: "NAME",
+  },
+  layer: {
+    type: "string",
+    multiple: true,
+    help: "the layer whose map is used, or a group's last, as layer4; several " +
+      "are averaged",
+    default: "the last map",
+    placeholder: "NAME",
   },
   boxes: {
     type: "boolean",
@@ -161,6 +179,10 @@ export interface CamJob {
   explained: string | undefined;
   /** Name or number of a class that it is compared with. */
   against: string | undefined;
+  /** How it is explained; the proved class activation map if undefined. */
+  method: MethodName | "all" | undefined;
+  /** The layers whose maps are used; the method's own if undefined. */
+  layers: readonly string[] | undefined;
   look: LookChoice;
   /** Height and width of a picture; from the network's if undefined. */
   size: number | undefined;
@@ -200,6 +222,7 @@ export function camJob(
       },
     explained: flags.class,
     against: flags.against,
+    ...methodChoice(flags),
     look: {
       notebook: flags.style === "notebook",
       signed: flags.signed,
@@ -232,6 +255,31 @@ function assertMaps(flags: FlagValues<typeof CAM_FLAGS>): void {
     `Cannot take --top and ${other[0]} together: the one draws the likeliest ` +
       "classes side by side, the other one map; give one of them",
   );
+}
+
+/** The method and its layers. */
+function methodChoice(
+  flags: FlagValues<typeof CAM_FLAGS>,
+): Pick<CamJob, "method" | "layers"> {
+  const method = flags.method as MethodName | "all" | undefined;
+  const layers = flags.layer.length > 0 ? flags.layer : undefined;
+  // The map before the head has a way of its own, which proves more classes.
+  const plain = method === undefined || method === "cam";
+  const chosen = plain && !layers ? undefined : method ?? "cam";
+  const refused = [
+    ["--top", chosen !== undefined && flags.top !== undefined],
+    ["--boxes", chosen === "all" && flags.boxes],
+    ["--html", chosen === "all" && flags.html !== undefined],
+    ["--style notebook", chosen === "all" && flags.style === "notebook"],
+  ].find(([, used]) => used);
+  if (refused) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot take ${refused[0]} and --method ${chosen} together: give one of ` +
+        "them",
+    );
+  }
+  return { method: chosen, layers };
 }
 
 function assertSources(

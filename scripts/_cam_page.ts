@@ -109,12 +109,12 @@ function articleOf(subject: Subject, look: Look): string {
     : [{
       subject,
       title: against === undefined
-        ? `evidence for ${nameOf(explanation.classIndex)}, logit ${
-          short(explanation.proof.logit)
-        }`
+        ? `${explanation.title ?? "evidence"} for ${
+          nameOf(explanation.classIndex)
+        }, logit ${short(valueOf(explanation))}`
         : `${nameOf(explanation.classIndex)} against ${
           nameOf(against)
-        }, difference of the logits ${short(explanation.proof.logit)}`,
+        }, difference of the logits ${short(valueOf(explanation))}`,
     }];
   const says = `${nameOf(predicted)} ${percent(probabilities[predicted]!)}`;
   const verdict = label === undefined
@@ -151,7 +151,7 @@ ${subject.note ? `<p>${escaped(subject.note)}</p>` : ""}
 
 /** One map over the picture, with its scale. */
 function figureOf({ subject, title }: Shown, plain: Image, look: Look): string {
-  const { map, peak } = subject.explanation;
+  const { map, peak, painted = map, title: made } = subject.explanation;
   const box = drawnBox(subject, map, { look, plain });
   const part = (value: number, of: number) =>
     `${(100 * value / of).toFixed(2)}%`;
@@ -162,9 +162,10 @@ function figureOf({ subject, title }: Shown, plain: Image, look: Look): string {
       part(box.height, plain.height)
     }"></div>`
     : "";
-  const scale = evidenceScale(map, {
+  const scale = evidenceScale(painted, {
     signed: look.colours.signed ?? false,
     peak,
+    unit: made === undefined ? 1 : 0,
   });
   const { colormap, fade } = look.notebook
     ? { colormap: look.colours.colormap ?? "jet" as const, fade: false }
@@ -192,6 +193,13 @@ function figureOf({ subject, title }: Shown, plain: Image, look: Look): string {
   })"></i><span>${short(last)}</span></span><small>the map: ${
     escaped(range)
   }</small></figcaption></figure>`;
+}
+
+/** The logit, or the difference of two, that a map explains. */
+function valueOf(
+  { classIndex, against, logits }: Subject["explanation"],
+): number {
+  return logits[classIndex]! - (against === undefined ? 0 : logits[against]!);
 }
 
 /** What the two colours of a map around zero speak for. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { definedOf } from "../src/_defined_of.ts";
 import { camFigure } from "../src/cam/cam_figure.ts";
 import {
   type EvidenceOptions,
@@ -11,6 +12,7 @@ import {
 } from "../src/cam/evidence_overlay.ts";
 import { drawBox } from "../src/cam/_draw_box.ts";
 import { evidenceBox } from "../src/cam/evidence_box.ts";
+import { methodsFigure } from "../src/cam/methods_figure.ts";
 import { topFigure } from "../src/cam/top_figure.ts";
 import { overRegion, scaleRegion } from "../src/cam/_over_region.ts";
 import { normaliseMap } from "../src/cam/normalise_map.ts";
@@ -21,11 +23,14 @@ import type { FloatMap } from "../src/image/float_map.ts";
 import type { Image } from "../src/image/image.ts";
 import type { CamJob } from "./_cam_job.ts";
 import type { Subject } from "./_explain.ts";
+import { type MethodChoice, tileOf } from "./_shown.ts";
 
 const DIVERGING: readonly string[] = ["bwr", "RdBu_r"];
 
 /** What of a job the pictures depend on. */
-export type PictureJob = Pick<CamJob, "look" | "source" | "size">;
+export type PictureJob =
+  & Pick<CamJob, "look" | "source" | "size">
+  & MethodChoice;
 
 /** How pictures look. */
 export interface Look {
@@ -106,7 +111,8 @@ export function drawnBox(
 
 /** The evidence over an image in any size, alone. */
 export function overlayOf(subject: Subject, plain: Image, look: Look): Image {
-  const { map, peak } = subject.explanation;
+  const { peak, title } = subject.explanation;
+  const map = subject.explanation.painted ?? subject.explanation.map;
   const box = drawnBox(subject, map, { look, plain });
   const region = subject.region &&
     scaleRegion(subject.region, subject.plain, plain);
@@ -114,6 +120,7 @@ export function overlayOf(subject: Subject, plain: Image, look: Look): Image {
     return evidenceOverlay(plain, map, {
       ...look.colours,
       peak,
+      unit: title === undefined ? 1 : 0,
       ...(region ? { region } : {}),
       ...(box ? { box } : {}),
     });
@@ -143,6 +150,19 @@ export function picturesOf(
   look: Look,
 ): Record<string, Image> {
   const { plain, explanation, label, title, note, region } = subject;
+  if (explanation.all) {
+    const methods = methodsFigure(plain, {
+      ...explanation,
+      tiles: explanation.all.map(tileOf),
+    }, {
+      ...look.colours,
+      classes: look.classes,
+      name: title,
+      size: look.figureSize,
+      ...definedOf({ label, note, region }),
+    });
+    return { methods, plain };
+  }
   const overlay = overlayOf(subject, plain, look);
   if (look.notebook) return { cam: overlay, plain };
   const options = {
@@ -205,6 +225,8 @@ export function suffixesOf(
     job.size === undefined ? "" : `size${job.size}`,
   ];
   const explained = [
+    job.method === undefined || job.method === "all" ? "" : job.method,
+    ...(job.layers ?? []),
     classIndex === undefined ? "" : slug(classes, classIndex),
     against === undefined ? "" : `against-${slug(classes, against)}`,
   ];

@@ -5,14 +5,18 @@
  * @module
  */
 
+import { definedOf } from "../src/_defined_of.ts";
 import { printable } from "../src/_printable.ts";
 import { percent, topClasses } from "../src/cam/_wording.ts";
+import { normaliseMap } from "../src/cam/normalise_map.ts";
+import type { MethodExplanation } from "../src/explain/method.ts";
 import { evidenceScale } from "../src/cam/evidence_scale.ts";
 import type { Region } from "../src/image/fit_image.ts";
 import type { FloatMap } from "../src/image/float_map.ts";
 import { boxOf, type Look } from "./_cam_pictures.ts";
 import type { Failure, Subject } from "./_explain.ts";
 import { shownPath } from "./_runs.ts";
+import type { MethodAnswer } from "./_shown.ts";
 
 /** Greatest length of a printed line. */
 const MOST = 2000;
@@ -33,9 +37,12 @@ export interface Result {
   /** The likeliest classes, five at most. */
   top: { index: number; class: string; probability: number }[];
   logit: number;
-  reconstructed: number;
-  /** How far the sum of the map is from the logit. */
-  residual: number;
+  /** The logit that the sum of the map says; of other methods there is none. */
+  reconstructed?: number;
+  /** How far the sum of the map is from the logit, or an identity from holding. */
+  residual?: number;
+  /** Which method made the map, where it was chosen, and what stands behind it. */
+  method?: MethodResult;
   /** How far its weighted sum over places is from the device's. */
   placeResidual: number;
   minimum: number;
@@ -45,9 +52,27 @@ export interface Result {
   scale: [number, number];
   /** The box around what speaks for the class, in pixels of the picture. */
   box?: Region | null;
+  /** What every method made, where all were asked for. */
+  methods?: (MethodResult & {
+    residual?: number;
+    placeResidual?: number;
+    reason?: string;
+  })[];
   /** The maps of the likeliest classes, where they were asked for. */
   maps?: MapResult[];
   files: string[];
+}
+
+/** What is said of the method that made a map. */
+export interface MethodResult {
+  name: string;
+  layers?: readonly string[];
+  standing?: string;
+  /** The number that the map explains. */
+  value?: number;
+  note?: string;
+  /** `zero` or `negative` where nothing speaks for the class. */
+  empty?: string;
 }
 
 /** What is said of the map of one of the likeliest classes. */
@@ -70,12 +95,14 @@ export function resultOf(
 ): Result {
   const { map, proof, place, classIndex, predicted, probabilities, peak } =
     subject.explanation;
-  const { against, likeliest } = subject.explanation;
+  const { against, likeliest, made, all, title, logits } = subject.explanation;
   const boxed = (map: FloatMap) =>
     look.boxes ? { box: boxOf(subject, map, look) ?? null } : {};
   const { signed = false } = look.colours;
-  const scale = evidenceScale(map, { signed, peak });
-  const { minimum, maximum } = scale;
+  const painted = subject.explanation.painted ?? map;
+  const unit = title === undefined ? 1 : 0;
+  const scale = evidenceScale(painted, { signed, peak, unit });
+  const { minimum, maximum } = normaliseMap(map);
   return {
     index: subject.index,
     real: subject.label === undefined ? undefined : classes[subject.label],
@@ -88,9 +115,16 @@ export function resultOf(
       class: classes[index]!,
       probability,
     })),
-    logit: proof.logit,
-    reconstructed: proof.reconstructed,
-    residual: proof.residual,
+    logit: proof?.logit ??
+      logits[classIndex]! - (against === undefined ? 0 : logits[against]!),
+    ...(proof
+      ? { reconstructed: proof.reconstructed, residual: proof.residual }
+      : {}),
+    ...(all
+      ? { methods: all.map(answerOf) }
+      : made
+      ? methodResult(made.explanation)
+      : {}),
     placeResidual: place.residual,
     minimum,
     maximum,
@@ -116,6 +150,36 @@ export function resultOf(
   };
 }
 
+/** What is said of a method's map. */
+export function methodResult(explanation: MethodExplanation): {
+  residual?: number;
+  method: MethodResult;
+} {
+  const { method, layers, standing, value, residual, note, empty } =
+    explanation;
+  return {
+    ...(residual === undefined ? {} : { residual }),
+    method: {
+      name: method,
+      ...{ layers, standing, value },
+      ...(note === undefined ? {} : { note }),
+      ...(empty === undefined ? {} : { empty }),
+    },
+  };
+}
+
+function answerOf(
+  { facts, explanation, reason }: MethodAnswer,
+): NonNullable<Result["methods"]>[number] {
+  if (!explanation) return { name: facts.name, ...(reason ? { reason } : {}) };
+  const { method, residual } = methodResult(explanation);
+  return {
+    ...method,
+    ...(residual === undefined ? {} : { residual }),
+    placeResidual: explanation.place.residual,
+  };
+}
+
 /** What a picture's file says of its map. */
 export function textsOf(result: Result): Record<string, string> {
   return {
@@ -127,7 +191,13 @@ export function textsOf(result: Result): Record<string, string> {
     Predicted: printable(result.predicted),
     ...(result.real === undefined ? {} : { Label: printable(result.real) }),
     Logit: String(result.logit),
-    Residual: String(result.residual),
+    ...(result.residual === undefined
+      ? {}
+      : { Residual: String(result.residual) }),
+    ...(result.method === undefined ? {} : {
+      Method: result.method.name,
+      Standing: result.method.standing,
+    }),
     PlaceResidual: String(result.placeResidual),
     Range: `${result.minimum} to ${result.maximum}`,
     Scale: `${result.scale[0]} to ${result.scale[1]}`,
@@ -147,6 +217,7 @@ export function print(result: Result, withFiles: boolean): void {
       MOST,
     ),
   );
+  for (const line of methodLines(result)) console.log(printable(line, MOST));
   if (!withFiles) return;
   console.log(
     printable(
@@ -158,6 +229,22 @@ export function print(result: Result, withFiles: boolean): void {
   for (const file of result.files) {
     console.log(printable(shownPath(file), MOST));
   }
+}
+
+/** Which methods made maps, and what stands behind them. */
+function methodLines({ method, methods, residual }: Result): string[] {
+  const all = methods ?? (method ? [{ ...method, ...definedOf({ residual }) }] : []);
+  return all.map(({ name, layers = [], standing, residual, empty, reason }) =>
+    reason ? `${name}: ${reason}` : [
+      `${name}${layers.length > 0 ? ` of ${layers.join(", ")}` : ""}: ${standing}`,
+      residual === undefined ? "" : `residual ${residual.toExponential(1)}`,
+      empty === undefined
+        ? ""
+        : empty === "zero"
+        ? "the map is zero everywhere"
+        : "no value of the map is above zero",
+    ].filter((part) => part).join(", ")
+  );
 }
 
 /** Which map it is, where it is not the answer's. */

@@ -5,7 +5,7 @@
  */
 
 import { fitWithin } from "../src/image/_fit_within.ts";
-import { barColour, INK } from "../src/cam/_figure_parts.ts";
+import { barColour, drawLegend, INK, type Legend } from "../src/cam/_figure_parts.ts";
 import { classLabel, percent, short, verdictOf } from "../src/cam/_wording.ts";
 import { evidenceColours } from "../src/cam/evidence_overlay.ts";
 import { evidenceScale } from "../src/cam/evidence_scale.ts";
@@ -123,7 +123,8 @@ function captionOf(subject: Subject, look: Look): Line[] {
   });
   const { classIndex, predicted, probability, map, peak } = explanation;
   const name = isDrawable(title) ? title : undefined;
-  const scale = evidenceScale(map, { peak });
+  const unit = explanation.title === undefined ? 1 : 0;
+  const scale = evidenceScale(map, { peak, unit });
   const range = scale.flat
     ? "same everywhere"
     : `${short(scale.minimum)} to ${short(scale.maximum)}`;
@@ -152,11 +153,8 @@ function captionOf(subject: Subject, look: Look): Line[] {
 }
 
 /** What the colours of a sheet mean. */
-interface Legend {
+interface SheetLegend extends Legend {
   text: string;
-  first: string;
-  last: string;
-  colour: (share: number) => Colour;
 }
 
 function legendOf(
@@ -165,7 +163,7 @@ function legendOf(
     explained: string | undefined;
     against: string | undefined;
   },
-): Legend {
+): SheetLegend {
   const { notebook, colours } = look;
   if (notebook) {
     const colormap = colours.colormap ?? "jet";
@@ -195,7 +193,7 @@ function legendOf(
 }
 
 /** Pairs in rows of even cells, and a legend below. */
-function draw(pairs: readonly Pair[], legend: Legend): Image {
+function draw(pairs: readonly Pair[], legend: SheetLegend): Image {
   const cellWidth = Math.max(64, ...pairs.map(({ plain }) => plain.width));
   const cellHeight = Math.max(...pairs.map(({ plain }) => plain.height));
   const size = fontSizeFor(cellWidth);
@@ -255,29 +253,6 @@ function draw(pairs: readonly Pair[], legend: Legend): Image {
     size,
   });
   return canvas;
-}
-
-/** A bar of the colours between what its ends mean. */
-function drawLegend(
-  canvas: Image,
-  { first, last, colour }: Legend,
-  { x, y, size }: { x: number; y: number; size: number },
-): void {
-  const start = x + textWidth(first, size) + size;
-  const length = 8 * size;
-  drawText(canvas, first, { x, y, size, colour: INK.faint });
-  for (let i = 0; i < length; i++) {
-    const place = { x: start + i, y: y + 3, width: 1, height: size - 2 };
-    fill(canvas, place, colour((i + 0.5) / length));
-  }
-  const bar = { x: start, y: y + 3, width: length, height: size - 2 };
-  outline(canvas, bar, INK.faint);
-  drawText(canvas, last, {
-    x: start + length + size,
-    y,
-    size,
-    colour: INK.faint,
-  });
 }
 
 /** As many columns as make the sheet wider than high, with few cells empty. */

@@ -8,11 +8,6 @@ import { isWhole, scaleRegion } from "../src/cam/_over_region.ts";
 import { osReason } from "../src/_files.ts";
 import { GapcamError } from "../src/error.ts";
 import { definedOf } from "../src/_defined_of.ts";
-import {
-  Explainer,
-  type ExplainOptions,
-  type Explanation,
-} from "../src/explain/explainer.ts";
 import { fitWithin } from "../src/image/_fit_within.ts";
 import { resizeRegion } from "../src/image/_resize_window.ts";
 import { fitImage, type Region } from "../src/image/fit_image.ts";
@@ -32,6 +27,12 @@ import type { NetworkChoice } from "./_network_flags.ts";
 import { freshName } from "./_fresh_name.ts";
 import type { FitChoice } from "./_photographs.ts";
 import { imageOf } from "./_pictures.ts";
+import {
+  type MethodChoice,
+  openExplainer,
+  type Shown,
+  standingSentence,
+} from "./_shown.ts";
 
 /** One image and what the network made of it. */
 export interface Subject {
@@ -43,7 +44,7 @@ export interface Subject {
   index: number | string;
   /** The class that its label says; undefined for a photograph. */
   label: number | undefined;
-  explanation: Explanation;
+  explanation: Shown;
   /** The sides of the image or photograph itself. */
   picture: { height: number; width: number };
   /** The part of it that the network looked at. */
@@ -84,7 +85,7 @@ export interface PhotographSource extends FitChoice {
 }
 
 /** How images are explained. */
-export interface SubjectOptions {
+export interface SubjectOptions extends MethodChoice {
   /** The class to explain; the predicted one if undefined. */
   classIndex: number | undefined;
   /** The class that it is compared with. */
@@ -123,8 +124,9 @@ export async function explainDataset(
   ].join("");
   async function* each(): AsyncGenerator<Subject | Failure> {
     const batchSize = Math.min(indices.length, 16);
-    using explainer = await Explainer.create(run.network, {
+    using explainer = await openExplainer(run.network, {
       ...run.input,
+      ...methodOption(options),
       batchSize,
       image: dataset,
     });
@@ -162,7 +164,7 @@ export async function explainDataset(
             options.size,
           ),
           region: undefined,
-          note: undefined,
+          note: noteOf(explanations[i]!, undefined),
         };
       }
     }
@@ -183,8 +185,9 @@ export function explainPhotographs(
     const { training, model } = run.checkpoint;
     const channels = training.mean.length as 1 | 3;
     using explainers = new KeptPrograms((size) =>
-      Explainer.create(run.network, {
+      openExplainer(run.network, {
         ...run.input,
+        ...methodOption(options),
         inputSize: size,
         batchSize: 1,
         image: { ...size, channels },
@@ -228,6 +231,7 @@ export function explainPhotographs(
         input.data,
         { ...classOption(options), eachClass: hasSeveral(run) },
       );
+      const picture = shown(photograph, region, { ...options, ...source });
       yield {
         name: freshName(path, names),
         title: path.slice(path.lastIndexOf("/") + 1),
@@ -236,7 +240,8 @@ export function explainPhotographs(
         explanation: explanation!,
         picture: { height: photograph.height, width: photograph.width },
         looked: region,
-        ...shown(photograph, region, { ...options, ...source }),
+        ...picture,
+        note: noteOf(explanation!, picture.note),
       };
     }
   }
@@ -285,10 +290,22 @@ function shown(
   };
 }
 
-function classOption(
-  { classIndex, against, top }: SubjectOptions,
-): ExplainOptions {
+function classOption({ classIndex, against, top }: SubjectOptions) {
   return definedOf({ classIndex, against, top });
+}
+
+function methodOption({ method, layers }: SubjectOptions): MethodChoice {
+  return { method, layers };
+}
+
+/** What a method's map is, and what part of a photograph was seen. */
+function noteOf(
+  { made, all }: Shown,
+  note: string | undefined,
+): string | undefined {
+  if (!made || all) return note;
+  return [standingSentence(made), note ?? ""].filter((text) => text)
+    .join(". ");
 }
 
 function reasonOf(error: unknown): string {

@@ -41,7 +41,12 @@ async function main(job: CamJob): Promise<number> {
   if (job.html) await assertPage(job.html, { job, checkpoint: run.path });
   const size = job.size ?? Math.max(224, training.imageSize);
   const look = lookOf(job, { classes, size });
-  const options = { classIndex, against, top: job.look.top, size };
+  const { method, layers } = job;
+  const options = {
+    ...{ classIndex, against, method, layers },
+    top: job.look.top,
+    size,
+  };
   const subjects = job.source.kind === "photographs"
     ? explainPhotographs(run, job.source, options)
     : await explainDataset(run, job.source, {
@@ -77,7 +82,7 @@ async function main(job: CamJob): Promise<number> {
       const result = await writePictures(subject, pictures);
       results.push(result);
       if (!job.json) print(result, subjects.count < MANY);
-      if (subjects.count > 1) await sheets.add(subject);
+      if (subjects.count > 1 && method !== "all") await sheets.add(subject);
       page?.add(subject);
     }
     if (showsBar) {

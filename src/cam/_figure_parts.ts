@@ -158,3 +158,34 @@ export function drawTopClasses(
 function colourOf(colour: Colour): Colour {
   return colour === INK.text ? INK.bar : colour;
 }
+
+/** What the colours between two ends mean. */
+export interface Legend {
+  first: string;
+  last: string;
+  /** The colour of a share of the scale. */
+  colour: (share: number) => Colour;
+}
+
+/** A bar of the colours between what its ends mean. */
+export function drawLegend(
+  canvas: Canvas,
+  { first, last, colour }: Legend,
+  { x, y, size }: { x: number; y: number; size: number },
+): void {
+  const start = x + textWidth(first, size) + size;
+  const length = 8 * size;
+  drawText(canvas, first, { x, y, size, colour: INK.faint });
+  for (let i = 0; i < length; i++) {
+    const place = { x: start + i, y: y + 3, width: 1, height: size - 2 };
+    fill(canvas, place, colour((i + 0.5) / length));
+  }
+  const bar = { x: start, y: y + 3, width: length, height: size - 2 };
+  outline(canvas, bar, INK.faint);
+  drawText(canvas, last, {
+    x: start + length + size,
+    y,
+    size,
+    colour: INK.faint,
+  });
+}

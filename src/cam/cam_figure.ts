@@ -43,10 +43,15 @@ export interface CamFigureSubject {
   readonly probabilities: ArrayLike<number>;
   /** The greatest absolute value of the predicted class's map. */
   readonly peak?: number;
+  /** What made the map, such as `Grad-CAM`, where it is not in units of the logit. */
+  readonly title?: string;
+  /** What is painted in its place, such as the same without its greatest values. */
+  readonly painted?: FloatMap;
 }
 
 /** How {@linkcode camFigure} draws. */
-export interface CamFigureOptions extends Omit<EvidenceOptions, "peak"> {
+export interface CamFigureOptions
+  extends Omit<EvidenceOptions, "peak" | "unit"> {
   /** The names of the classes; one that the font cannot draw shows its number. */
   classes: readonly string[];
   /** The class that the image's label says; no verdict if left out. */
@@ -110,12 +115,17 @@ export function camFigure(
   const column = Math.max(shown.width, NARROWEST);
   const height = Math.max(shown.height, topClassesHeight(font));
   const peak = subject.peak ?? 0;
-  const scale = evidenceScale(subject.map, { ...options, peak });
+  const unit = subject.title === undefined ? 1 : 0;
+  const painted = subject.painted ?? subject.map;
+  const scale = evidenceScale(painted, { ...options, peak, unit });
   const barWidth = font;
   const ticks = ticksWidth(scale.first, scale.last, font);
   const list = Math.round(0.75 * side);
   const width = 5 * gap + 2 * column + barWidth + ticks + gap + list;
-  const notes = noteOf(subject, options, scale)
+  const notes = noteOf(subject, options, {
+    ...scale,
+    ...rangeOf(subject.map),
+  })
     .flatMap((one) => wrap(one, width - 2 * gap, font));
   const top = gap + Math.round(1.25 * line) + line + 4;
   const bottom = top + height + 4 + line;
@@ -161,7 +171,7 @@ export function camFigure(
   });
   const explained = classLabel(classes, subject.classIndex);
   const title = against === undefined
-    ? `evidence for ${explained}`
+    ? `${subject.title ?? "evidence"} for ${explained}`
     : `${explained} against ${classLabel(classes, against)}`;
   write(title, {
     x: evidence,
@@ -175,9 +185,10 @@ export function camFigure(
   paste(canvas, shown, { x: gap + inset, y: top + down });
   paste(
     canvas,
-    evidenceOverlay(shown, subject.map, {
+    evidenceOverlay(shown, painted, {
       ...options,
       peak,
+      unit,
       ...(region ? { region: scaleRegion(region, image, shown) } : {}),
       ...(box ? { box: scaleRegion(box, image, shown) } : {}),
     }),
@@ -196,7 +207,7 @@ export function camFigure(
     ...evidenceColours(options),
     size: font,
   });
-  write("logit", {
+  write(subject.title === undefined ? "logit" : "", {
     x: bar,
     y: top + height + 4,
     room: width,
@@ -217,6 +228,14 @@ export function camFigure(
     })
   );
   return canvas;
+}
+
+function rangeOf({ data }: FloatMap): { minimum: number; maximum: number } {
+  const [minimum, maximum] = data.reduce(
+    ([least, most], value) => [Math.min(least, value), Math.max(most, value)],
+    [Infinity, -Infinity],
+  );
+  return { minimum, maximum };
 }
 
 /** What the colours mean, and what else is to be known. */

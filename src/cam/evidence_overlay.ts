@@ -17,6 +17,11 @@ export interface EvidenceOptions {
   signed?: boolean;
   /** The greatest absolute value of maps that this one is compared with. */
   peak?: number;
+  /**
+   * The least value of the last colour; 1 if left out, a unit of the logit. 0 for
+   * a map in units of its own.
+   */
+  unit?: number;
   /** Share of the colours, in `[0, 1]`; 0.6 if left out, 0.75 if signed. */
   alpha?: number;
   /** Which colours; `"inferno"` if left out, `"bwr"` if signed. */

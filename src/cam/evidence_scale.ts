@@ -6,7 +6,7 @@ import { normaliseMap } from "./normalise_map.ts";
 export interface EvidenceScale {
   /** The value of the first colour: 0, or `-last` if signed. */
   readonly first: number;
-  /** The value of the last colour, at least 1, in units of the logit. */
+  /** The value of the last colour, at least `unit`. */
   readonly last: number;
   /** Whether values below zero have colours of their own. */
   readonly signed: boolean;
@@ -32,11 +32,13 @@ const FLAT = 0.05;
  *
  * The last colour stands for one unit of the logit at least, a factor of e in
  * the odds of the class: less is next to nothing, however a picture stretches it.
+ * A map that is no sum of logits has no such unit.
  *
  * @param map The raw map, in units of the logit.
  * @param options `signed`: whether the scale is symmetric about zero, for a
  * diverging colour map; false if left out. `peak`: the greatest absolute value
- * of maps that this one is compared with, such as the answer's.
+ * of maps that this one is compared with, such as the answer's. `unit`: the least
+ * value of the last colour, 1 if left out; 0 for a map in units of its own.
  * @returns The scale.
  * @throws {GapcamError} If a value is not finite, or the peak is negative.
  *
@@ -51,18 +53,20 @@ const FLAT = 0.05;
  */
 export function evidenceScale(
   map: FloatMap,
-  options: { signed?: boolean; peak?: number } = {},
+  options: { signed?: boolean; peak?: number; unit?: number } = {},
 ): EvidenceScale {
-  const { signed = false, peak = 0 } = options;
-  if (!(peak >= 0 && peak < Infinity)) {
+  const { signed = false, peak = 0, unit = 1 } = options;
+  for (const [name, value] of [["peak", peak], ["unit", unit]] as const) {
+    if (value >= 0 && value < Infinity) continue;
     throw new GapcamError(
       "invalid-argument",
-      `Cannot scale map: found peak ${peak}, expected a number from 0 up`,
+      `Cannot scale map: found ${name} ${value}, expected a number from 0 up`,
     );
   }
   const { minimum, maximum } = normaliseMap(map);
   const greatest = Math.max(Math.abs(minimum), Math.abs(maximum));
-  const last = Math.max(1, peak, greatest);
+  // What is zero everywhere has colours too, though it is given none.
+  const last = Math.max(unit, peak, greatest) || 1;
   return {
     first: signed ? -last : 0,
     last,

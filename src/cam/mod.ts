@@ -18,6 +18,12 @@ export { encodeNpy } from "./encode_npy.ts";
 export { evidenceBox, type EvidenceBoxOptions } from "./evidence_box.ts";
 export { type EvidenceOptions, evidenceOverlay } from "./evidence_overlay.ts";
 export { type EvidenceScale, evidenceScale } from "./evidence_scale.ts";
+export {
+  methodsFigure,
+  type MethodsFigureOptions,
+  type MethodsFigureSubject,
+  type MethodTile,
+} from "./methods_figure.ts";
 export { type NormalisedMap, normaliseMap } from "./normalise_map.ts";
 export { overlayCam, type OverlayCamOptions } from "./overlay_cam.ts";
 export { probabilitiesOf } from "./probabilities_of.ts";

@@ -16,7 +16,7 @@ import {
   classesOf,
   classProbabilities,
   predictedOf,
-  type Target,
+  type TargetChoice,
   targetOf,
 } from "./target.ts";
 
@@ -159,7 +159,7 @@ export class MethodExplainer implements Disposable {
    * Explains a batch.
    *
    * @param images 1 to `batchSize` images as u8 NHWC.
-   * @param targets What to explain: a class, or a {@linkcode Target}; of all
+   * @param targets What to explain: a class, or a {@linkcode TargetChoice}; of all
    * images, or one each. Default: each image's answer.
    * @returns One explanation an image.
    * @throws {GapcamError} If the number of bytes does not fit, there is no such
@@ -167,7 +167,10 @@ export class MethodExplainer implements Disposable {
    */
   async explain(
     images: Uint8Array,
-    targets?: number | Target | readonly (number | Target | undefined)[],
+    targets?:
+      | number
+      | TargetChoice
+      | readonly (number | TargetChoice | undefined)[],
   ): Promise<MethodExplanation[]> {
     const of = (image: number) => isList(targets) ? targets[image] : targets;
     // Before anything is computed.
@@ -208,10 +211,10 @@ export class MethodExplainer implements Disposable {
 function isList(
   targets:
     | number
-    | Target
-    | readonly (number | Target | undefined)[]
+    | TargetChoice
+    | readonly (number | TargetChoice | undefined)[]
     | undefined,
-): targets is readonly (number | Target | undefined)[] {
+): targets is readonly (number | TargetChoice | undefined)[] {
   return Array.isArray(targets);
 }
 

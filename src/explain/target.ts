@@ -12,6 +12,12 @@ export interface Target {
   readonly probability?: boolean;
 }
 
+/** A target whose class may be left to the network: its answer, or the next where that is subtracted. */
+export type TargetChoice = Omit<Target, "classIndex"> & {
+  /** The class. Default: the answer. */
+  readonly classIndex?: number;
+};
+
 /** A target as the networks' outputs see it: near one image's logits, a weighted sum. */
 export interface LinearTarget {
   readonly target: Target;
@@ -49,17 +55,33 @@ export function classProbabilities(logits: Float32Array): Float32Array {
  * @throws {GapcamError} If there is no such class, or two are the same.
  */
 export function targetOf(
-  choice: Target | number | undefined,
+  choice: TargetChoice | number | undefined,
   logits: Float32Array,
 ): LinearTarget {
   const asked = typeof choice === "number" ? { classIndex: choice } : choice;
-  const target = asked ?? { classIndex: predictedOf(logits) };
+  const target = {
+    ...asked,
+    classIndex: asked?.classIndex ?? answerBeside(asked?.against, logits),
+  };
   assertTarget(target, classesOf(logits.length));
   return target.probability ? probability(target) : difference(target);
 }
 
+/** The likeliest class but for one. */
+function answerBeside(
+  against: number | undefined,
+  logits: Float32Array,
+): number {
+  const predicted = predictedOf(logits);
+  if (predicted !== against) return predicted;
+  if (logits.length === 1) return 1 - against;
+  return indexOfGreatest(
+    logits.map((logit, i) => i === against ? -Infinity : logit),
+  );
+}
+
 /** Throws unless a target names classes that there are. */
-export function assertTarget(target: Target, classes: number): void {
+export function assertTarget(target: TargetChoice, classes: number): void {
   const { classIndex, against, probability = false } = target;
   for (const index of [classIndex, against]) {
     if (index === undefined) continue;
@@ -69,7 +91,7 @@ export function assertTarget(target: Target, classes: number): void {
       `Cannot explain class ${index}: expected 0 to ${classes - 1}`,
     );
   }
-  if (classIndex === against) {
+  if (classIndex !== undefined && classIndex === against) {
     throw new GapcamError(
       "invalid-argument",
       `Cannot explain class ${classIndex} against itself: expected two classes`,
@@ -78,8 +100,8 @@ export function assertTarget(target: Target, classes: number): void {
   if (probability && against !== undefined) {
     throw new GapcamError(
       "invalid-argument",
-      `Cannot explain the probability of class ${classIndex} against class ` +
-        `${against}: expected one of the two`,
+      `Cannot explain a probability against class ${against}: expected a ` +
+        "probability or the difference of two logits",
     );
   }
 }
