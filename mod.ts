@@ -308,7 +308,11 @@ export {
   type ScoreKind,
   type ScoreName,
 } from "./src/explain/exam/measures.ts";
-export type { Target, TargetChoice } from "./src/explain/target.ts";
+export type {
+  OutputMeaning,
+  Target,
+  TargetChoice,
+} from "./src/explain/target.ts";
 export {
   predict,
   type Prediction,

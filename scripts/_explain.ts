@@ -127,6 +127,7 @@ export async function explainDataset(
     using explainer = await openExplainer(run.network, {
       ...run.input,
       ...methodOption(options),
+      eachClass: hasSeveral(run),
       batchSize,
       image: dataset,
     });
@@ -137,7 +138,7 @@ export async function explainDataset(
       await dataset.read(some, pixels);
       const explanations = await explainer.explain(
         pixels.subarray(0, some.length * height * width * channels),
-        { ...classOption(options), eachClass: hasSeveral(run) },
+        classOption(options),
       );
       for (const [i, index] of some.entries()) {
         // The loader marks what it cannot read with no label.
@@ -188,6 +189,7 @@ export function explainPhotographs(
       openExplainer(run.network, {
         ...run.input,
         ...methodOption(options),
+        eachClass: hasSeveral(run),
         inputSize: size,
         batchSize: 1,
         image: { ...size, channels },
@@ -229,7 +231,7 @@ export function explainPhotographs(
       });
       const [explanation] = await explainer.explain(
         input.data,
-        { ...classOption(options), eachClass: hasSeveral(run) },
+        classOption(options),
       );
       const picture = shown(photograph, region, { ...options, ...source });
       yield {

@@ -109,7 +109,8 @@ export class RunExplainer implements Explaining, Disposable {
         predicted: result.predicted,
         explained: result.class,
         top: result.top,
-        residual: result.residual,
+        // Of class activation maps there is one.
+        residual: result.residual!,
         png: files.get("cam")!().toBase64(),
       };
     }

@@ -17,6 +17,7 @@ import type {
 import { MethodExplainer } from "../src/explain/method_explainer.ts";
 import { METHODS } from "../src/explain/methods.ts";
 import type { FloatMap } from "../src/image/float_map.ts";
+import type { OutputMeaning } from "../src/explain/target.ts";
 import type { ImageOptions, Network } from "../src/nn/network.ts";
 
 /** Which of a method's maps is wanted. */
@@ -53,17 +54,29 @@ export interface ShownExplainer extends Disposable {
   /** Explains 1 to `batchSize` images. */
   explain(
     pixels: Uint8Array,
-    options: { classIndex?: number; against?: number; top?: number },
+    options: {
+      classIndex?: number;
+      against?: number;
+      top?: number;
+    },
   ): Promise<Shown[]>;
 }
 
 /** Compiles a network for the maps that are shown. */
 export async function openExplainer(
   network: Network,
-  options: ImageOptions & MethodChoice,
+  options: ImageOptions & MethodChoice & OutputMeaning,
 ): Promise<ShownExplainer> {
   const { method, layers, ...images } = options;
-  if (method === undefined) return await Explainer.create(network, images);
+  if (method === undefined) {
+    const explainer = await Explainer.create(network, images);
+    const { eachClass = false } = options;
+    return {
+      explain: (pixels, target) =>
+        explainer.explain(pixels, { ...target, eachClass }),
+      [Symbol.dispose]: () => explainer[Symbol.dispose](),
+    };
+  }
   if (method === "all") return everyMethod(network, options);
   const explainer = await MethodExplainer.create(network, {
     ...images,
@@ -85,7 +98,10 @@ export async function openExplainer(
 /** Explains with every method, one compiled after the other: together they may not fit into memory. */
 function everyMethod(
   network: Network,
-  { layers, method: _, ...images }: ImageOptions & MethodChoice,
+  { layers, method: _, ...images }:
+    & ImageOptions
+    & MethodChoice
+    & OutputMeaning,
 ): ShownExplainer {
   return {
     async explain(pixels, { classIndex, against }) {

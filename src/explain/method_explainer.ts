@@ -15,6 +15,7 @@ import {
   assertTarget,
   classesOf,
   classProbabilities,
+  type OutputMeaning,
   predictedOf,
   type TargetChoice,
   targetOf,
@@ -24,7 +25,8 @@ const TOLERANCE = 1e-4;
 const ROUNDED_TOLERANCE = 1e-2;
 
 /** Options of {@linkcode MethodExplainer.create}. */
-export interface MethodOptions extends ImageOptions, MethodSettings {
+export interface MethodOptions
+  extends ImageOptions, MethodSettings, OutputMeaning {
   /** The method. */
   method: MethodName;
   /**
@@ -64,6 +66,7 @@ export class MethodExplainer implements Disposable {
   readonly #prepared: PreparedMethod;
   readonly #layers: readonly MapLayer[];
   readonly #outputs: number;
+  readonly #meaning: OutputMeaning;
   /** What is known of the method. */
   readonly method: MethodFacts;
 
@@ -71,11 +74,13 @@ export class MethodExplainer implements Disposable {
     prepared: PreparedMethod;
     layers: readonly MapLayer[];
     outputs: number;
+    meaning: OutputMeaning;
     method: MethodFacts;
   }) {
     this.#prepared = parts.prepared;
     this.#layers = parts.layers;
     this.#outputs = parts.outputs;
+    this.#meaning = parts.meaning;
     this.method = parts.method;
   }
 
@@ -141,6 +146,7 @@ export class MethodExplainer implements Disposable {
       prepared,
       layers,
       outputs: outputs!,
+      meaning: { eachClass: options.eachClass ?? false },
       method,
     });
   }
@@ -178,16 +184,16 @@ export class MethodExplainer implements Disposable {
       if (target === undefined) continue;
       assertTarget(
         typeof target === "number" ? { classIndex: target } : target,
-        classesOf(this.#outputs),
+        classesOf(this.#outputs, this.#meaning),
       );
     }
     const { logits, explanations } = await this.#prepared.explain(
       images,
-      (own, image) => targetOf(of(image), own),
+      (own, image) => targetOf(of(image), own, this.#meaning),
     );
     return explanations.map((raw, i): MethodExplanation => {
       const own = logits.slice(i * this.#outputs, (i + 1) * this.#outputs);
-      const { target } = targetOf(of(i), own);
+      const { target } = targetOf(of(i), own, this.#meaning);
       const empty = emptyOf(raw.map.data);
       return {
         method: this.method.name,
@@ -196,8 +202,8 @@ export class MethodExplainer implements Disposable {
         target,
         ...(empty ? { empty } : {}),
         logits: own,
-        predicted: predictedOf(own),
-        probabilities: classProbabilities(own),
+        predicted: predictedOf(own, this.#meaning),
+        probabilities: classProbabilities(own, this.#meaning),
       };
     });
   }

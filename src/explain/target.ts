@@ -29,23 +29,48 @@ export interface LinearTarget {
   readonly isLinear: boolean;
 }
 
+/** What a network's outputs mean. */
+export interface OutputMeaning {
+  /**
+   * Whether an image may show several classes, so that each output has a
+   * probability of its own. Default: false; then one output alone is yes or no.
+   */
+  readonly eachClass?: boolean;
+}
+
 /** How many classes a network has that gives so many numbers: one is yes or no. */
-export function classesOf(outputs: number): number {
-  return outputs === 1 ? 2 : outputs;
+export function classesOf(
+  outputs: number,
+  { eachClass = false }: OutputMeaning = {},
+): number {
+  return outputs === 1 && !eachClass ? 2 : outputs;
 }
 
 /** The likeliest class; of one output the sign says which. */
-export function predictedOf(logits: Float32Array): number {
-  return logits.length === 1
+export function predictedOf(
+  logits: Float32Array,
+  meaning: OutputMeaning = {},
+): number {
+  return isYesOrNo(logits, meaning)
     ? (logits[0]! > 0 ? 1 : 0)
     : indexOfGreatest(logits);
 }
 
 /** The probability of each class: a softmax, or of one output its sigmoid. */
-export function classProbabilities(logits: Float32Array): Float32Array {
-  return logits.length === 1
+export function classProbabilities(
+  logits: Float32Array,
+  meaning: OutputMeaning = {},
+): Float32Array {
+  return isYesOrNo(logits, meaning)
     ? probabilitiesOf([0, logits[0]!])
-    : probabilitiesOf(logits);
+    : probabilitiesOf(logits, meaning);
+}
+
+function isYesOrNo(
+  { length }: Float32Array,
+  { eachClass = false }: OutputMeaning,
+): boolean {
+  return length === 1 && !eachClass;
 }
 
 /**
@@ -57,24 +82,29 @@ export function classProbabilities(logits: Float32Array): Float32Array {
 export function targetOf(
   choice: TargetChoice | number | undefined,
   logits: Float32Array,
+  meaning: OutputMeaning = {},
 ): LinearTarget {
   const asked = typeof choice === "number" ? { classIndex: choice } : choice;
   const target = {
     ...asked,
-    classIndex: asked?.classIndex ?? answerBeside(asked?.against, logits),
+    classIndex: asked?.classIndex ??
+      answerBeside(asked?.against, logits, meaning),
   };
-  assertTarget(target, classesOf(logits.length));
-  return target.probability ? probability(target) : difference(target);
+  assertTarget(target, classesOf(logits.length, meaning));
+  return target.probability
+    ? probability(target, meaning)
+    : difference(target, isYesOrNo(logits, meaning));
 }
 
 /** The likeliest class but for one. */
 function answerBeside(
   against: number | undefined,
   logits: Float32Array,
+  meaning: OutputMeaning,
 ): number {
-  const predicted = predictedOf(logits);
+  const predicted = predictedOf(logits, meaning);
   if (predicted !== against) return predicted;
-  if (logits.length === 1) return 1 - against;
+  if (isYesOrNo(logits, meaning)) return 1 - against;
   return indexOfGreatest(
     logits.map((logit, i) => i === against ? -Infinity : logit),
   );
@@ -120,19 +150,19 @@ export function weightedSum(
 }
 
 /** A class's logit, less another's. */
-function difference(target: Target): LinearTarget {
+function difference(target: Target, yesOrNo: boolean): LinearTarget {
   const { classIndex, against } = target;
   const seedOf = (outputs: number) => {
     const seed = new Float32Array(outputs);
     const add = (index: number, factor: number) => {
       // The one output speaks for class 1, and against class 0.
-      if (outputs === 1) seed[0]! += index === 1 ? factor : -factor;
+      if (yesOrNo) seed[0]! += index === 1 ? factor : -factor;
       else seed[index]! += factor;
     };
     add(classIndex, 1);
     if (against !== undefined) add(against, -1);
     // The logits of yes and no are one number and its opposite.
-    if (outputs === 1 && against !== undefined) seed[0]! /= 2;
+    if (yesOrNo && against !== undefined) seed[0]! /= 2;
     return seed;
   };
   return {
@@ -145,22 +175,22 @@ function difference(target: Target): LinearTarget {
 }
 
 /** A class's probability. */
-function probability(target: Target): LinearTarget {
+function probability(target: Target, meaning: OutputMeaning): LinearTarget {
   const { classIndex } = target;
   return {
     target,
     isLinear: false,
-    valueOf: (logits) => classProbabilities(logits)[classIndex]!,
+    valueOf: (logits) => classProbabilities(logits, meaning)[classIndex]!,
     seedOf: (logits) => {
-      const probabilities = classProbabilities(logits);
+      const probabilities = classProbabilities(logits, meaning);
       const own = probabilities[classIndex]!;
-      if (logits.length === 1) {
-        const slope = own * (1 - own);
+      const slope = own * (1 - own);
+      if (isYesOrNo(logits, meaning)) {
         return Float32Array.of(classIndex === 1 ? slope : -slope);
       }
-      return probabilities.map((p, i) =>
-        own * ((i === classIndex ? 1 : 0) - p)
-      );
+      return meaning.eachClass
+        ? probabilities.map((_, i) => i === classIndex ? slope : 0)
+        : probabilities.map((p, i) => i === classIndex ? slope : -own * p);
     },
   };
 }

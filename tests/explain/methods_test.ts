@@ -244,6 +244,22 @@ Deno.test("one output explains yes and no with opposite signs", async () => {
   }
 });
 
+Deno.test("of several labels an image each output has a probability of its own", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = vgg([4, "M", 8], { classes: 3 });
+  using network = new Network(device, model, { seed: 1 });
+  const own = { eachClass: true };
+  const [logit] = await explain(network, "grad-cam", { ...own, target: 2 });
+  const target = { classIndex: 2, probability: true };
+  const [one] = await explain(network, "grad-cam", { ...own, target });
+  const p = 1 / (1 + Math.exp(-one!.logits[2]!));
+  assertAlmostEquals(one!.value, p, 1e-6);
+  assertAlmostEquals(one!.probabilities[2]!, p, 1e-6);
+  // No other output changes it.
+  const slope = p * (1 - p);
+  assertNear(one!.map.data, logit!.map.data.map((v) => v * slope), 1e-5);
+});
+
 Deno.test("the map of a probability adds up to what its derivative says", async () => {
   using device = openDevice("cpu", { threads: 1 });
   const model = vgg([4, "M", 8], { classes: 10 });
