@@ -1,11 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { readCheckpoint, trainingConfig, writeCheckpoint } from "../../mod.ts";
+import { readCheckpoint } from "../../mod.ts";
 import { TRAIN_FLAGS, type TrainFlags } from "../../scripts/_train_flags.ts";
 import { newJob } from "../../scripts/_train_job.ts";
-import { MODELS, PRETRAINED } from "../../src/models/mod.ts";
-import { initialise } from "../../src/nn/parameters.ts";
-import { noTotals } from "../../src/train/checkpoint.ts";
 import { assertRefused, runCommand, withFolder } from "./_run_command.ts";
+import { writeUntrained } from "./_untrained_network.ts";
 
 const NAME = "efficientnet-lite0";
 
@@ -13,33 +11,6 @@ const SHORT = [
   ...["--dataset=shapes", "--train-limit=30", "--test-limit=10"],
   ...["--image-size=32", "--batch-size=10", "--device=cpu", "--log-every=1"],
 ];
-
-/** A network of the pretrained one's form, with weights of chance, where it would be. */
-async function writeUntrained(folder: string): Promise<string> {
-  const { build, mean, deviation } = MODELS[PRETRAINED[NAME]!.model]!;
-  const model = build({ classes: 1000 });
-  await Deno.mkdir(`${folder}/models`);
-  const path = `${folder}/models/${NAME}.safetensors`;
-  await writeCheckpoint(path, {
-    modelName: PRETRAINED[NAME]!.model,
-    model,
-    classes: Array.from({ length: 1000 }, (_, i) => `class ${i}`),
-    dataset: { name: "imagenet" },
-    training: trainingConfig({
-      mean: [...mean],
-      deviation: [...deviation],
-      interpolation: "bicubic",
-      cropShare: 0.875,
-    }),
-    progress: {
-      ...{ epoch: 0, batch: 0, step: 0 },
-      ...{ epochTotals: noTotals(), intervalTotals: noTotals() },
-    },
-    parameters: initialise(model, 1),
-    optimiserState: new Map(),
-  });
-  return path;
-}
 
 Deno.test("train --pretrained needs the network, says how to get it, and which there are", () =>
   withFolder(async (folder) => {
