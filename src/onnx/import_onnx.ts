@@ -2,6 +2,7 @@ import { printable } from "../_printable.ts";
 import { GapcamError } from "../error.ts";
 import type { ModelGraph } from "../nn/graph_of.ts";
 import type { StateDict } from "../host_tensor.ts";
+import { quote } from "../weights/_quote.ts";
 import type { StoredTensor } from "../weights/stored_tensor.ts";
 import { GraphReader } from "./_graph_reader.ts";
 import { refuse, Unreadable } from "./_unreadable.ts";
@@ -166,5 +167,12 @@ function outputOf(file: OnnxFile, reader: GraphReader): Computed {
     if (!value || value.constant || value.node < 0) continue;
     if (value.shape.length === 1 && value.pending === undefined) return value;
   }
-  refuse("it ends in no list of one number a class");
+  const [output] = file.outputs;
+  const value = output && reader.valueNamed(output.name);
+  refuse(
+    "it ends in no list of one number a class" +
+      (value && !value.constant
+        ? `: its output ${quote(output.name)} is [N, ${value.shape.join(", ")}]`
+        : ""),
+  );
 }

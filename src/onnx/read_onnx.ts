@@ -1,5 +1,6 @@
 import { GapcamError } from "../error.ts";
 import { quote } from "../weights/_quote.ts";
+import { kindOf } from "../weights/_file_kind.ts";
 import { readBytes } from "../weights/_read_bytes.ts";
 import { ELEMENT_BYTES, type StoredTensor } from "../weights/stored_tensor.ts";
 import { type ImportedOnnx, importOnnx } from "./import_onnx.ts";
@@ -35,6 +36,10 @@ export async function readOnnx(
 ): Promise<ImportedOnnx> {
   const bytes = await readBytes(path);
   try {
+    const kind = kindOf(bytes);
+    if (kind !== ONNX && kind !== UNKNOWN) {
+      throw new GapcamError("bad-data", `it is ${kind}, expected ${ONNX}`);
+    }
     const file = parseOnnx(bytes);
     return importOnnx(file, await weightsOf(file, path), options);
   } catch (error) {
@@ -46,6 +51,9 @@ export async function readOnnx(
     );
   }
 }
+
+/** What {@linkcode kindOf} says of such a file, and of one that it does not know. */
+const ONNX = "an ONNX file", UNKNOWN = "no weights file";
 
 /** The initialisers, those in other files read. */
 async function weightsOf(

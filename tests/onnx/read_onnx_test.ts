@@ -343,7 +343,10 @@ Deno.test("importOnnx() lets a pool do the padding in front of it only where tha
         attributes: new Map([["kernel_shape", [3, 3]]]),
       },
     ]));
-  assertEquals(padThenMax({}), "it ends in no list of one number a class");
+  assertStringIncludes(
+    padThenMax({}),
+    "it ends in no list of one number a class",
+  );
   // What may be below zero is not above the padding's zeros.
   assertStringIncludes(
     padThenMax({ operator: "LeakyRelu" }),
@@ -365,7 +368,8 @@ Deno.test("importOnnx() refuses a cycle", () => {
 Deno.test("importOnnx() refuses a head that is no classifier", () => {
   assertEquals(
     messageOf(file([{}])),
-    "it ends in no list of one number a class",
+    "it ends in no list of one number a class: its output " +
+      '"value 0" is [N, 3, 8, 8]',
   );
 });
 
@@ -393,6 +397,26 @@ async function refusal(path: string): Promise<string> {
   await Deno.remove(path);
   return message.replace(path, "FILE");
 }
+
+Deno.test("readOnnx() says what a file is that is none", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".onnx" });
+  for (
+    const [text, kind] of [
+      ["<!DOCTYPE html><p>not found", "a web page"],
+      ["\x89PNG\r\n", "a PNG picture"],
+      ["version https://git-lfs.github.com", "a pointer of Git LFS"],
+      ["", "empty"],
+    ] as const
+  ) {
+    await Deno.writeFile(
+      path,
+      Uint8Array.from(text, (character) => character.charCodeAt(0)),
+    );
+    const { message } = await assertRejects(() => readOnnx(path), GapcamError);
+    assert(message.startsWith(`Cannot read ${path}: it is ${kind}`), message);
+  }
+  await Deno.remove(path);
+});
 
 Deno.test("readOnnx() reads weights only from the file's own folder", async () => {
   for (const place of ["../weights.bin", "/etc/passwd", "a/../../b", ""]) {
