@@ -8,6 +8,7 @@ import { pageFile } from "./_page_files.ts";
 import { failed, json, tagged } from "./_responses.ts";
 import type { WatchedRun } from "./_watched_run.ts";
 import type { CellChoice, Explaining, NetworkName } from "./explaining.ts";
+import { type FilmNews, filmNews } from "./film.ts";
 import type { RunsWatcher } from "./runs_watcher.ts";
 
 /** A photograph may have so many bytes. */
@@ -66,11 +67,24 @@ export async function answer(
     case undefined:
       return tagged(request, `run-${tag}`, () => run.data());
     case "film":
-      return tagged(request, `film-${tag}`, () => run.film ?? null);
+      return json(await filmOf(run, url.searchParams));
     case "cell":
       return await cell(url.searchParams, run, served);
   }
   return notThere();
+}
+
+/** What is new of a run's film. */
+async function filmOf(
+  run: WatchedRun,
+  query: URLSearchParams,
+): Promise<FilmNews | null> {
+  const film = await run.film();
+  if (!film) return null;
+  const [frames, epoch] = ["frames", "epoch"].map((name) =>
+    Number(query.get(name) ?? 0)
+  );
+  return filmNews(film, { frames: frames!, epoch: epoch! });
 }
 
 /** What was read lately is new enough. */

@@ -1,10 +1,11 @@
-import { exists, osReason } from "../_files.ts";
+import { osReason } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import { LogTail } from "../train/_log_tail.ts";
 import type { RunEvent } from "../train/run_event.ts";
 import {
   BEST_NAME,
   CHECKPOINT_NAME,
+  FILM_NAME,
   isHeld,
   LOG_NAME,
 } from "../train/run_folder.ts";
@@ -18,6 +19,9 @@ import type { CheckpointLine, RunData, RunLine } from "./run_data.ts";
 /** Bytes of a log that are read at once: others get their turn in between. */
 const AT_ONCE = 4 << 20;
 
+/** A film that nobody asked for so long is no longer kept, in milliseconds. */
+const FORGET_MS = 60_000;
+
 /** Whether a process trains is asked so often, in milliseconds. */
 const ASK_MS = 2000;
 
@@ -27,7 +31,9 @@ export class WatchedRun {
   readonly id: string;
   #fold = new RunFold();
   #tail: LogTail;
-  #film: FilmReader;
+  #film: FilmReader | undefined;
+  #filmAsked = -Infinity;
+  #filmBytes = 0;
   #problem: string | undefined;
   #held = { asked: -Infinity, is: false };
   #files = "";
@@ -41,12 +47,19 @@ export class WatchedRun {
     this.folder = folder;
     this.id = folder.slice(folder.lastIndexOf("/") + 1);
     this.#tail = new LogTail(`${folder}/${LOG_NAME}`);
-    this.#film = new FilmReader(folder);
   }
 
-  /** Its film as far as it was read. */
-  get film(): Film | undefined {
-    return this.#film.film;
+  /** Its film, read as far as it is there; undefined without one. */
+  async film(): Promise<Film | undefined> {
+    this.#filmAsked = performance.now();
+    const reader = this.#film ??= new FilmReader(this.folder);
+    try {
+      await reader.read();
+    } catch {
+      // A film that cannot be read is none.
+      return undefined;
+    }
+    return reader.film;
   }
 
   /** Reads on; whether there was anything new. */
@@ -81,17 +94,14 @@ export class WatchedRun {
           step: best?.step ?? saved?.step,
         };
       }),
-      frames: this.film?.frames.length ?? 0,
+      filmBytes: this.#filmBytes,
     };
   }
 
   async #readOn(): Promise<boolean> {
-    let changed = await this.#readLog();
-    try {
-      if (exists(this.folder)) changed = await this.#film.read() || changed;
-    } catch {
-      // A film that cannot be read is none.
-    }
+    const changed = await this.#readLog();
+    // Films are large, and few are looked at.
+    if (performance.now() - this.#filmAsked > FORGET_MS) this.#film = undefined;
     return this.#look() || changed;
   }
 
@@ -154,7 +164,8 @@ export class WatchedRun {
         return [];
       }
     });
-    this.#files = JSON.stringify(this.#checkpoints);
+    this.#filmBytes = sizeOf(`${this.folder}/${FILM_NAME}`);
+    this.#files = JSON.stringify([this.#checkpoints, this.#filmBytes]);
     this.#name = readRunName(this.folder);
     this.#state = this.#stateNow();
     return before !== JSON.stringify([this.#state, this.#name, this.#files]);
@@ -174,5 +185,15 @@ export class WatchedRun {
       return line.started === undefined ? "unlogged" : "cut";
     }
     return ending;
+  }
+}
+
+/** Bytes of a file; 0 without one. */
+function sizeOf(path: string): number {
+  try {
+    const { isFile, size } = Deno.statSync(path);
+    return isFile ? size : 0;
+  } catch {
+    return 0;
   }
 }

@@ -73,6 +73,32 @@ export interface Film extends FilmTitle {
   frames: FilmFrame[];
 }
 
+/** What is new in a film for whoever has some of it. */
+export interface FilmNews {
+  /** How many of the frames that are there already stay. */
+  kept: number;
+  /** The film with the frames that follow; without its title where some stay. */
+  film: Partial<FilmTitle> & Pick<Film, "frames">;
+}
+
+/**
+ * What is new in a film.
+ *
+ * @param film As it is now.
+ * @param frames How many frames are known.
+ * @param epoch Of the last of them.
+ */
+export function filmNews(
+  film: Film,
+  { frames, epoch }: { frames: number; epoch: number },
+): FilmNews {
+  // A run that went on does some of its epochs again.
+  if (frames === 0 || film.frames[frames - 1]?.epoch !== epoch) {
+    return { kept: 0, film };
+  }
+  return { kept: frames, film: { frames: film.frames.slice(frames) } };
+}
+
 /**
  * Reads a run's film, and what is added to it. What a run that was cut did twice
  * is there once, as it was done last.
@@ -81,6 +107,7 @@ export class FilmReader {
   readonly #path: string;
   #tail: LogTail;
   #film: Film | undefined;
+  #reading: Promise<boolean> | undefined;
 
   /** @param folder The run's folder. */
   constructor(folder: string) {
@@ -99,7 +126,12 @@ export class FilmReader {
    * @returns Whether there was anything new.
    * @throws {GapcamError} If the file cannot be read.
    */
-  async read(): Promise<boolean> {
+  read(): Promise<boolean> {
+    this.#reading ??= this.#readOn().finally(() => this.#reading = undefined);
+    return this.#reading;
+  }
+
+  async #readOn(): Promise<boolean> {
     const { lines, replaced } = await this.#tail.next();
     if (replaced) this.#film = undefined;
     for (const line of lines) this.#add(line);

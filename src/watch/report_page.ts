@@ -37,7 +37,7 @@ export async function readRunData(
   const watched = new WatchedRun(folder);
   await watched.read();
   const run = watched.data();
-  if (run.started !== undefined) return { run, film: watched.film };
+  if (run.started !== undefined) return { run, film: await watched.film() };
   throw new GapcamError(
     "not-found",
     run.problem ?? `Cannot report on ${folder}: its log says nothing yet`,

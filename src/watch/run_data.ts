@@ -104,6 +104,6 @@ export interface RunData extends RunLine {
   saved: CheckpointEvent[];
   /** What ended it, where it diverged. */
   divergence: string | undefined;
-  /** Frames of its film. */
-  frames: number;
+  /** Size of its film; 0 without one. */
+  filmBytes: number;
 }

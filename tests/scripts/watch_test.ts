@@ -113,8 +113,15 @@ Deno.test("train --watch serves the page of its run while it trains", () =>
       const { runs } = await (await fetch(`${url}api/runs`)).json();
       assertEquals(runs[0].state, "running");
       assertEquals(runs[0].progress.epochs, 1000);
-      const film = await (await fetch(`${url}api/runs/mine/film`)).json();
-      assertEquals(film.images.length, 8);
+      const path = `${url}api/runs/mine/film`;
+      const { kept, film } = await (await fetch(path)).json();
+      assertEquals([kept, film.images.length], [0, 8]);
+      const epoch = film.frames[1].epoch;
+      const news = await (await fetch(`${path}?frames=2&epoch=${epoch}`))
+        .json();
+      assertEquals([news.kept, news.film.images], [2, undefined]);
+      const other = await (await fetch(`${path}?frames=2&epoch=77`)).json();
+      assertEquals(other.kept, 0);
     });
   }));
 

@@ -19,7 +19,7 @@ import { type Page, withPage } from "./_playwright.ts";
 const SHOTS = Deno.env.get("GAPCAM_SCREENSHOTS");
 
 /** How long something may take on a machine that does much else. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 40_000;
 
 /** Waits until an expression is true: the page lets nobody but itself wait. */
 async function until(page: Page, expression: string): Promise<void> {

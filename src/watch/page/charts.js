@@ -69,6 +69,7 @@ export class Charts {
     });
     fill(byId("charts"), ...figures);
     new ResizeObserver(() => this.#fit()).observe(byId("charts"));
+    // The list of runs has its colours from here.
     dark.addEventListener("change", () => this.#draw(true));
   }
 

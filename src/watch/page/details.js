@@ -65,8 +65,26 @@ function top5({ top5, classes }) {
     : "";
 }
 
-/** Epochs as a table, for whoever cannot see curves. */
-export function showNumbers(run) {
+/** Epochs as a table, for whoever cannot see curves; made once it is opened. */
+export class Numbers {
+  #run;
+
+  constructor() {
+    byId("numbers").addEventListener("toggle", () => this.#draw());
+  }
+
+  /** Shows a run's epochs. */
+  show(run) {
+    this.#run = run;
+    this.#draw();
+  }
+
+  #draw() {
+    if (this.#run && byId("numbers").open) showNumbers(this.#run);
+  }
+}
+
+function showNumbers(run) {
   const { epochLoss, epochAccuracy, validationLoss, validationAccuracy } =
     run.series;
   const valueAt = ({ steps, values }, step) => values[steps.indexOf(step)];
@@ -88,7 +106,20 @@ export function showNumbers(run) {
 }
 
 /** How a run was made, and how it can be made again. */
-export function showDetails(run, sums = {}) {
+export class Details {
+  #shown = "";
+
+  /** Shows it, where it is not what is there. */
+  show(run, sums = {}) {
+    const { id, start, starts, checkpoints } = run;
+    const shown = JSON.stringify([id, start, starts, checkpoints]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    showDetails(run, sums);
+  }
+}
+
+function showDetails(run, sums) {
   const { start } = run;
   fill(
     byId("checkpoints"),

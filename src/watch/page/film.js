@@ -34,6 +34,7 @@ export class FilmStrip {
     const slider = byId("film-epoch");
     const key = `${id} ${film.images.map(({ index }) => index)}`;
     const same = key === this.#key;
+    if (same && film === this.#film) return;
     // Who looks at the newest goes on with the newest.
     const newest = !same || Number(slider.value) === Number(slider.max);
     this.#film = film;

@@ -1,5 +1,5 @@
 import { Charts } from "./charts.js";
-import { showDetails, showNumbers, showSummary, showWorst } from "./details.js";
+import { Details, Numbers, showSummary, showWorst } from "./details.js";
 import { byId } from "./elements.js";
 import { FilmStrip } from "./film.js";
 import { nameOf } from "./format.js";
@@ -23,6 +23,8 @@ const charts = new Charts();
 const film = new FilmStrip();
 const matrix = new Matrix(frozen ? undefined : askCell);
 const list = new RunList(choose);
+const numbers = new Numbers();
+const details = new Details();
 const photograph = frozen ? undefined : new Photograph();
 const options = { axis: "epochs", logarithmic: false };
 
@@ -35,6 +37,8 @@ for (const [id, key] of [["axis", "value"], ["logarithmic", "checked"]]) {
 
 /** For tests and for programs: what a chart shows. */
 globalThis.gapcam = { chart: (id) => charts.data(id) };
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
 
 if (frozen) thaw();
 else listen();
@@ -127,10 +131,24 @@ function choose(ids, { told = true } = {}) {
   show();
 }
 
+/** Ids of runs that changed while nobody looked. */
+const missed = new Set();
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  for (const id of missed) refresh(id);
+  missed.clear();
+});
+
 /** Ids of runs that are being fetched; true where they changed meanwhile. */
 const fetching = new Map();
 
 async function refresh(id) {
+  // What nobody sees is not drawn.
+  if (document.hidden && full.has(id)) {
+    missed.add(id);
+    return;
+  }
   if (fetching.has(id)) {
     fetching.set(id, true);
     return;
@@ -140,23 +158,29 @@ async function refresh(id) {
     const path = `api/runs/${encodeURIComponent(id)}`;
     const run = await fetched(path);
     const known = full.get(id);
-    const same = known?.film && known.run.frames === run.frames &&
-      known.run.started === run.started;
-    const film = run.frames === 0
-      ? null
-      : same
+    const film = run.filmBytes === known?.run.filmBytes
       ? known.film
-      : await fetched(`${path}/film`);
+      : await newFilm(path, known?.film);
     full.set(id, { run, film });
     show();
   } catch {
     // It is gone, or the server is: the next news tell.
   }
   // Not in every moment: who reads cannot follow, and it would cost training.
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   const again = fetching.get(id);
   fetching.delete(id);
   if (again) refresh(id);
+}
+
+/** A film, of which only that is fetched which is not known. */
+async function newFilm(path, known) {
+  const frames = known?.frames.length ?? 0;
+  const epoch = known?.frames.at(-1)?.epoch ?? 0;
+  const news = await fetched(`${path}/film?frames=${frames}&epoch=${epoch}`);
+  if (!news) return null;
+  if (news.kept === 0) return news.film;
+  return { ...known, frames: [...known.frames, ...news.film.frames] };
 }
 
 async function fetched(path) {
@@ -201,7 +225,7 @@ function show() {
   byId("lines").textContent = "Training images are a thin line, validation " +
     "is dashed. Drag over a stretch to see it larger, click twice to go back.";
   charts.show(runs, options);
-  showNumbers(run);
+  numbers.show(run);
   film.show(run.id, main.film);
   matrix.show(run.id, run.matrix);
   const can = explains && run.checkpoints.length > 0 && run.state !== "gone";
@@ -209,7 +233,7 @@ function show() {
     can ? run.id : undefined,
     run.matrix?.classes ?? main.film?.classes,
   );
-  showDetails(run, frozen?.sums);
+  details.show(run, frozen?.sums);
 }
 
 function titleOf(run) {

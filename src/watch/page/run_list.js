@@ -10,6 +10,7 @@ export class RunList {
   #runs = [];
   #chosen = [];
   #choose;
+  #shown = "";
 
   /** @param choose Called with the ids of the runs to show, the main one first. */
   constructor(choose) {
@@ -20,6 +21,9 @@ export class RunList {
 
   /** Shows runs, and which of them are chosen. */
   show(runs, chosen) {
+    const shown = JSON.stringify([runs, chosen, runColour(0)]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
     this.#runs = runs;
     this.#chosen = chosen;
     this.#draw();
@@ -98,7 +102,8 @@ export class RunList {
   #toggle(id, on) {
     const others = this.#chosen.filter((one) => one !== id);
     // One is always shown.
-    this.#choose(on || others.length === 0 ? [...others, id] : others);
+    if (!on && others.length === 0) this.#draw();
+    else this.#choose(on ? [...others, id] : others);
   }
 }
 
