@@ -14,9 +14,9 @@ import { type Flag, type FlagValues, QUIET_FLAG } from "./_command.ts";
 import { datasetFlags } from "./_dataset_flags.ts";
 import { DEVICE_FLAGS } from "./_device_flags.ts";
 
-/** What training starts from where a flag is left out: of `seed`, and of all else. */
+/** What training starts from where a flag is left out: of a data set, and of `seed`. */
 function started(value: (defaults: TrainingDefaults) => unknown): string {
-  const usual = String(value(PRESETS.quick));
+  const usual = String(value(DATASET_DEFAULTS["fashion-mnist"]));
   const seed = String(value(PRESETS.seed));
   return usual === seed ? usual : `${usual}; of the preset seed ${seed}`;
 }
@@ -29,7 +29,7 @@ function trained(name: keyof TrainingConfig): string {
 export const TRAIN_FLAGS = {
   preset: {
     type: "string",
-    choices: ["seed", "quick"],
+    choices: Object.keys(PRESETS),
     help: "a whole job; other flags change parts of it",
     default: "seed where STL-10 is there and a GPU in use, else quick",
     placeholder: "NAME",

@@ -17,6 +17,7 @@ import { mnasnet } from "./mnasnet.ts";
 import { mobilenetV2 } from "./mobilenet_v2.ts";
 import { regnet } from "./regnet.ts";
 import { resnet, type ResNetName, RESNETS } from "./resnet.ts";
+import { resnet9 } from "./resnet9.ts";
 import { shufflenet } from "./shufflenet.ts";
 import { squeezenet, type SqueezeNetName, SQUEEZENETS } from "./squeezenet.ts";
 import { VGG_LINEAR_NAMES, vggLinear } from "./vgg_linear.ts";
@@ -48,6 +49,9 @@ const LITE = {
   deviation: [128 / 255, 128 / 255, 128 / 255],
 } as const;
 
+/** Where nobody else's weights say otherwise. */
+const HALF = [0.5, 0.5, 0.5] as const;
+
 function entries<Name extends string>(
   names: readonly Name[],
   known: (name: Name) => KnownModel,
@@ -60,6 +64,10 @@ export const MODELS: Readonly<Record<string, KnownModel>> = Object.fromEntries([
   ...entries(Object.keys(RESNETS) as ResNetName[], (name) => ({
     build: (options) => resnet(name, options),
     ...IMAGENET,
+  })),
+  ...entries(["resnet9"], () => ({
+    build: resnet9,
+    ...{ imageSize: 32, mean: HALF, deviation: HALF },
   })),
   ...entries(Object.keys(DENSENETS) as DenseNetName[], (name) => ({
     build: (options) => densenet(name, options),

@@ -27,6 +27,7 @@ export { PRETRAINED, type PretrainedNetwork } from "./pretrained.ts";
 export { type RecognisedModel, recogniseModel } from "./recognise_model.ts";
 export { regnet } from "./regnet.ts";
 export { resnet, type ResNetName, RESNETS } from "./resnet.ts";
+export { resnet9 } from "./resnet9.ts";
 export { shufflenet } from "./shufflenet.ts";
 export { squeezenet, type SqueezeNetName, SQUEEZENETS } from "./squeezenet.ts";
 export {

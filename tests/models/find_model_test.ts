@@ -15,7 +15,8 @@ const PUBLISHED: Record<string, { tensors: number; sha256: string }> = JSON
 Deno.test("every model but two sizes is compared with published weights", () => {
   assertEquals(
     Object.keys(MODELS).filter((name) => !(name in PUBLISHED)),
-    ["efficientnet_lite3", "efficientnet_lite4"],
+    // ResNet-9 ends otherwise than its author's, of which no weights were published.
+    ["resnet9", "efficientnet_lite3", "efficientnet_lite4"],
   );
 });
 
