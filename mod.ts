@@ -80,6 +80,13 @@ export type {
   DeviceOptions,
   Precision,
 } from "./src/device/device_options.ts";
+export {
+  Communicator,
+  type CommunicatorDescription,
+  type ReduceOrder,
+} from "./src/device/communicator.ts";
+export { openCommunicator } from "./src/device/open_communicator.ts";
+export { findLauncher, type Launcher } from "./src/device/launcher.ts";
 export { openDevice } from "./src/device/open_device.ts";
 
 // Models
@@ -185,6 +192,7 @@ export {
   warmUpRate,
 } from "./src/nn/schedule.ts";
 export type {
+  StepOptions,
   TrainingLoss,
   TrainingMetrics,
   TrainingOptions,
@@ -238,11 +246,11 @@ export type {
 } from "./src/train/run_event.ts";
 export type { TensorHistogram } from "./src/train/tensor_histogram.ts";
 export { readRunLog } from "./src/train/run_log.ts";
+export type { OptimiserName } from "./src/train/optimiser_of.ts";
 export { train } from "./src/train/train.ts";
 export type { TrainOptions, TrainResult } from "./src/train/train_options.ts";
 export { Trainer } from "./src/train/trainer.ts";
 export {
-  type OptimiserName,
   type TrainingConfig,
   trainingConfig,
 } from "./src/train/training_config.ts";

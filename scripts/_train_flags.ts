@@ -4,9 +4,9 @@ import {
   PRESETS,
   type TrainingDefaults,
 } from "../src/train/presets.ts";
+import { OPTIMISERS } from "../src/train/optimiser_of.ts";
 import { SCHEDULES } from "../src/train/learning_rate.ts";
 import {
-  OPTIMISERS,
   type TrainingConfig,
 } from "../src/train/training_config.ts";
 import { AUGMENT_HELP } from "./_augment_flag.ts";
@@ -271,6 +271,20 @@ export const TRAIN_FLAGS = {
     help: "stop after so many epochs without a better one; 0: never",
     default: "0",
     placeholder: "EPOCHS",
+  },
+  "sync-batch-norm": {
+    type: "boolean",
+    help:
+      "on several ranks: batch normalisation by the whole batch, not each " +
+      "rank's part",
+  },
+  reduce: {
+    type: "string",
+    choices: ["ordered", "fast"],
+    help: "on several ranks: sum gradients in the order of ranks, so that each " +
+      "MPI gives the same bytes, or as the library likes",
+    default: "ordered",
+    placeholder: "HOW",
   },
   seed: {
     type: "integer",

@@ -12,6 +12,7 @@ import type { Model } from "../src/nn/graph_of.ts";
 import { perChannel } from "../src/nn/_per_channel.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint, DatasetConfig } from "../src/train/checkpoint.ts";
+import type { OptimiserName } from "../src/train/optimiser_of.ts";
 import type { ScheduleName } from "../src/train/learning_rate.ts";
 import { refuseFrozen } from "../src/train/initial_weights.ts";
 import { modelNameOf } from "../src/models/find_model.ts";
@@ -24,7 +25,6 @@ import {
   PRESETS,
 } from "../src/train/presets.ts";
 import {
-  type OptimiserName,
   type TrainingConfig,
   trainingConfig,
 } from "../src/train/training_config.ts";
@@ -311,6 +311,8 @@ function givenValues(flags: TrainFlags): Partial<TrainingConfig> {
     freeze: flags.freeze.length > 0 ? flags.freeze : undefined,
     headEpochs: flags["head-epochs"],
     trunkRate: flags["trunk-rate"],
+    syncBatchNorm: flags["sync-batch-norm"] || undefined,
+    reduce: flags.reduce as TrainingConfig["reduce"] | undefined,
     seed: flags.seed,
     logEvery: flags["log-every"],
   });

@@ -6,6 +6,7 @@
 
 import { printable } from "../src/_printable.ts";
 import { describeImbalance } from "../src/data/class_balance.ts";
+import type { Communicator } from "../src/device/communicator.ts";
 import type { Device } from "../src/device/device.ts";
 import { parametersOf } from "../src/nn/parameters.ts";
 import type { Checkpoint } from "../src/train/checkpoint.ts";
@@ -36,12 +37,21 @@ export function deviceText(device: Device): string {
   return `${which} (${device.reason})`;
 }
 
+/** How many processes train, where, and what joins them. */
+export function ranksText(communicator: Communicator): string {
+  const { size, hosts, version, threads } = communicator.description;
+  return `${size} on ${count(hosts, "host")}, ${
+    count(threads, "thread")
+  } for the first, joined by ${version}`;
+}
+
 /** Says what is to be trained, on what and how. */
 export function describeJob(
   job: Job,
   parts: {
     folder: string;
     checkpoint: Checkpoint | undefined;
+    ranks: number;
     output: Output;
   },
 ): void {
@@ -83,6 +93,13 @@ export function describeJob(
   if (checkpoint) {
     const { epoch, batch } = checkpoint.progress;
     print(`Resuming after epoch ${epoch}, step ${batch}`);
+    const { ranks = 1 } = checkpoint;
+    if (ranks !== parts.ranks) {
+      print(
+        `  trained by ${count(ranks, "rank")} so far, by ${parts.ranks} now: ` +
+          "its sums are rounded otherwise than those of an uncut run",
+      );
+    }
   }
   print(`Run: ${shownPath(parts.folder)}\n`);
 }

@@ -5,6 +5,7 @@
  */
 
 import { exists } from "../src/_files.ts";
+import type { Communicator } from "../src/device/communicator.ts";
 import type { Device } from "../src/device/device.ts";
 import { openDevice } from "../src/device/open_device.ts";
 import { GapcamError } from "../src/error.ts";
@@ -25,9 +26,11 @@ import {
 } from "../src/train/run_folder.ts";
 import { runEvent } from "../src/train/run_event.ts";
 import { RunLog } from "../src/train/run_log.ts";
+import { shareParameters } from "../src/train/_ranks.ts";
 import { train } from "../src/train/train.ts";
 import { few } from "../src/weights/_quote.ts";
 import { runCommand, userPath } from "./_command.ts";
+import { onRanks } from "./_on_ranks.ts";
 import { deviceChoice } from "./_device_flags.ts";
 import { Interrupt } from "./_interrupt.ts";
 import { Output } from "./_output.ts";
@@ -44,30 +47,49 @@ import { type Job, newJob, resumedJob } from "./_train_job.ts";
 import { LiveTensorboard } from "./_tensorboard.ts";
 import type { FilmRecorder } from "../src/watch/film_recorder.ts";
 import type { WatchedTraining } from "./_watched_training.ts";
-import { describeJob, deviceText, TrainReport } from "./_train_report.ts";
+import { describeJob, deviceText, ranksText, TrainReport } from "./_train_report.ts";
 import { listUnreadable } from "./_unreadable.ts";
 
-async function main(flags: TrainFlags): Promise<number> {
-  const output = new Output(flags.json ? "stderr" : "stdout");
+async function main(
+  flags: TrainFlags,
+  communicator: Communicator | undefined,
+): Promise<number> {
+  // Of several ranks the first speaks and writes.
+  const leads = communicator === undefined || communicator.rank === 0;
+  const output = new Output(
+    leads ? flags.json ? "stderr" : "stdout" : "nowhere",
+  );
   const progress = flags.quiet ? new Output("nowhere") : output;
   using stack = new DisposableStack();
   const start = flags.resume === undefined
     ? undefined
-    : await chosenRun(flags.resume, {
-      last: true,
-      load: (path) => openToResume(path, flags.out, stack),
-    });
+    : await openToResume(flags, { stack, communicator });
   const { checkpoint } = start ?? {};
   const choice = deviceChoice(flags);
+  if (communicator) {
+    const { localRank, threads } = communicator.description;
+    choice.options.threads ??= threads;
+    if (flags["device-index"] === undefined && choice.kind !== "cpu") {
+      choice.options.index = localRank;
+    }
+  }
   using device = openDevice(choice.kind, choice.options);
   // Before the data are opened, which may take a while.
   progress.line(`Device: ${deviceText(device)}`);
+  if (communicator) progress.line(`Ranks: ${ranksText(communicator)}`);
   const job = checkpoint
     ? resumedJob(flags, checkpoint)
     : await newJob(flags, { gpu: device.backend === "cuda" });
   using network = startNetwork(device, job, (line) => progress.line(line));
   if (flags["find-rate"] !== undefined) {
     // Draws a chart, with letters and all; no training needs them.
+    if (communicator) {
+      throw new GapcamError(
+        "invalid-argument",
+        "Cannot find a learning rate on several ranks: expected one; run it " +
+          "without a launcher",
+      );
+    }
     const { findRate } = await import("./_find_rate.ts");
     return await findRate(network, job, { flags, output, progress });
   }
@@ -80,37 +102,49 @@ async function main(flags: TrainFlags): Promise<number> {
     }
     output.line("\nStopped before the first step: nothing is to be saved");
     stack.dispose();
-    Deno.exit(interrupt.code);
+    if (leads) Deno.exit(interrupt.code);
+    // All ranks are told to stop; the first is to say so.
+    setTimeout(() => Deno.exit(interrupt.code), 1500);
   });
-  const folder = start?.folder ?? stack.use(
-    flags.out ? openRunFolder(userPath(flags.out)) : newRunFolder(runsFolder()),
-  );
-  const path = `${folder.path}/${CHECKPOINT_NAME}`;
-  describeJob(job, { folder: folder.path, checkpoint, output: progress });
+  const folder = start?.folder ?? (leads
+    ? stack.use(
+      flags.out
+        ? openRunFolder(userPath(flags.out))
+        : newRunFolder(runsFolder()),
+    )
+    : undefined);
+  const folderPath = folder?.path ?? "";
+  const path = `${folderPath}/${CHECKPOINT_NAME}`;
+  describeJob(job, {
+    folder: folderPath,
+    checkpoint,
+    ranks: communicator?.size ?? 1,
+    output: progress,
+  });
   using report = new TrainReport(job, {
     output: progress,
-    bar: !flags.json && !flags.quiet && Deno.stdout.isTerminal(),
+    bar: leads && !flags.json && !flags.quiet && Deno.stdout.isTerminal(),
   });
-  using page = flags.watch === undefined
+  using page = flags.watch === undefined || !leads
     ? undefined
-    : await openPage(folder.path, flags.watch, output);
+    : await openPage(folderPath, flags.watch, output);
   report.compiling();
-  using film = flags.film === false
+  using film = flags.film === false || !leads
     ? undefined
-    : await openFilm(network, job, { folder: folder.path, output: progress });
-  using tensorboard = flags.tensorboard
-    ? await LiveTensorboard.open(flags.tensorboard, folder.path, {
+    : await openFilm(network, job, { folder: folderPath, output: progress });
+  using tensorboard = flags.tensorboard && leads
+    ? await LiveTensorboard.open(flags.tensorboard, folderPath, {
       resumes: checkpoint !== undefined,
       print: (line) => output.line(line),
     })
     : undefined;
   // A run that goes on elsewhere takes its best network and its film along.
   for (const name of [BEST_NAME, FILM_NAME]) {
-    const [own, here] = [`${start?.own}/${name}`, `${folder.path}/${name}`];
+    const [own, here] = [`${start?.own}/${name}`, `${folderPath}/${name}`];
     if (checkpoint?.progress.validation === undefined && name === BEST_NAME) {
       continue;
     }
-    if (checkpoint && exists(own) && !exists(here)) {
+    if (leads && checkpoint && exists(own) && !exists(here)) {
       Deno.copyFileSync(own, here);
     }
   }
@@ -118,7 +152,8 @@ async function main(flags: TrainFlags): Promise<number> {
     config: job.config,
     modelName: job.modelName,
     dataset: job.dataset,
-    folder,
+    ...(folder ? { folder } : {}),
+    ...(communicator ? { communicator } : {}),
     command: Deno.args,
     ...(job.validationSet ? { validation: job.validationSet } : {}),
     ...(checkpoint ? { checkpoint } : {}),
@@ -140,15 +175,18 @@ async function main(flags: TrainFlags): Promise<number> {
   if (!result.finished) {
     output.line(
       `Stopped after step ${result.steps}; saved. Go on with: ` +
-        `deno task train --resume ${typedPath(folder.path)}`,
+        `deno task train --resume ${typedPath(folderPath)}`,
     );
     return interrupt.code;
   }
   phase = "testing";
-  if (result.best && result.bestCheckpoint) {
+  if (result.best) {
     const { epoch } = result.best;
     progress.line(`Testing the best network, of epoch ${epoch}`);
-    network.load((await readCheckpoint(result.bestCheckpoint)).parameters);
+    if (result.bestCheckpoint) {
+      network.load((await readCheckpoint(result.bestCheckpoint)).parameters);
+    }
+    if (communicator) await shareParameters(network, communicator);
   } else if (result.averages) network.load(result.averages);
   const { imageSize, mean, deviation } = job.config;
   const evaluation = await evaluate(network, job.testSet, {
@@ -157,10 +195,14 @@ async function main(flags: TrainFlags): Promise<number> {
     mean,
     deviation,
     flips: job.config.testFlips,
+    ...(communicator ? { communicator } : {}),
     signal: interrupt.signal,
     onProgress: (done) => report.testing(done),
   }).catch((error) => {
-    if (interrupt.signal.aborted) return undefined;
+    // Of several ranks all stop where one does.
+    if (interrupt.signal.aborted || error.name === "AbortError") {
+      return undefined;
+    }
     throw error;
   });
   report.clear();
@@ -171,24 +213,25 @@ async function main(flags: TrainFlags): Promise<number> {
     );
     return interrupt.code;
   }
+  if (!leads) return 0;
   listUnreadable(job.trainSet, job.testSet);
   if (flags.json) {
     const { finished: _, averages: _averages, ...rest } = result;
-    console.log(JSON.stringify({ folder: folder.path, ...rest, evaluation }));
+    console.log(JSON.stringify({ folder: folderPath, ...rest, evaluation }));
   } else {
     output.line(`\n${formatEvaluation(evaluation)}`);
     output.line(
-      `\nSaved in ${shownPath(folder.path)}. See where it looks with: ` +
+      `\nSaved in ${shownPath(folderPath)}. See where it looks with: ` +
         `deno task cam${runFlag(path)} --index 3`,
     );
   }
   {
-    using log = new RunLog(`${folder.path}/${LOG_NAME}`);
+    using log = new RunLog(`${folderPath}/${LOG_NAME}`);
     const event = runEvent({ ...evaluation, event: "evaluation" });
     log.write(event);
     await tensorboard?.add(event);
   }
-  assertPrinted(output, folder.path);
+  assertPrinted(output, folderPath);
   if (page && Deno.stdout.isTerminal() && !flags.json) {
     output.line(`The page stays until Ctrl-C: ${page.url}`);
     await interrupt.pressed;
@@ -227,13 +270,49 @@ async function openFilm(
   }
 }
 
-/** A run's folder, held before its checkpoint is read: nobody changes it then. */
+/** What a run goes on from; `folder` is the first rank's alone. */
+interface Start {
+  checkpoint: Checkpoint;
+  folder?: RunFolder;
+  /** The run's own folder. */
+  own: string;
+}
+
+/** The run that is to go on; of several ranks, that which the first has chosen. */
 async function openToResume(
+  flags: TrainFlags,
+  parts: { stack: DisposableStack; communicator: Communicator | undefined },
+): Promise<Start> {
+  const { stack, communicator } = parts;
+  const leads = communicator === undefined || communicator.rank === 0;
+  let path = "";
+  const start = leads
+    ? await chosenRun(flags.resume, {
+      last: true,
+      load: (chosen) => {
+        path = chosen;
+        return holdToResume(chosen, flags.out, stack);
+      },
+    })
+    : undefined;
+  if (communicator) path = await communicator.shareValue(path);
+  return start ?? {
+    checkpoint: await openCheckpoint(path, { optimiser: true }),
+    own: folderAbove(path),
+  };
+}
+
+function folderAbove(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+/** A run's folder, held before its checkpoint is read: nobody changes it then. */
+async function holdToResume(
   path: string,
   out: string | undefined,
   stack: DisposableStack,
-): Promise<{ checkpoint: Checkpoint; folder: RunFolder; own: string }> {
-  const own = path.slice(0, path.lastIndexOf("/"));
+): Promise<Start> {
+  const own = folderAbove(path);
   const target = out ? userPath(out) : own;
   const resume = exists(target) &&
     Deno.realPathSync(target) === Deno.realPathSync(own);
@@ -285,4 +364,4 @@ await runCommand({
   name: "train",
   summary: "Trains a network and prints how good it became on the test split.",
   flags: TRAIN_FLAGS,
-}, main);
+}, (flags) => onRanks((communicator) => main(flags, communicator)));

@@ -10,6 +10,7 @@ export type GapcamErrorCode =
   | "busy"
   | "device-failed"
   | "internal"
+  | "rank-failed"
   | "bad-data"
   | "not-found"
   | "diverged"

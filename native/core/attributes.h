@@ -210,6 +210,15 @@ struct OutputGradient {
   static constexpr const char *name = "output_gradient";
 };
 
+// own metrics, settings, metrics -> share; see gapcam_program_whole_batch
+struct WholeBatch {
+  static constexpr const char *name = "whole_batch";
+};
+// tensors, changed in place -> nothing
+struct AllReduce {
+  static constexpr const char *name = "all_reduce";
+  size_t sums = 0;  // how many are summed; of the others the mean is taken
+};
 // gradients -> norm, factor
 struct GradientNorm {
   static constexpr const char *name = "gradient_norm";
@@ -232,6 +241,6 @@ using Attributes =
                  ChannelShuffle, Dropout, MaxPool2d, MaxPool2dBackward, AveragePool2d,
                  AveragePool2dBackward, GlobalAveragePool, GlobalAveragePoolBackward, SpatialSum,
                  BatchNorm2d, BatchNorm2dBackward, Linear, LinearBackward, Loss, LossBackward,
-                 OutputGradient, GradientNorm, Update>;
+                 OutputGradient, WholeBatch, AllReduce, GradientNorm, Update>;
 
 }  // namespace gapcam

@@ -297,6 +297,44 @@ GAPCAM_INLINE void count_loss(float *metrics, float loss, int correct, int count
   metrics[6] = loss;
 }
 
+// What a rank tells the others of its part of a batch; see gapcam_program_whole_batch.
+enum {
+  loss_part_sum = 0,
+  loss_part_divisor = 1,
+  loss_part_counted = 2,
+  loss_part_correct = 3,
+  loss_part_stop = 4,
+  loss_parts = 5
+};
+
+// Takes one run out of a rank's own metrics, which are zeroed.
+GAPCAM_INLINE void take_loss(float *own, const float *settings, float *part) {
+  // A loss that is not a number stays one, also where nothing counts.
+  part[loss_part_sum] = settings[0] != 0.0f ? own[6] * settings[0] : own[6];
+  part[loss_part_divisor] = settings[0];
+  part[loss_part_counted] = own[3];
+  part[loss_part_correct] = own[2];
+  part[loss_part_stop] = settings[1];
+  for (int i = 0; i < 8; i++) own[i] = 0.0f;
+}
+
+// Adds the run of the whole batch to `metrics`, from the parts of all ranks, in their order; gives
+// the share in it of a rank whose loss is divided by `divisor`.
+GAPCAM_INLINE float count_whole_loss(float *metrics, const float *parts, int ranks, float divisor) {
+  double sum = 0.0, by = 0.0;
+  float counted = 0.0f, correct = 0.0f, stops = 0.0f;
+  for (int rank = 0; rank < ranks; rank++, parts += loss_parts) {
+    sum += (double)parts[loss_part_sum];
+    by += (double)parts[loss_part_divisor];
+    counted += parts[loss_part_counted];
+    correct += parts[loss_part_correct];
+    stops += parts[loss_part_stop];
+  }
+  count_loss(metrics, (float)(by != 0.0 ? sum / by : sum), (int)correct, (int)counted);
+  metrics[7] += stops;
+  return by != 0.0 ? (float)((double)divisor / by) : 0.0f;
+}
+
 // settings: see gapcam_program_adam. The order of operations is PyTorch's.
 GAPCAM_INLINE void adam_update(float *parameter, float *first, float *second, float gradient,
                                const float *settings) {

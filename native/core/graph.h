@@ -12,6 +12,7 @@
 
 namespace gapcam {
 
+class Communicator;
 class Storage;
 
 enum class DataType { f32 = GAPCAM_F32, u8 = GAPCAM_U8, i32 = GAPCAM_I32 };
@@ -109,7 +110,9 @@ std::string name_of(const Operation &operation);
 struct Graph {
   bool training = false;
   bool profile = false;
-  int recorded = 0;  // operations that the caller recorded
+  std::shared_ptr<Communicator> communicator;  // of a program that runs alike on every rank
+  bool sync_norm = false, fast_sum = false;    // see gapcam_communication_flags
+  int recorded = 0;                            // operations that the caller recorded
   std::vector<Value> values;
   std::vector<Operation> operations;
 

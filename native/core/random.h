@@ -22,8 +22,11 @@ GAPCAM_INLINE unsigned int philox(unsigned int key0, unsigned int key1, unsigned
   return x0;
 }
 
-// What an element is multiplied with. `settings` holds a seed and the step; `element` counts in the
-// host's order, or images.
+// The number in the batch of all ranks that image n of this rank has.
+GAPCAM_INLINE long long dropout_image(const int *settings, long long n) { return settings[2] + n; }
+
+// What an element is multiplied with. `settings` is that of gapcam_program_dropout; `element`
+// counts in the host's order of the batch of all ranks, or images.
 GAPCAM_INLINE float dropout_factor(const DropoutShape &s, const int *settings, long long element) {
   const unsigned int word =
       philox((unsigned int)settings[0], 0u, (unsigned int)element,

@@ -61,10 +61,20 @@ struct PrepareShape {
   const float *table;  // [channels, 256]: what each 8-bit value becomes
 };
 
+// How the sums of a rank's batch become those of all ranks' batches: functions and what they take
+// first. Each adds to `count`, the values of a channel. Moments are means and behind them sums of
+// squared deviations, of `channels`.
+struct NormExchange {
+  void *context = nullptr;
+  void (*moments)(void *context, double *moments, int64_t channels, double *count) = nullptr;
+  void (*sums)(void *context, double *sums, int64_t numbers, double *count) = nullptr;
+};
+
 struct NormShape {
   MapShape map;
   float epsilon, momentum, negative_slope;
   bool training;
+  NormExchange exchange = {};  // empty: the batch is the rank's own
 };
 
 // A piece of one parameter, at most update_chunk elements; what an update does without is null.

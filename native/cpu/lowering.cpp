@@ -96,7 +96,7 @@ CpuStorage *Lowering::storage(const Operand &operand) const {
 
 Step &Lowering::begin(const Operation &o, const std::string &operation) {
   std::string name = operation;
-  if (o.phase != GAPCAM_UPDATE && !o.as<OutputGradient>()) {
+  if (o.phase != GAPCAM_UPDATE && !o.as<OutputGradient>() && !o.outputs.empty()) {
     ValueId made = no_value;
     for (const ValueId output : o.outputs) made = made == no_value ? output : made;
     name = format("%s %d %s -> %s", operation.c_str(), o.index,

@@ -159,6 +159,8 @@ void lower(Lowering &l, const Operation &o, const LinearBackward &linear);
 void lower(Lowering &l, const Operation &o, const Loss &loss);
 void lower(Lowering &l, const Operation &o, const LossBackward &loss);
 void lower(Lowering &l, const Operation &o, const OutputGradient &seed);
+void lower(Lowering &l, const Operation &o, const WholeBatch &whole);
+void lower(Lowering &l, const Operation &o, const AllReduce &sum);
 void lower(Lowering &l, const Operation &o, const GradientNorm &norm);
 void lower(Lowering &l, const Operation &o, const Update &update);
 

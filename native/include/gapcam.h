@@ -45,7 +45,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 10
+#define GAPCAM_ABI_VERSION 11
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -89,6 +89,53 @@ GAPCAM_API int32_t gapcam_device_describe(gapcam_handle device, char *json, uint
 GAPCAM_API int32_t gapcam_device_memory(gapcam_handle device, uint64_t *numbers, char *message);
 
 /*
+ * Communicators: what joins the processes of one run, its ranks, through an MPI
+ * library that is opened at run time. All ranks must call the functions that
+ * exchange something, in the same order. Where another rank ends, fails or is
+ * not heard of, these and runs of programs that communicate give
+ * GAPCAM_RANK_FAILED, with a message that names it, instead of waiting for ever.
+ */
+
+/* Describes the MPI library that would be used, without starting it: `library`, `version`, `abi`
+ * ("open-mpi", "mpich" or "standard"), or `problem`. */
+GAPCAM_API int32_t gapcam_mpi_describe(char *json, uint64_t capacity, uint64_t *needed,
+                                       char *message);
+
+/* Starts MPI and joins the ranks; once a process and library. */
+GAPCAM_API int32_t gapcam_communicator_open(gapcam_handle *communicator, char *message);
+
+/* Waits for all ranks, and ends MPI; without the wait after a failure. */
+GAPCAM_API int32_t gapcam_communicator_close(gapcam_handle communicator, char *message);
+
+/* As gapcam_mpi_describe, with `rank`, `size`, `localRank` and `localSize` (among the ranks of this
+ * host), `host`, `hosts` (how many), and `threads`: this rank's share of the processors. */
+GAPCAM_API int32_t gapcam_communicator_describe(gapcam_handle communicator, char *json,
+                                                uint64_t capacity, uint64_t *needed, char *message);
+
+/* Copies `bytes` of rank `root` to all others. */
+GAPCAM_API int32_t gapcam_communicator_broadcast(gapcam_handle communicator, void *data,
+                                                 uint64_t bytes, int32_t root, char *message);
+
+/* `all` receives the `bytes` of every rank, one after the other. */
+GAPCAM_API int32_t gapcam_communicator_all_gather(gapcam_handle communicator, const void *own,
+                                                  void *all, uint64_t bytes, char *message);
+
+/* Sums `count` f32 over the ranks, in place. `flags`: GAPCAM_FAST_SUM or 0. */
+GAPCAM_API int32_t gapcam_communicator_all_reduce(gapcam_handle communicator, void *numbers,
+                                                  uint64_t count, uint32_t flags, char *message);
+
+/* Waits for all ranks. */
+GAPCAM_API int32_t gapcam_communicator_barrier(gapcam_handle communicator, char *message);
+
+/* Tells the other ranks that this one cannot go on; `reason` completes "rank 2 failed: ...". Waits
+ * a moment until they know. */
+GAPCAM_API int32_t gapcam_communicator_abort(gapcam_handle communicator, const char *reason,
+                                             char *message);
+
+/* Waits until the run cannot go on, which is GAPCAM_RANK_FAILED, or the communicator is closed. */
+GAPCAM_API int32_t gapcam_communicator_watch(gapcam_handle communicator, char *message);
+
+/*
  * Creates a tensor, filled with zeros. `shape` holds `rank` positive numbers,
  * 1 <= rank <= GAPCAM_MAX_RANK. A u8 tensor is a batch of images and its shape
  * is NHWC; all others are in logical order (NCHW, OIHW, ...).
@@ -117,6 +164,13 @@ GAPCAM_API int32_t gapcam_program_create(gapcam_handle device, uint32_t flags,
                                          gapcam_handle *program, char *message);
 /* Destroys the program and the tensors that its operations made. */
 GAPCAM_API int32_t gapcam_program_destroy(gapcam_handle program, char *message);
+
+/*
+ * Makes the program, which is still empty, one that runs alike on every rank,
+ * each with its part of a batch. `flags`: gapcam_communication_flags.
+ */
+GAPCAM_API int32_t gapcam_program_communicate(gapcam_handle program, gapcam_handle communicator,
+                                              uint32_t flags, char *message);
 
 /*
  * Recording. Each function appends one operation and writes the handle of the
@@ -176,7 +230,7 @@ GAPCAM_API int32_t gapcam_program_channel_shuffle(gapcam_handle program, gapcam_
 /*
  * Multiplies each element by 0 with a probability, and by 1 / (1 - probability)
  * otherwise; with `whole_images` all elements of an image alike. For programs
- * that train. `settings` is an i32 [2] tensor that the caller writes before each
+ * that train. `settings` is an i32 [3] tensor that the caller writes before each
  * forward run and leaves until its backward has run; its slots are
  * gapcam_dropout_setting. What is dropped is a function of those, of how many
  * dropouts the program had before this one and of the element's place in the
@@ -277,9 +331,33 @@ GAPCAM_API int32_t gapcam_program_backward(gapcam_handle program, gapcam_handle 
                                            gapcam_handle *gradients, char *message);
 
 /*
+ * Of a program that communicates: from what each rank's loss came to, to that of
+ * the whole batch. `own` is the f32 [8] tensor of gapcam_program_loss, which is
+ * zeroed, so that it holds one run. `settings` is an f32 [2] tensor that the
+ * caller writes before each run: what this rank's loss is divided by, and 1 if
+ * it wishes that all stop. `metrics`, f32 [8], is added to as if one rank had run
+ * the whole batch, alike on all ranks; to its slot GAPCAM_METRIC_STOPS the
+ * wishes are added. `share` is f32 [1]: this rank's share of what the whole
+ * batch's loss is divided by. As output_gradient of its loss it makes the sum of
+ * the ranks' gradients that of the whole batch.
+ */
+GAPCAM_API int32_t gapcam_program_whole_batch(gapcam_handle program, gapcam_handle own,
+                                              gapcam_handle settings, gapcam_handle metrics,
+                                              gapcam_handle *share, char *message);
+
+/*
  * Updates. A program may consist of them alone: what they read and change are
  * tensors of the device, and gradients any tensors of the right shape.
  */
+
+/*
+ * Of a program that communicates: sums `count` tensors over the ranks, and takes
+ * the mean of `mean_count` others, in place; gradients of the program, or tensors
+ * of the device. Updates that follow see the sums.
+ */
+GAPCAM_API int32_t gapcam_program_all_reduce(gapcam_handle program, int32_t count,
+                                             const gapcam_handle *tensors, int32_t mean_count,
+                                             const gapcam_handle *means, char *message);
 
 /*
  * The norm [1] of all elements of `count` gradients together, and the factor [1]

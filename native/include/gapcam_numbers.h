@@ -14,7 +14,8 @@ enum gapcam_status {
   GAPCAM_OUT_OF_MEMORY = 5,
   GAPCAM_DEVICE_UNAVAILABLE = 6,
   GAPCAM_DEVICE_FAILED = 7,
-  GAPCAM_INTERNAL = 8
+  GAPCAM_INTERNAL = 8,
+  GAPCAM_RANK_FAILED = 9 /* another rank of the run cannot go on */
 };
 
 enum gapcam_precision {
@@ -40,6 +41,13 @@ enum gapcam_program_flags {
   GAPCAM_PROGRAM_PROFILE = 2   /* time each step; see gapcam_program_describe */
 };
 
+enum gapcam_communication_flags {
+  /* Batch normalisation takes the statistics of the whole batch, of all ranks. */
+  GAPCAM_SYNC_BATCH_NORM = 1,
+  /* Sums in the order that the library likes, instead of that of ranks. */
+  GAPCAM_FAST_SUM = 2
+};
+
 /* What follows an operation element by element, with the parameters `a` and `b`. */
 enum gapcam_activation {
   GAPCAM_IDENTITY = 0,
@@ -60,7 +68,9 @@ enum gapcam_pool { GAPCAM_MAX_POOL = 0, GAPCAM_AVERAGE_POOL = 1 };
 enum gapcam_dropout_setting {
   GAPCAM_DROPOUT_SEED = 0,
   GAPCAM_DROPOUT_STEP = 1, /* another one for each step */
-  GAPCAM_DROPOUT_SETTINGS = 2
+  /* The number that the program's first image has in the batch of all ranks. */
+  GAPCAM_DROPOUT_FIRST_IMAGE = 2,
+  GAPCAM_DROPOUT_SETTINGS = 3
 };
 
 enum gapcam_loss { GAPCAM_CROSS_ENTROPY = 0, GAPCAM_BINARY_CROSS_ENTROPY = 1 };
@@ -76,6 +86,7 @@ enum gapcam_metric {
   GAPCAM_METRIC_LARGEST_LOSS = 4,
   GAPCAM_METRIC_NOT_FINITE = 5, /* runs whose loss was not finite */
   GAPCAM_METRIC_LAST_LOSS = 6,
+  GAPCAM_METRIC_STOPS = 7, /* wishes to stop; see gapcam_program_whole_batch */
   GAPCAM_METRIC_SLOTS = 8
 };
 

@@ -1,4 +1,4 @@
-import type { ProgramStep } from "../../src/device/program.ts";
+import type { ProgramStep } from "../../src/device/program_options.ts";
 
 /** One competitor's images per second, a value a round, by its name. */
 export type Rates = Record<string, number[]>;

@@ -16,6 +16,7 @@ import {
 } from "./_balanced_order.ts";
 import { batchTargets } from "./_batch_targets.ts";
 import type { Dataset } from "./dataset.ts";
+import { partOf } from "./part_of.ts";
 
 /** Options of {@linkcode BatchLoader}. */
 export interface BatchLoaderOptions {
@@ -38,14 +39,23 @@ export interface BatchLoaderOptions {
   targets?: boolean;
   /** Whether to leave out a last batch that is not full. Default: false. */
   dropLast?: boolean;
+  /**
+   * Which of several parts of each batch is loaded, by the ranks of a run; parts
+   * of the first ranks are longer by one where it does not divide. Default: all.
+   */
+  part?: { rank: number; size: number };
 }
 
 /** One batch; the last of an epoch may be short. */
 export interface Batch {
   /** Number of the batch in its epoch, from 0. */
   readonly step: number;
-  /** How many images it has: `batchSize`, or what was left. */
+  /** How many images it has: `batchSize`, or what was left; of a part, its own. */
   readonly count: number;
+  /** How many images of the whole batch come before; 0 unless this is a part. */
+  readonly first: number;
+  /** How many images the whole batch has, of which this may be a part. */
+  readonly whole: number;
   /** u8 NHWC, `count` images. */
   readonly images: Uint8Array;
   /** `count` class indices; -1 where an image is to count nowhere. */
@@ -131,9 +141,12 @@ export class BatchLoader {
       : Math.ceil(dataset.length / batchSize);
     this.#options = options;
     const imageBytes = dataset.height * dataset.width * dataset.channels;
+    const { part } = options;
+    // With the image before a part, which it may be mixed with.
+    const most = part ? partOf(batchSize, part).count + 1 : batchSize;
     this.#ring = Array.from({ length: 3 }, () => ({
-      images: new Uint8Array(batchSize * imageBytes),
-      labels: new Int32Array(batchSize),
+      images: new Uint8Array(most * imageBytes),
+      labels: new Int32Array(most),
     }));
     this.#imageBytes = imageBytes;
     // Those of unreadable images change on the way; orders must not.
@@ -194,18 +207,28 @@ export class BatchLoader {
   async #load(epoch: number, step: number, order: EpochOrder): Promise<Batch> {
     const { dataset, batchSize } = this;
     const buffers = this.#ring[step % this.#ring.length]!;
+    const { augmentation, mixing = {}, part, seed = 0 } = this.#options;
+    const start = step * batchSize;
+    const whole = Math.min(batchSize, order.indices.length - start);
+    const { first, count } = partOf(whole, part ?? { rank: 0, size: 1 });
+    const place = { step, first, count, whole };
+    // What a part's first image is mixed with is of the part before.
+    const lead = mixes(mixing) && count > 0 && count < whole ? 1 : 0;
     const [indices, occurrences] = [order.indices, order.occurrences]
-      .map((list) =>
-        list.subarray(step * batchSize, (step + 1) * batchSize)
-      ) as [Uint32Array, Uint32Array];
-    const count = indices.length;
-    const images = buffers.images.subarray(0, count * this.#imageBytes);
-    const labels = buffers.labels.subarray(0, count);
+      .map((list) => {
+        const batch = list.subarray(start, start + whole);
+        const own = batch.subarray(first, first + count);
+        return lead > 0 ? Uint32Array.of(batch.at(first - 1)!, ...own) : own;
+      }) as [Uint32Array, Uint32Array];
+    const images = buffers.images.subarray(
+      0,
+      indices.length * this.#imageBytes,
+    );
+    const labels = buffers.labels.subarray(0, indices.length);
     await dataset.read(indices, images);
     for (let i = 0; i < indices.length; i++) {
       labels[i] = dataset.labels[indices[i]!]!;
     }
-    const { augmentation, mixing = {}, seed = 0 } = this.#options;
     if (augmentation && augments(augmentation)) {
       const options = { augmentation, seed, epoch, indices, occurrences };
       // Threads cost more than they save where little is to be done.
@@ -214,13 +237,20 @@ export class BatchLoader {
       } else await augmentOnThreads(images, dataset, options);
     }
     if (!this.#options.targets && !mixes(mixing)) {
-      return { step, count, images, labels, indices };
+      return { ...place, images, labels, indices };
     }
     const targets = batchTargets(dataset, indices, labels);
     if (mixes(mixing)) {
       const batch = { images, targets, shape: dataset };
       mixBatch(batch, { mixing, seed, epoch, step });
     }
-    return { step, count, images, labels, targets, indices };
+    const classes = targets.length / Math.max(1, indices.length);
+    return {
+      ...place,
+      images: images.subarray(lead * this.#imageBytes),
+      labels: labels.subarray(lead),
+      targets: targets.subarray(lead * classes),
+      indices: indices.subarray(lead),
+    };
   }
 }

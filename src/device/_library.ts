@@ -23,6 +23,7 @@ export const STATUS_CODES: readonly GapcamErrorCode[] = [
   "device-unavailable",
   "device-failed",
   "internal",
+  "rank-failed",
 ];
 
 /**

@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 10;
+export const ABI_VERSION = 11;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -40,6 +40,54 @@ export const SYMBOLS = {
     parameters: [HANDLE, BUFFER, BUFFER],
     result: "i32",
   },
+  gapcam_mpi_describe: {
+    parameters: [BUFFER, "u64", BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_communicator_open: {
+    parameters: [BUFFER, BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
+  gapcam_communicator_close: {
+    parameters: [HANDLE, BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
+  gapcam_communicator_describe: {
+    parameters: [HANDLE, BUFFER, "u64", BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_communicator_broadcast: {
+    parameters: [HANDLE, BUFFER, "u64", "i32", BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
+  gapcam_communicator_all_gather: {
+    parameters: [HANDLE, BUFFER, BUFFER, "u64", BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
+  gapcam_communicator_all_reduce: {
+    parameters: [HANDLE, BUFFER, "u64", "u32", BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
+  gapcam_communicator_barrier: {
+    parameters: [HANDLE, BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
+  gapcam_communicator_abort: {
+    parameters: [HANDLE, BUFFER, BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
+  gapcam_communicator_watch: {
+    parameters: [HANDLE, BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
   gapcam_tensor_create: {
     parameters: [HANDLE, "i32", "i32", BUFFER, "u32", BUFFER, BUFFER],
     result: "i32",
@@ -64,6 +112,10 @@ export const SYMBOLS = {
   gapcam_program_destroy: { parameters: [HANDLE, BUFFER], result: "i32" },
   gapcam_program_prepare_images: {
     parameters: [HANDLE, HANDLE, "i64", "i64", BUFFER, BUFFER, BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_communicate: {
+    parameters: [HANDLE, HANDLE, "u32", BUFFER],
     result: "i32",
   },
   gapcam_program_conv2d: {
@@ -188,6 +240,14 @@ export const SYMBOLS = {
   },
   gapcam_program_backward: {
     parameters: [HANDLE, HANDLE, HANDLE, BUFFER, "i32", BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_whole_batch: {
+    parameters: [HANDLE, HANDLE, HANDLE, HANDLE, BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_all_reduce: {
+    parameters: [HANDLE, "i32", BUFFER, "i32", BUFFER, BUFFER],
     result: "i32",
   },
   gapcam_program_gradient_norm: {

@@ -8,7 +8,8 @@ import type {
   Precision,
   TensorOptions,
 } from "./device_options.ts";
-import { Program, type ProgramOptions } from "./program.ts";
+import { Program } from "./program.ts";
+import type { ProgramOptions } from "./program_options.ts";
 import {
   Tensor,
   TENSOR_TYPES,

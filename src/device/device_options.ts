@@ -18,7 +18,7 @@ export const MOST_THREADS = Math.max(64, 4 * navigator.hardwareConcurrency);
 
 /** Options of {@linkcode openDevice}. */
 export interface DeviceOptions {
-  /** Which of several devices of the kind, from 0. Default: 0. */
+  /** Which of several GPUs, from 0; of the CPU there is one. Default: 0. */
   index?: number;
   /**
    * `f32` (exact), `tf32` (CUDA: TF32 multiplication), `bf16` (bf16 maps; f32

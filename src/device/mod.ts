@@ -19,11 +19,15 @@ export type { Activation } from "./activation.ts";
 export type { LossOptions } from "./losses.ts";
 export type { AdamOptions, SgdOptions, UpdateOptions } from "./updates.ts";
 export {
-  type Phase,
-  Program,
-  type ProgramOptions,
-  type ProgramStep,
-} from "./program.ts";
+  Communicator,
+  type CommunicatorDescription,
+  type MpiDescription,
+  type ReduceOrder,
+} from "./communicator.ts";
+export { describeMpi, openCommunicator } from "./open_communicator.ts";
+export { findLauncher, type Launcher } from "./launcher.ts";
+export { Program } from "./program.ts";
+export type { Phase, ProgramOptions, ProgramStep } from "./program_options.ts";
 export type { Padding2d, Size2d } from "./size2d.ts";
 export { Tensor, type TensorData, type TensorType } from "./tensor.ts";
 export type {

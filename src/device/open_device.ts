@@ -56,7 +56,8 @@ export function openDevice(
     reason = error.message;
   }
   try {
-    return openBackend("cpu", options, `no CUDA: ${reason}`);
+    // A number of a GPU is none of the CPU, which is one.
+    return openBackend("cpu", { ...options, index: 0 }, `no CUDA: ${reason}`);
   } catch (error) {
     if (!(error instanceof GapcamError)) throw error;
     throw new GapcamError(

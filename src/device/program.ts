@@ -4,6 +4,14 @@ import { handles, pair, sides, whole } from "./_arguments.ts";
 import { call, check, messageBuffer, readDescription } from "./_library.ts";
 import { Lifetime } from "./_lifetime.ts";
 import type { Padding2d, Size2d } from "./size2d.ts";
+import {
+  BINARY,
+  type Phase,
+  PHASES,
+  POOLS,
+  type ProgramOptions,
+  type ProgramStep,
+} from "./program_options.ts";
 import { MAX_RANK, type Symbols } from "./_symbols.ts";
 import { type LossOptions, recordLoss } from "./losses.ts";
 import { Tensor, TENSOR_TYPES } from "./tensor.ts";
@@ -14,57 +22,6 @@ import {
   recordSgd,
   type SgdOptions,
 } from "./updates.ts";
-
-/** Options of {@linkcode Device.program}. */
-export interface ProgramOptions {
-  /** Whether batch normalisation uses and updates batch statistics. Default: false. */
-  training?: boolean;
-  /**
-   * What {@linkcode Program.dropout} draws by in a program that trains: an i32
-   * [2] tensor of the device, a seed and the step's number, written before each
-   * forward run and left until its backward has run. The same two give the same
-   * zeros, on every device.
-   */
-  random?: Tensor;
-  /** Whether to time each step; see {@linkcode Program.describe}. Default: false. */
-  profile?: boolean;
-}
-
-/** What {@linkcode Program.run} runs; always in this order. */
-export type Phase = "forward" | "backward" | "update";
-
-/** One step of a compiled program; see {@linkcode Program.describe}. */
-export interface ProgramStep {
-  /** The phase that runs it. */
-  phase: Phase;
-  /** Which operation it is part of, such as `conv2d`. */
-  operation: string;
-  /** Which of several, such as `conv2d 3`. */
-  name: string;
-  /** How it is computed. */
-  algorithm: string;
-  /** Floating-point operations of the direct algorithm, a run. */
-  flops: number;
-  /** Bytes that it must read and write, a run. */
-  bytes: number;
-  /** How often it has run. */
-  runs: number;
-  /** Time over all runs; 0 if the program does not profile. */
-  milliseconds: number;
-}
-
-/** {@linkcode Phase} as bits of `gapcam_phase`. */
-export const PHASES: Record<Phase, number> = {
-  forward: 1,
-  backward: 2,
-  update: 4,
-};
-
-/** Two operands of one shape as `gapcam_binary` numbers them. */
-export const BINARY = { add: 0, multiply: 1 } as const;
-
-/** Pools as `gapcam_pool` numbers them. */
-export const POOLS = { max: 0, average: 1 } as const;
 
 const registry = new FinalizationRegistry<{ symbols: Symbols; handle: bigint }>(
   ({ symbols, handle }) => symbols.gapcam_program_destroy(handle, null),
@@ -122,6 +79,16 @@ export class Program implements Disposable {
     this.#random = options.random;
     this.#handle = created[0]!;
     registry.register(this, { symbols, handle: this.#handle }, this);
+    const { communicator } = options;
+    if (!communicator) return;
+    call((message) =>
+      symbols.gapcam_program_communicate(
+        this.#handle,
+        communicator.handleFor(symbols),
+        (options.syncBatchNorm ? 1 : 0) | (options.reduce === "fast" ? 2 : 0),
+        message,
+      )
+    );
   }
 
   /**
@@ -652,6 +619,48 @@ export class Program implements Disposable {
     options: { settings: Tensor },
   ): void {
     recordBlend(this.#symbols, this.#use(), { targets, sources, ...options });
+  }
+
+  /**
+   * From what this rank's loss came to, to that of the whole batch, of a program
+   * that communicates; see `gapcam_program_whole_batch` in gapcam.h.
+   *
+   * @param own The `metrics` of the loss, which are zeroed.
+   * @param options `settings`: f32 [2], what this rank's loss is divided by and
+   * whether it wishes to stop; `metrics`: f32 [8], those of the whole batch.
+   * @returns f32 [1]: this rank's share of the whole batch's loss.
+   */
+  wholeBatch(
+    own: Tensor,
+    options: { settings: Tensor; metrics: Tensor },
+  ): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_whole_batch(
+        program,
+        own.handle,
+        options.settings.handle,
+        options.metrics.handle,
+        output,
+        message,
+      )
+    );
+  }
+
+  /**
+   * Sums `sums` over the ranks and takes the mean of `means`, in place, of a
+   * program that communicates: its gradients, or tensors of the device.
+   */
+  allReduce(sums: readonly Tensor[], means: readonly Tensor[] = []): void {
+    call((message) =>
+      this.#symbols.gapcam_program_all_reduce(
+        this.#use(),
+        sums.length,
+        handles(sums),
+        means.length,
+        handles(means),
+        message,
+      )
+    );
   }
 
   /** Records one step of Adam over all parameters; see `gapcam_program_adam` for `settings`. */

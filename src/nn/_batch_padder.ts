@@ -36,6 +36,7 @@ export class BatchPadder {
   images(images: Uint8Array): Uint8Array {
     if (images.length === this.#size * this.#imageBytes) return images;
     this.#images ??= new Uint8Array(this.#size * this.#imageBytes);
+    if (images.length === 0) return this.#images.fill(0);
     for (let at = 0; at < this.#images.length; at += images.length) {
       const room = this.#images.length - at;
       this.#images.set(
@@ -64,13 +65,21 @@ export class BatchPadder {
   }
 }
 
-/** How many batches of `size` images one of `count` is cut into, and where. */
+/**
+ * How many batches of `size` images one of `count` is cut into, and where; at
+ * least so many, then empty ones.
+ */
 export function* partsOf(
   count: number,
   size: number,
+  least = 0,
 ): Iterable<{ start: number; end: number }> {
-  for (let start = 0; start < count; start += size) {
-    yield { start, end: Math.min(count, start + size) };
+  const parts = Math.max(least, Math.ceil(count / size));
+  for (let part = 0; part < parts; part++) {
+    const [start, end] = [part, part + 1].map((at) =>
+      Math.min(count, at * size)
+    ) as [number, number];
+    yield { start, end };
   }
 }
 

@@ -2,11 +2,12 @@ import type { Device } from "../device/device.ts";
 import type { Program } from "../device/program.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { assertWeights } from "./class_weights.ts";
-import { type Group, groupsOf, learningOf } from "./_groups.ts";
+import { type Group, groupsOf, isWithin, learningOf } from "./_groups.ts";
 import type { Network } from "./network.ts";
 import type { Optimiser } from "./optimiser.ts";
 import { recordTrainingInput, type TrainingInput } from "./_training_input.ts";
 import type { TrainingOptions } from "./training_options.ts";
+import { WholeBatch } from "./_whole_batch.ts";
 
 /** A training step as it was recorded and compiled. */
 export interface TrainingRecord {
@@ -20,6 +21,8 @@ export interface TrainingRecord {
   random: Tensor;
   groups: Group[];
   gradients: Map<string, Tensor>;
+  /** Of a rank: what makes its step that of all. */
+  whole: WholeBatch | undefined;
 }
 
 /** Records and compiles; `stack` owns what is made. */
@@ -31,10 +34,16 @@ export async function recordTraining(
   const { device } = network;
   const { batchSize, optimiser, freeze = [], accumulate = 1 } = options;
   const metrics = stack.use(device.tensor([8]));
-  const random = stack.use(device.tensor([2], { type: "i32" }));
-  const { profile = false } = options;
+  const random = stack.use(device.tensor([3], { type: "i32" }));
+  const { profile = false, communicator, syncBatchNorm = false } = options;
+  const whole = communicator && new WholeBatch(communicator, device, stack);
+  const joined = {
+    profile,
+    ...(communicator ? { communicator, syncBatchNorm } : {}),
+    reduce: options.reduce ?? "ordered",
+  } as const;
   const program = stack.use(
-    device.program({ training: true, random, profile }),
+    device.program({ training: true, random, ...joined }),
   );
   const input = recordTrainingInput(network, program, options, stack);
   const { logits } = input;
@@ -43,20 +52,35 @@ export async function recordTraining(
       ? device.tensor(logits.shape, { staged: true })
       : device.tensor([batchSize], { type: "i32", staged: true }),
   );
-  const loss = recordLoss(program, { logits, labels, metrics }, {
-    ...options,
-    ...{ device, stack },
-  });
+  const loss = recordLoss(
+    program,
+    { logits, labels, metrics: whole?.own ?? metrics },
+    { ...options, device, stack },
+  );
+  const share = whole?.record(program, metrics);
   const learning = learningOf(network.parameters, freeze);
   const targets = learning.map(({ name }) => network.tensor(name));
-  let made = program.backward(loss, targets);
+  // Batches that are added up bring the shares of theirs.
+  let made = program.backward(
+    loss,
+    targets,
+    share && accumulate === 1 ? { outputGradient: share } : {},
+  );
   let sums: TrainingRecord["sums"];
   if (accumulate > 1) {
     const settings = stack.use(device.tensor([2]));
     const totals = targets.map(({ shape }) => stack.use(device.tensor(shape)));
     program.blend(totals, made, { settings });
     made = totals;
-    sums = { update: stack.use(device.program({ profile })), settings };
+    sums = { update: stack.use(device.program(joined)), settings };
+  }
+  if (whole) {
+    const statistics = syncBatchNorm ? [] : network.parameters
+      .filter(({ name, trainable }) =>
+        !trainable && !freeze.some((prefix) => isWithin(name, prefix))
+      )
+      .map(({ name }) => network.tensor(name));
+    (sums?.update ?? program).allReduce(made, statistics);
   }
   const gradients = new Map(learning.map(({ name }, i) => [name, made[i]!]));
   const groups = groupsOf(learning, {
@@ -73,6 +97,7 @@ export async function recordTraining(
   await sums?.update.compile();
   return {
     ...{ program, sums, input, labels, metrics, random, groups, gradients },
+    whole,
   };
 }
 

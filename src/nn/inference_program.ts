@@ -1,5 +1,6 @@
 import { GapcamError } from "../error.ts";
-import type { Program, ProgramStep } from "../device/program.ts";
+import type { Program } from "../device/program.ts";
+import type { ProgramStep } from "../device/program_options.ts";
 import type { Tensor } from "../device/tensor.ts";
 import { assertBatchSize, BatchPadder } from "./_batch_padder.ts";
 import { lastMapOf } from "./classifier_of.ts";

@@ -1,3 +1,4 @@
+import type { Communicator, ReduceOrder } from "../device/communicator.ts";
 import type { ImageOptions } from "./network.ts";
 import type { Optimiser } from "./optimiser.ts";
 
@@ -79,6 +80,30 @@ export interface TrainingOptions extends ImageOptions {
   seed?: number;
   /** Whether to time each step. Default: false. */
   profile?: boolean;
+  /**
+   * What joins the ranks that all train this network, each with its part of
+   * every batch: `batchSize` is this rank's part, and parameters change as if
+   * one process had the whole. Default: there is one.
+   */
+  communicator?: Communicator;
+  /**
+   * Whether batch normalisation takes the statistics of the whole batch, of all
+   * ranks. Else each rank takes those of its part, and running statistics are
+   * the means of theirs. Default: false.
+   */
+  syncBatchNorm?: boolean;
+  /** How gradients are summed over ranks. Default: `ordered`. */
+  reduce?: ReduceOrder;
+}
+
+/** Options of {@linkcode TrainingProgram.step}. */
+export interface StepOptions {
+  /** That of this step. Default: the optimiser's. */
+  learningRate?: number;
+  /** The number that the first image has in the batch of all ranks. Default: 0. */
+  firstImage?: number;
+  /** Whether this rank wishes that all stop; see {@linkcode TrainingMetrics}. */
+  stop?: boolean;
 }
 
 /** What the steps since the last reset came to; see {@linkcode TrainingProgram.metrics}. */
@@ -100,4 +125,6 @@ export interface TrainingMetrics {
   notFinite: number;
   /** Loss of the last batch. */
   lastLoss: number;
+  /** Ranks that wished to stop, of each step; 0 in a program of one rank. */
+  stops: number;
 }

@@ -1,5 +1,5 @@
 import { GapcamError } from "../error.ts";
-import type { ProgramStep } from "../device/program.ts";
+import type { ProgramStep } from "../device/program_options.ts";
 import type { StateDict } from "../host_tensor.ts";
 import { assertBatchSize, BatchPadder, partsOf } from "./_batch_padder.ts";
 import { assertKnown, optimiserTensors } from "./_groups.ts";
@@ -8,10 +8,12 @@ import type { Network } from "./network.ts";
 import { updateSettings } from "./optimiser.ts";
 import { writeInput } from "./_training_input.ts";
 import { recordTraining, type TrainingRecord } from "./_training_record.ts";
-import type { TrainingMetrics, TrainingOptions } from "./training_options.ts";
-
-/** The slots of a program's metrics that count. */
-type Slots = [number, number, number, number, number, number, number];
+import type {
+  StepOptions,
+  TrainingMetrics,
+  TrainingOptions,
+} from "./training_options.ts";
+import { readMetrics } from "./_training_metrics.ts";
 
 /**
  * A compiled training step: forward, backward and update.
@@ -96,21 +98,24 @@ export class TrainingProgram implements Disposable {
    * `batchSize` are cut into batches of that size.
    *
    * @param images 1 to `batchSize * accumulate` images as u8 NHWC, or their
-   * features as the bytes of 32-bit floats.
+   * features as the bytes of 32-bit floats; or none, if other ranks have some.
    * @param labels A class index for each image, or where the step takes targets a
    * number for each image and class; -1 is ignored.
-   * @param options `learningRate`: that of this step; the optimiser's if left out.
+   * @param options `learningRate`: that of this step; the optimiser's if left
+   * out. Of a rank: where its images begin, and whether it wishes to stop.
    * @throws {GapcamError} If a length or a kind does not fit, or the step before
    * is not awaited yet (`busy`).
    */
   async step(
     images: Uint8Array,
     labels: Int32Array | Float32Array,
-    options: { learningRate?: number } = {},
+    options: StepOptions = {},
   ): Promise<void> {
-    const { program, sums, groups } = this.#record;
+    const { program, sums, groups, whole } = this.#record;
     const { batchSize, optimiser, accumulate = 1 } = this.#options;
-    const count = this.#padder.count(images, accumulate);
+    const count = whole && images.length === 0
+      ? 0
+      : this.#padder.count(images, accumulate);
     const classes = this.#assertLabels(labels, count);
     const step = this.#step + 1;
     const rate = options.learningRate ?? optimiser.learningRate;
@@ -126,9 +131,14 @@ export class TrainingProgram implements Disposable {
       binary: this.#options.loss === "binary",
       weights: this.#options.classWeights,
     };
-    const all = sums ? lossDivisor(labels, share) : 0;
+    let all = sums ? lossDivisor(labels, share) : 0;
+    let least = whole ? 1 : 0;
+    if (sums && whole) {
+      const agreed = await whole.agree(all, Math.ceil(count / batchSize));
+      [all, least] = [agreed.divisor, agreed.batches];
+    }
     let part = 0;
-    for (const { start, end } of partsOf(count, batchSize)) {
+    for (const { start, end } of partsOf(count, batchSize, least)) {
       const [from, to] = [start, end].map((at) => at * this.#padder.imageBytes);
       const some = labels.subarray(start * classes, end * classes);
       writeInput(
@@ -136,15 +146,21 @@ export class TrainingProgram implements Disposable {
         this.#padder.images(images.subarray(from, to)),
       );
       this.#record.labels.write(this.#padder.labels(some, classes));
+      const divisor = sums || whole ? lossDivisor(some, share) : 0;
       if (sums) {
-        const own = all > 0 ? lossDivisor(some, share) / all : 0;
+        const own = all > 0 ? divisor / all : 0;
         sums.settings.write(Float32Array.of(Number(part > 0), own));
       }
+      whole?.write(divisor, options.stop ?? false);
       if (program.draws) {
         // Of a larger number the low 32 bits.
         const draw = this.#step * accumulate + ++part;
         this.#record.random.write(
-          Int32Array.of(this.#options.seed ?? 0, draw),
+          Int32Array.of(
+            this.#options.seed ?? 0,
+            draw,
+            (options.firstImage ?? 0) + start,
+          ),
         );
       } else part++;
       await program.run("forward", "backward", "update");
@@ -182,13 +198,7 @@ export class TrainingProgram implements Disposable {
    * @returns Sums and counts.
    */
   metrics(options: { reset?: boolean } = {}): TrainingMetrics {
-    const [lossSum, steps, correct, images, largestLoss, notFinite, lastLoss] =
-      this.#record.metrics.read() as unknown as Slots;
-    if (options.reset) this.#record.metrics.write(new Float32Array(8));
-    return {
-      ...{ lossSum, steps, correct, images },
-      ...{ largestLoss, notFinite, lastLoss },
-    };
+    return readMetrics(this.#record.metrics, options);
   }
 
   /**

@@ -24,6 +24,22 @@ export class Calibration {
     if (correct) bin.correct++;
   }
 
+  /** All that is counted, as a list; one that is set replaces it. */
+  get numbers(): number[] {
+    return this.#bins.flatMap(({ images, correct, confidence }) => [
+      images,
+      correct,
+      confidence,
+    ]);
+  }
+  set numbers(numbers: readonly number[]) {
+    this.#bins.forEach((bin, i) => {
+      bin.images = numbers[3 * i]!;
+      bin.correct = numbers[3 * i + 1]!;
+      bin.confidence = numbers[3 * i + 2]!;
+    });
+  }
+
   /** From 0 to 1; 0 without images. */
   error(): number {
     let gap = 0;

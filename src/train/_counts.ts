@@ -1,5 +1,6 @@
 import { indexOfGreatest } from "../_index_of_greatest.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { Communicator } from "../device/communicator.ts";
 import { Calibration } from "./_calibration.ts";
 import { type Evaluation, evaluationOf } from "./evaluation.ts";
 import type { ImageAnswer } from "./image_answer.ts";
@@ -39,6 +40,34 @@ export class ClassCounts {
     return { label, predicted, probability, loss };
   }
 
+  /** All that is counted. */
+  get numbers(): number[] {
+    return [
+      ...[this.#loss, this.#images, this.#inTop5],
+      ...this.#calibration.numbers,
+      ...this.#confusion.flat(),
+    ];
+  }
+
+  /** Takes what several counted for its own, in their order. */
+  replace(all: readonly Float64Array[]): void {
+    const sums = new Float64Array(all[0]!.length);
+    for (const numbers of all) {
+      numbers.forEach((number, i) => sums[i]! += number);
+    }
+    [this.#loss, this.#images, this.#inTop5] = sums as unknown as [
+      number,
+      number,
+      number,
+    ];
+    const bins = this.#calibration.numbers.length;
+    this.#calibration.numbers = [...sums.subarray(3, 3 + bins)];
+    const classes = this.#confusion.length;
+    sums.subarray(3 + bins).forEach((count, i) => {
+      this.#confusion[Math.floor(i / classes)]![i % classes] = count;
+    });
+  }
+
   /** What all came to. */
   evaluation(): Evaluation {
     const { classes, name, split } = this.#dataset;
@@ -75,6 +104,21 @@ export class LabelCounts {
     return { label, predicted, probability, loss };
   }
 
+  /** All that is counted. */
+  get numbers(): number[] {
+    return [...this.#logits, ...this.#targets];
+  }
+
+  /** Takes what several counted for its own, in their order. */
+  replace(all: readonly Float64Array[]): void {
+    this.#logits.length = this.#targets.length = 0;
+    for (const numbers of all) {
+      const half = numbers.length / 2;
+      for (const logit of numbers.subarray(0, half)) this.#logits.push(logit);
+      for (const target of numbers.subarray(half)) this.#targets.push(target);
+    }
+  }
+
   /** What all came to. */
   evaluation(): Evaluation {
     const { classes, name, split } = this.#dataset;
@@ -82,6 +126,22 @@ export class LabelCounts {
       ...{ classes, dataset: name, split },
     });
   }
+}
+
+/**
+ * Gives every rank what all of them counted, and whether one of them stopped
+ * before its end.
+ */
+export async function gatherCounts(
+  counts: ClassCounts | LabelCounts,
+  communicator: Communicator,
+  stopped: boolean,
+): Promise<boolean> {
+  const all = await communicator.gatherLists(
+    Float64Array.from([Number(stopped), ...counts.numbers]),
+  );
+  counts.replace(all.map((numbers) => numbers.subarray(1)));
+  return all.some(([wish]) => wish !== 0);
 }
 
 /** How many logits come before a class's own; those of one size by number. */

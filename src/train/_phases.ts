@@ -1,5 +1,6 @@
 import { BatchLoader } from "../data/batch_loader.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { Communicator } from "../device/communicator.ts";
 import type { StateDict } from "../host_tensor.ts";
 import { trunkNames } from "../nn/classifier_of.ts";
 import type { Network } from "../nn/network.ts";
@@ -11,6 +12,7 @@ import {
   type FeatureShape,
   featureShape,
 } from "./_features.ts";
+import { inTurns } from "./_ranks.ts";
 import { learningRateAt } from "./learning_rate.ts";
 import {
   orderOptions,
@@ -29,6 +31,7 @@ export class Phases implements Disposable {
   readonly #dataset: Dataset;
   readonly #config: TrainingConfig;
   readonly #features: FeatureShape | undefined;
+  readonly #communicator: Communicator | undefined;
   /** Epochs in which the head learns alone, before all do. */
   readonly #headEpochs: number;
   #loader: BatchLoader;
@@ -40,11 +43,13 @@ export class Phases implements Disposable {
     network: Network,
     dataset: Dataset,
     config: TrainingConfig,
+    communicator: Communicator | undefined,
   ) {
     this.#network = network;
     this.#dataset = dataset;
     this.#config = config;
-    this.#loader = trainingLoader(network, dataset, config);
+    this.#communicator = communicator;
+    this.#loader = trainingLoader(network, dataset, config, communicator);
     this.#features = featureShape(network, dataset, config);
     this.#headEpochs = this.#features
       ? 0
@@ -59,10 +64,11 @@ export class Phases implements Disposable {
       config: TrainingConfig;
       progress: Pick<TrainingProgress, "epoch" | "step">;
       optimiserState: StateDict | undefined;
+      communicator: Communicator | undefined;
     },
   ): Promise<Phases> {
-    const { config, progress, optimiserState } = options;
-    const phases = new Phases(network, dataset, config);
+    const { config, progress, optimiserState, communicator } = options;
+    const phases = new Phases(network, dataset, config, communicator);
     await phases.#compile(progress.epoch);
     const step = progress.step - phases.#firstStep;
     try {
@@ -104,7 +110,7 @@ export class Phases implements Disposable {
     );
     this.#loader = new BatchLoader(
       features,
-      orderOptions(this.#network, this.#config),
+      orderOptions(this.#network, this.#config, this.#communicator),
     );
     this.#computed = true;
   }
@@ -135,16 +141,18 @@ export class Phases implements Disposable {
     this.#headAlone = epoch < this.#headEpochs;
     const { graph } = this.#network;
     const { freeze } = this.#config;
-    this.#program = await trainingProgram(
-      this.#network,
-      this.#dataset,
-      this.#config,
-      {
-        freeze: this.#headAlone
-          ? [...new Set([...freeze, ...trunkNames(graph)])]
-          : freeze,
-        features: this.#features,
-      },
-    );
+    this.#program = await inTurns(this.#communicator, () =>
+      trainingProgram(
+        this.#network,
+        this.#dataset,
+        this.#config,
+        {
+          freeze: this.#headAlone
+            ? [...new Set([...freeze, ...trunkNames(graph)])]
+            : freeze,
+          features: this.#features,
+          communicator: this.#communicator,
+        },
+      ));
   }
 }

@@ -111,6 +111,7 @@ export class RunRecord implements Disposable {
   #checkpoint(parameters: StateDict): Checkpoint {
     const trainer = this.#trainer, options = this.#options;
     return {
+      ...(options.communicator ? { ranks: options.communicator.size } : {}),
       modelName: options.modelName ?? "custom",
       model: trainer.network.model,
       classes: [...this.#dataset.classes],

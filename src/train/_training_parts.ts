@@ -4,13 +4,16 @@ import type { Augmentation } from "../data/augment/augmentation.ts";
 import { BatchLoader, type BatchLoaderOptions } from "../data/batch_loader.ts";
 import { checkDataset } from "../data/check_dataset.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { partOf } from "../data/part_of.ts";
+import type { Communicator } from "../device/communicator.ts";
 import { GapcamError } from "../error.ts";
 import { perChannel } from "../nn/_per_channel.ts";
 import { isWithin } from "../nn/_groups.ts";
 import { outputsOf, trunkNames } from "../nn/classifier_of.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
 import { TrainingProgram } from "../nn/training_program.ts";
-import { optimiserOf, type TrainingConfig } from "./training_config.ts";
+import { optimiserOf } from "./optimiser_of.ts";
+import type { TrainingConfig } from "./training_config.ts";
 
 /**
  * A configuration as a checkpoint keeps it: with a mean and a deviation for
@@ -32,12 +35,13 @@ export function trainingLoader(
   network: Network,
   dataset: Dataset,
   config: TrainingConfig,
+  communicator?: Communicator,
 ): BatchLoader {
   checkDataset(dataset, { leastClasses: 2 });
   assertClasses(network, dataset);
   assertLoss(dataset, config);
   return new BatchLoader(dataset, {
-    ...orderOptions(network, config),
+    ...orderOptions(network, config, communicator),
     augmentation: augmentationOf(config),
     mixing: config,
   });
@@ -47,6 +51,7 @@ export function trainingLoader(
 export function orderOptions(
   network: Network,
   config: TrainingConfig,
+  communicator?: Communicator,
 ): BatchLoaderOptions {
   const normalises = network.graph.nodes.some(({ name, layer }) =>
     layer.kind === "batchNorm2d" &&
@@ -61,6 +66,7 @@ export function orderOptions(
     targets: config.loss === "binary",
     // Padding must not enter the statistics of a batch.
     dropLast: normalises,
+    ...(communicator ? { part: communicator } : {}),
   };
 }
 
@@ -91,12 +97,15 @@ export async function trainingProgram(
   options: {
     freeze?: readonly string[];
     features?: ImageOptions["image"] | undefined;
+    communicator?: Communicator | undefined;
   } = {},
 ): Promise<TrainingProgram> {
   const { imageSize, mean, deviation, trunkRate } = config;
-  const { freeze = config.freeze, features } = options;
+  const { freeze = config.freeze, features, communicator } = options;
   return await TrainingProgram.compile(network, {
-    batchSize: config.batchSize,
+    batchSize: communicator
+      ? batchOfRank(config, communicator)
+      : config.batchSize,
     image: features ?? dataset,
     features: features !== undefined,
     inputSize: { height: imageSize, width: imageSize },
@@ -116,7 +125,19 @@ export async function trainingProgram(
         .map((prefix) => ({ prefix, factor: trunkRate })),
     }),
     weightDecayOn: config.weightDecayOn,
+    syncBatchNorm: config.syncBatchNorm,
+    reduce: config.reduce,
+    ...(communicator ? { communicator } : {}),
   });
+}
+
+/** How many images a rank's program takes at once, of the batches of a step. */
+function batchOfRank(
+  { batchSize, accumulate }: TrainingConfig,
+  communicator: Communicator,
+): number {
+  const { count } = partOf(batchSize * accumulate, communicator);
+  return Math.ceil(count / accumulate);
 }
 
 function assertClasses(network: Network, dataset: Dataset): void {

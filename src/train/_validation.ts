@@ -1,5 +1,6 @@
 import { GapcamError } from "../error.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { Communicator } from "../device/communicator.ts";
 import { Network } from "../nn/network.ts";
 import { Evaluator } from "./evaluate.ts";
 import type { RunEventContent } from "./run_event.ts";
@@ -40,7 +41,8 @@ export class Validation implements Disposable {
   static async create(
     trainer: Trainer,
     dataset: Dataset,
-    options: { progress?: ValidationProgress } = {},
+    options: { progress?: ValidationProgress; communicator?: Communicator } =
+      {},
   ): Promise<Validation> {
     const { averages } = trainer;
     const { batchSize, imageSize, mean, deviation } = trainer.config;
@@ -49,8 +51,10 @@ export class Validation implements Disposable {
     const network = averages
       ? stack.use(new Network(device, model, { state: averages }))
       : trainer.network;
+    const { communicator } = options;
     const evaluator = await Evaluator.create(network, dataset, {
       batchSize,
+      ...(communicator ? { communicator } : {}),
       inputSize: { height: imageSize, width: imageSize },
       mean,
       deviation,

@@ -86,6 +86,8 @@ export interface Checkpoint {
   parameters: StateDict;
   /** Their moving averages, if the run has them and its state was read. */
   averages?: StateDict;
+  /** How many ranks trained it last; 1 if it is not said. */
+  ranks?: number;
   /** The optimiser's tensors; empty where only the network was read. */
   optimiserState: StateDict;
 }
@@ -127,6 +129,7 @@ export function checkpointMetadata(
     dataset: JSON.stringify(checkpoint.dataset),
     training: JSON.stringify(checkpoint.training),
     progress: JSON.stringify(checkpoint.progress),
+    ...(checkpoint.ranks ? { ranks: String(checkpoint.ranks) } : {}),
   };
 }
 
@@ -161,6 +164,10 @@ export function parseCheckpoint(
       averages.set(name.slice(AVERAGE_PREFIX.length), tensor);
     } else parameters.set(name, tensor);
   }
+  const ranks = Number(metadata.ranks ?? 1);
+  if (!Number.isSafeInteger(ranks) || ranks < 1) {
+    throw new GapcamError("bad-data", "its number of ranks is damaged");
+  }
   return {
     modelName: model.name,
     model: layers,
@@ -170,6 +177,7 @@ export function parseCheckpoint(
     progress: parseProgress(object(metadata, "progress")),
     parameters,
     ...(averages.size > 0 ? { averages } : {}),
+    ...(ranks > 1 ? { ranks } : {}),
     optimiserState,
   };
 }

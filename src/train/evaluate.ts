@@ -1,13 +1,15 @@
 import { GapcamError } from "../error.ts";
 import { checkDataset } from "../data/check_dataset.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
+import type { Communicator } from "../device/communicator.ts";
 import { mirrorImages } from "../data/augment/_mirror.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
 import type { ImageOptions, Network } from "../nn/network.ts";
-import { ClassCounts, LabelCounts } from "./_counts.ts";
+import { ClassCounts, gatherCounts, LabelCounts } from "./_counts.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { ImageAnswer } from "./image_answer.ts";
+import { inTurns, partOfDataset } from "./_ranks.ts";
 
 /** Options of {@linkcode evaluate}. */
 export interface EvaluateOptions
@@ -21,9 +23,17 @@ export interface EvaluateOptions
   flips?: boolean;
   /** Aborting stops after the batch under way and throws the signal's reason. */
   signal?: AbortSignal;
+  /**
+   * What joins ranks that all evaluate the same: each looks at a part of the
+   * images, and all have the result. Default: one process looks at all.
+   */
+  communicator?: Communicator;
   /** Called after each batch with the images done so far; waited for. */
   onProgress?: (done: number) => unknown;
-  /** Called with the answer to each image that has a label, in their order. */
+  /**
+   * Called with the answer to each image that has a label, in their order; of
+   * several ranks, with those to its own.
+   */
   onAnswer?: (answer: ImageAnswer) => void;
 }
 
@@ -68,10 +78,16 @@ type RunOptions = Pick<
 export class Evaluator implements Disposable {
   readonly #program: InferenceProgram;
   readonly #dataset: Dataset;
+  readonly #communicator: Communicator | undefined;
 
-  private constructor(program: InferenceProgram, dataset: Dataset) {
+  private constructor(
+    program: InferenceProgram,
+    dataset: Dataset,
+    communicator: Communicator | undefined,
+  ) {
     this.#program = program;
     this.#dataset = dataset;
+    this.#communicator = communicator;
   }
 
   /**
@@ -85,17 +101,22 @@ export class Evaluator implements Disposable {
     options: Omit<EvaluateOptions, keyof RunOptions> = {},
   ): Promise<Evaluator> {
     checkDataset(dataset);
-    const batchSize = Math.min(options.batchSize ?? 64, dataset.length);
+    const { communicator } = options;
+    const ranks = communicator?.size ?? 1;
+    const batchSize = Math.ceil(
+      Math.min(options.batchSize ?? 64, dataset.length) / ranks,
+    );
     const { inputSize, mean, deviation } = options;
     using stack = new DisposableStack();
     const program = stack.use(
-      await InferenceProgram.compile(network, {
-        batchSize,
-        image: dataset,
-        ...(inputSize ? { inputSize } : {}),
-        ...(mean ? { mean } : {}),
-        ...(deviation ? { deviation } : {}),
-      }),
+      await inTurns(communicator, () =>
+        InferenceProgram.compile(network, {
+          batchSize,
+          image: dataset,
+          ...(inputSize ? { inputSize } : {}),
+          ...(mean ? { mean } : {}),
+          ...(deviation ? { deviation } : {}),
+        })),
     );
     if (program.classes !== dataset.classes.length) {
       throw new GapcamError(
@@ -105,25 +126,32 @@ export class Evaluator implements Disposable {
       );
     }
     stack.move();
-    return new Evaluator(program, dataset);
+    return new Evaluator(program, dataset, communicator);
   }
 
   /** Runs over every image, with the parameters that the network has now. */
   async run(
     options: RunOptions = {},
   ): Promise<Evaluation> {
-    const program = this.#program, dataset = this.#dataset;
+    const program = this.#program, communicator = this.#communicator;
     const { classes, batchSize } = program;
+    const dataset = communicator
+      ? partOfDataset(this.#dataset, communicator)
+      : this.#dataset;
     const counts = dataset.targets
-      ? new LabelCounts(dataset)
-      : new ClassCounts(dataset);
+      ? new LabelCounts(this.#dataset)
+      : new ClassCounts(this.#dataset);
+    const ranks = communicator?.size ?? 1;
     let done = 0;
-    const loader = new BatchLoader(dataset, {
-      batchSize,
-      targets: dataset.targets !== undefined,
-    });
-    for await (const batch of loader.epoch(0)) {
-      options.signal?.throwIfAborted();
+    let stopped = false;
+    const loader = dataset.length > 0 &&
+      new BatchLoader(dataset, {
+        batchSize: Math.min(batchSize, dataset.length),
+        targets: dataset.targets !== undefined,
+      });
+    for await (const batch of loader ? loader.epoch(0) : []) {
+      stopped = options.signal?.aborted ?? false;
+      if (stopped) break;
       const logits = await program.run(batch.images);
       if (options.flips) {
         const mirrored = batch.images.slice();
@@ -145,7 +173,16 @@ export class Evaluator implements Disposable {
         options.onAnswer?.({ index: batch.indices[i]!, ...answer });
       }
       done += batch.count;
-      await options.onProgress?.(done);
+      // Of several ranks the others are about as far.
+      await options.onProgress?.(Math.min(done * ranks, this.#dataset.length));
+    }
+    if (communicator) {
+      stopped = await gatherCounts(counts, communicator, stopped);
+    }
+    if (stopped) {
+      throw options.signal?.aborted
+        ? options.signal.reason
+        : new DOMException("Another rank stopped", "AbortError");
     }
     return counts.evaluation();
   }

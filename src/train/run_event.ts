@@ -38,6 +38,8 @@ export interface StartEvent extends TimedEvent {
   stepsPerEpoch: number;
   /** Steps that were done before. */
   step: number;
+  /** How many ranks train it, if several do. */
+  ranks?: number;
   /** What it runs on; left out of logs of old. */
   machine?: Machine;
   /** The arguments of the command that trains, where one does. */

@@ -1,12 +1,14 @@
 import { exists } from "../_files.ts";
 import { GapcamError } from "../error.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { Communicator } from "../device/communicator.ts";
 import type { Network } from "../nn/network.ts";
+import { alignRanks, stops } from "./_ranks.ts";
 import { Clock } from "./_clock.ts";
 import { machineOf } from "./_machine.ts";
+import { logError, rankError, savedText } from "./_run_errors.ts";
 import { RunRecord } from "./_run_record.ts";
 import { assertPatience, Validation } from "./_validation.ts";
-import type { TrainingProgress } from "./checkpoint.ts";
 import { RUN_LOG_VERSION } from "./run_event.ts";
 import { openRunFolder, type RunFolder } from "./run_folder.ts";
 import type { StepReport } from "./epoch_options.ts";
@@ -50,12 +52,20 @@ export async function train(
   assertSaveEvery(saveEvery);
   assertPatience(config, options.validation);
   if (checkpoint) network.load(checkpoint.parameters);
-  using own = typeof options.folder === "string"
+  using own = typeof options.folder === "string" &&
+      !(options.communicator && options.communicator.rank > 0)
     ? openRunFolder(options.folder, { resume: checkpoint !== undefined })
     : undefined;
-  const folder = own?.path ?? (options.folder as RunFolder | undefined)?.path;
+  const { communicator } = options;
+  const folder = communicator && communicator.rank > 0
+    ? undefined
+    : own?.path ?? (options.folder as RunFolder | undefined)?.path;
+  if (communicator) {
+    await alignRanks(network, dataset, { ...options, communicator });
+  }
   using trainer = await Trainer.create(network, dataset, {
     config,
+    ...(communicator ? { communicator } : {}),
     ...(checkpoint
       ? {
         optimiserState: checkpoint.optimiserState,
@@ -66,7 +76,10 @@ export async function train(
   });
   using record = new RunRecord(trainer, dataset, { ...options, at: folder });
   using validation = options.validation &&
-    await openValidation(trainer, options.validation, record);
+    await openValidation(trainer, options.validation, {
+      record,
+      communicator,
+    });
   // Before the log begins, so that a run that is logged has a checkpoint to go
   // on from; and so that a folder without room shows before an epoch.
   const { fresh } = record;
@@ -84,6 +97,7 @@ export async function train(
     device: network.device.backend,
     precision: network.device.precision,
     stepsPerEpoch: trainer.stepsPerEpoch,
+    ...(communicator ? { ranks: communicator.size } : {}),
     step: trainer.progress.step,
     machine: machineOf(network.device),
     ...(options.command ? { command: [...options.command] } : {}),
@@ -92,7 +106,7 @@ export async function train(
   let lastEpoch: StepReport | undefined;
   let ended: "finished" | "patience" | "interrupted" = "interrupted";
   try {
-    while (!signal.aborted) {
+    while (!await stops(signal, communicator)) {
       const { epoch, batch } = trainer.progress;
       // Here, so that a run that was cut while it was judged is judged first.
       if (validation && batch === 0 && epoch > validation.progress.epochs) {
@@ -116,6 +130,9 @@ export async function train(
       await record.tellSaved();
     }
   } catch (error) {
+    if (error instanceof GapcamError && error.code === "rank-failed") {
+      throw rankError(error, record);
+    }
     if (error instanceof GapcamError && error.code === "diverged") {
       await record.emit({ event: "divergence", message: error.message });
       if (!record.path) throw error;
@@ -161,13 +178,16 @@ interface Parts {
 async function openValidation(
   trainer: Trainer,
   dataset: Dataset,
-  record: RunRecord,
+  parts: { record: RunRecord; communicator: Communicator | undefined },
 ): Promise<Validation> {
+  const { record, communicator } = parts;
   const { validation: progress, bestPath } = record;
   // Where its best is gone the next one is the best.
-  const lost = bestPath !== undefined && !exists(bestPath);
+  const gone = bestPath !== undefined && !exists(bestPath);
+  const lost = await communicator?.shareValue(gone) ?? gone;
   const validation = await Validation.create(trainer, dataset, {
     ...(progress && !lost ? { progress } : {}),
+    ...(communicator ? { communicator } : {}),
   });
   record.validation = validation.progress;
   return validation;
@@ -197,6 +217,10 @@ async function judge(
     return true;
   } catch (error) {
     if (signal.aborted && error === signal.reason) return false;
+    // Of several ranks each stops where one of them does.
+    if (error instanceof DOMException && error.name === "AbortError") {
+      return false;
+    }
     throw error;
   }
 }
@@ -259,17 +283,4 @@ function assertSaveEvery(saveEvery: number | undefined): void {
     "invalid-argument",
     `Cannot save every ${saveEvery} steps: expected a whole number from 1`,
   );
-}
-
-function logError(error: GapcamError, step: number): GapcamError {
-  return new GapcamError(
-    error.code,
-    `${error.message}; the run is saved after step ${step} and can be resumed`,
-    { cause: error },
-  );
-}
-
-function savedText(saved: TrainingProgress | undefined): string {
-  const { epoch, batch } = saved ?? { epoch: 0, batch: 0 };
-  return batch === 0 ? `epoch ${epoch}` : `epoch ${epoch + 1}, step ${batch}`;
 }

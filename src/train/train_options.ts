@@ -1,3 +1,4 @@
+import type { Communicator } from "../device/communicator.ts";
 import type { StateDict } from "../host_tensor.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Checkpoint, DatasetConfig } from "./checkpoint.ts";
@@ -41,6 +42,12 @@ export interface TrainOptions {
   command?: readonly string[];
   /** Aborting finishes the step under way, saves and returns. */
   signal?: AbortSignal;
+  /**
+   * What joins the ranks that all call this with the same network, data and
+   * configuration: each takes its part of every batch and of what validates.
+   * Rank 0 alone writes the folder. Default: one process trains.
+   */
+  communicator?: Communicator;
   /**
    * Called with each thing that happens, as it is logged; waited for. What an
    * epoch came to comes before its checkpoint.

@@ -1,6 +1,7 @@
 import { GapcamError } from "../error.ts";
 import { definedOf } from "../_defined_of.ts";
 import type { Dataset } from "../data/dataset.ts";
+import type { Communicator } from "../device/communicator.ts";
 import type { Network } from "../nn/network.ts";
 import type { StateDict } from "../host_tensor.ts";
 import {
@@ -13,6 +14,7 @@ import type { EpochOptions, StepReport } from "./epoch_options.ts";
 import { Phases } from "./_phases.ts";
 import { configFor } from "./_training_parts.ts";
 import { WeightAverage } from "./_weight_average.ts";
+import { assertRanks } from "./_ranks.ts";
 import type { TrainingConfig } from "./training_config.ts";
 
 /**
@@ -27,6 +29,9 @@ export class Trainer implements Disposable {
   readonly #phases: Phases;
   readonly #readEvery: number;
   readonly #average: WeightAverage | undefined;
+  // What joins this rank with others.
+  readonly #communicator: Communicator | undefined;
+  #stopped = false;
   #progress: TrainingProgress;
 
   private constructor(parts: {
@@ -35,12 +40,14 @@ export class Trainer implements Disposable {
     phases: Phases;
     progress: TrainingProgress;
     average: WeightAverage | undefined;
+    communicator: Communicator | undefined;
   }) {
     this.network = parts.network;
     this.config = parts.config;
     this.#phases = parts.phases;
     this.#progress = parts.progress;
     this.#average = parts.average;
+    this.#communicator = parts.communicator;
     // Reading a loss waits for its step, which stalls what runs beside us.
     this.#readEvery = parts.network.device.asynchronous
       ? parts.config.logEvery
@@ -53,7 +60,8 @@ export class Trainer implements Disposable {
    * @param network What to train.
    * @param dataset On what; its images are resized to `config.imageSize`.
    * @param options How, and from where: the optimiser's tensors, the averages
-   * and the progress of a checkpoint go on with its run.
+   * and the progress of a checkpoint go on with its run. `communicator`: what
+   * joins the ranks that all train the network, each on its part of a batch.
    * @throws {GapcamError} If the model, the data and the configuration do not
    * fit each other, or memory runs out.
    *
@@ -82,9 +90,12 @@ export class Trainer implements Disposable {
       optimiserState?: StateDict;
       averages?: StateDict;
       progress?: TrainingProgress;
+      communicator?: Communicator;
     },
   ): Promise<Trainer> {
     const config = configFor(dataset, options.config);
+    const { communicator } = options;
+    assertRanks(config, communicator);
     const progress = structuredClone(options.progress) ?? {
       epoch: 0,
       batch: 0,
@@ -98,6 +109,7 @@ export class Trainer implements Disposable {
         config,
         progress,
         optimiserState: options.optimiserState,
+        communicator,
       }),
     );
     const { steps } = phases.loader;
@@ -117,7 +129,9 @@ export class Trainer implements Disposable {
         ...(averages ? { average: averages } : {}),
       })
       : undefined;
-    const trainer = new Trainer({ network, config, phases, progress, average });
+    const trainer = new Trainer({
+      ...{ network, config, phases, progress, average, communicator },
+    });
     stack.move();
     return trainer;
   }
@@ -166,7 +180,8 @@ export class Trainer implements Disposable {
       await phases.enter(
         progress.epoch,
         definedOf({
-          signal,
+          // Ranks stop together, at a step.
+          signal: this.#communicator ? undefined : signal,
           onProgress: options.onFeatures,
         }),
       );
@@ -184,6 +199,8 @@ export class Trainer implements Disposable {
       const labels = batch.targets ?? batch.labels;
       await phases.program.step(batch.images, labels, {
         learningRate: rate,
+        firstImage: batch.first,
+        stop: signal?.aborted ?? false,
       });
       progress.batch++;
       progress.step++;
@@ -191,19 +208,20 @@ export class Trainer implements Disposable {
       const last = progress.batch === stepsPerEpoch;
       const saves = progress.step % saveEvery === 0 && !last;
       if (
-        progress.batch % logEvery === 0 || last || saves || signal?.aborted ||
+        progress.batch % logEvery === 0 || last || saves ||
+        this.#stops(signal) ||
         progress.batch % this.#readEvery === 0
       ) this.#count();
       await options.onStep?.({
         ...this.#report(progress.intervalTotals, rate),
-        images: batch.count,
+        images: batch.whole,
       });
       if (progress.batch % logEvery === 0) {
         const report = this.#report(progress.intervalTotals, rate);
         progress.intervalTotals = noTotals();
         await options.onInterval?.(report);
       }
-      if (signal?.aborted) {
+      if (this.#stops(signal)) {
         // It may have come while a callback was waited for.
         this.#count();
         break;
@@ -227,9 +245,18 @@ export class Trainer implements Disposable {
     this.#phases[Symbol.dispose]();
   }
 
+  /**
+   * Whether to stop after this step: at a signal's wish or, of several ranks, as
+   * soon as all know that one of them wishes to.
+   */
+  #stops(signal: AbortSignal | undefined): boolean {
+    return this.#communicator ? this.#stopped : signal?.aborted ?? false;
+  }
+
   /** Adds what the device counted since the last call to the totals. */
   #count(): void {
     const metrics = this.#phases.program.metrics({ reset: true });
+    this.#stopped ||= metrics.stops > 0;
     const worst = metrics.notFinite > 0 ? NaN : metrics.largestLoss;
     if (!(worst <= LARGEST_LOSS)) {
       throw divergenceError(

@@ -4,25 +4,15 @@ import {
   checkAugmentation,
 } from "../data/augment/augmentation.ts";
 import { checkMixing } from "../data/augment/mix.ts";
+import type { ReduceOrder } from "../device/communicator.ts";
 import { GapcamError } from "../error.ts";
 import { type Interpolation, INTERPOLATIONS } from "../image/preprocessing.ts";
-import type { Optimiser } from "../nn/optimiser.ts";
-import { adam, adamW, sgd } from "../nn/optimiser.ts";
+import { adamW } from "../nn/optimiser.ts";
+import { type OptimiserName, optimiserOf, OPTIMISERS } from "./optimiser_of.ts";
 import { assertWeights } from "../nn/class_weights.ts";
 import { TRAINING_LOSSES, type TrainingLoss } from "../nn/training_options.ts";
 import { type ScheduleName, SCHEDULES } from "./learning_rate.ts";
 import { definedOf } from "../_defined_of.ts";
-
-/** What updates the parameters, by name. */
-export type OptimiserName = "adam" | "adamw" | "sgd" | "nesterov";
-
-/** Every {@linkcode OptimiserName}. */
-export const OPTIMISERS: readonly OptimiserName[] = [
-  "adam",
-  "adamw",
-  "sgd",
-  "nesterov",
-];
 
 /**
  * How to train. Plain data: a checkpoint keeps it, and with the same data,
@@ -131,6 +121,13 @@ export interface TrainingConfig {
    * several times an epoch. Default: false.
    */
   balance: boolean;
+  /**
+   * Of a run on several ranks: whether batch normalisation takes the statistics
+   * of the whole batch; else each rank takes those of its part. Default: false.
+   */
+  syncBatchNorm: boolean;
+  /** Of a run on several ranks: how gradients are summed. Default: `ordered`. */
+  reduce: ReduceOrder;
   /** Drives initialisation, order and augmentation. Default: 0. */
   seed: number;
   /** Steps from one reported loss to the next. Default: 50. */
@@ -189,6 +186,8 @@ export function trainingConfig(
     bestBy: "accuracy",
     patience: 0,
     balance: false,
+    syncBatchNorm: false,
+    reduce: "ordered",
     seed: 0,
     logEvery: 50,
     ...given,
@@ -273,8 +272,11 @@ function assertConfig(config: TrainingConfig): void {
     refuse("flip", "true, false or alternating");
   }
   checkAugmentation(config.augmentation);
-  for (const name of ["balance", "testFlips"] as const) {
+  for (const name of ["balance", "testFlips", "syncBatchNorm"] as const) {
     if (typeof config[name] !== "boolean") refuse(name, "true or false");
+  }
+  if (!["ordered", "fast"].includes(config.reduce)) {
+    refuse("reduce", "ordered or fast");
   }
   if (
     !Array.isArray(freeze) || !freeze.every((one) => typeof one === "string")
@@ -289,19 +291,4 @@ function assertConfig(config: TrainingConfig): void {
     refuse("optimiser", `one of ${OPTIMISERS.join(", ")}`);
   }
   optimiserOf(config);
-}
-
-/** The optimiser that a configuration names. */
-export function optimiserOf(config: TrainingConfig): Optimiser {
-  const { learningRate, weightDecay, momentum } = config;
-  switch (config.optimiser) {
-    case "adam":
-      return adam({ learningRate, weightDecay });
-    case "adamw":
-      return adamW({ learningRate, weightDecay });
-    case "sgd":
-      return sgd({ learningRate, weightDecay, momentum });
-    case "nesterov":
-      return sgd({ learningRate, weightDecay, momentum, nesterov: true });
-  }
 }

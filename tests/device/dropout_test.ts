@@ -55,7 +55,7 @@ async function checkDraws(device: Device, bound: number): Promise<void> {
         const data = uniform(shape, 1).map((x) => Math.round(128 * x) / 128);
         const given = uniform(shape, 2).map((x) => Math.round(128 * x) / 128);
         using input = device.tensor(shape, { data });
-        using random = device.tensor([2], { type: "i32" });
+        using random = device.tensor([3], { type: "i32" });
         using program = device.program({ training: true, random });
         assert(!program.draws);
         const first = program.dropout(input, probability, { wholeImages });
@@ -66,7 +66,7 @@ async function checkDraws(device: Device, bound: number): Promise<void> {
         const [gradient] = program.backward(first, [input], { outputGradient });
         await program.compile();
         for (const [seed, step] of [[0, 1], [0, 2], [-5, 1], [0, 1]] as const) {
-          random.write(Int32Array.of(seed, step));
+          random.write(Int32Array.of(seed, step, 0));
           await program.run("forward", "backward");
           const what = `[${shape}], ${probability}, ${wholeImages}, ` +
             `seed ${seed}, step ${step}`;
@@ -108,13 +108,13 @@ deviceTest("dropout drops as much as it is asked to", async (device) => {
   using input = device.tensor(shape, {
     data: new Float32Array(65536).fill(1),
   });
-  using random = device.tensor([2], { type: "i32" });
+  using random = device.tensor([3], { type: "i32" });
   using program = device.program({ training: true, random });
   const output = program.output(program.dropout(input, 0.3));
   await program.compile();
   const masks: string[] = [];
   for (const step of [1, 2]) {
-    random.write(Int32Array.of(7, step));
+    random.write(Int32Array.of(7, step, 0));
     await program.run("forward");
     const values = output.read();
     const dropped = values.filter((x) => x === 0).length / values.length;
@@ -137,8 +137,8 @@ deviceTest(
     const unit = new Float32Array(169);
     for (let i = 0; i < 13; i++) unit[i * 14] = 1;
     using weight = device.tensor([13, 13, 1, 1], { data: unit });
-    using random = device.tensor([2], { type: "i32" });
-    random.write(Int32Array.of(3, 4));
+    using random = device.tensor([3], { type: "i32" });
+    random.write(Int32Array.of(3, 4, 0));
     using program = device.program({ training: true, random });
     const map = program.conv2d(input, weight);
     const output = program.output(program.dropout(map, 0.5));
@@ -155,7 +155,7 @@ deviceTest(
 
 deviceTest("what is not a number is not dropped", async (device) => {
   using input = device.tensor([2, 3], { data: new Float32Array(6).fill(NaN) });
-  using random = device.tensor([2], { type: "i32" });
+  using random = device.tensor([3], { type: "i32" });
   using program = device.program({ training: true, random });
   const output = program.output(program.dropout(input, 0.9));
   await program.compile();
@@ -175,15 +175,15 @@ deviceTest(
 
 deviceTest("dropout refuses what it cannot draw by", (device) => {
   using input = device.tensor([2, 3]);
-  using random = device.tensor([2], { type: "i32" });
-  using wrong = device.tensor([3], { type: "i32" });
+  using random = device.tensor([3], { type: "i32" });
+  using wrong = device.tensor([2], { type: "i32" });
   for (
     const [options, probability, message] of [
       [{ training: true, random }, -0.1, "between 0 and 1, found -0.1"],
       [{ training: true, random }, 1.5, "between 0 and 1, found 1.5"],
       [{}, NaN, "between 0 and 1, found NaN"],
       [{ training: true }, 0.5, "trains and has nothing to draw by"],
-      [{ training: true, random: wrong }, 0.5, "must have the shape [2]"],
+      [{ training: true, random: wrong }, 0.5, "must have the shape [3]"],
       [{ training: true, random: input }, 0.5, "must be i32, found f32"],
     ] as const
   ) {

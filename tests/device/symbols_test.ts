@@ -9,7 +9,7 @@ import { PRECISIONS } from "../../src/device/device_options.ts";
 import { STATUS_CODES } from "../../src/device/_library.ts";
 import { ACTIVATIONS } from "../../src/device/activation.ts";
 import { LOSSES } from "../../src/device/losses.ts";
-import { BINARY, PHASES, POOLS } from "../../src/device/program.ts";
+import { BINARY, PHASES, POOLS } from "../../src/device/program_options.ts";
 import { TENSOR_TYPES } from "../../src/device/tensor.ts";
 
 const [numbers, functions] = await Promise.all(

@@ -220,7 +220,7 @@ const Case cases[] = {
      GAPCAM_INVALID_ARGUMENT, "its groups must divide the input's 4 channels, found -2147483648"},
     {"dropout with a probability that is not a number",
      [](Bench &b) {
-       return gapcam_program_dropout(b.program, b.tensor({1, 4}), b.tensor({2}, GAPCAM_I32),
+       return gapcam_program_dropout(b.program, b.tensor({1, 4}), b.tensor({3}, GAPCAM_I32),
                                      std::nanf(""), 0, &b.out, b.message);
      },
      GAPCAM_INVALID_ARGUMENT, "its probability must be between 0 and 1, found nan"},

@@ -14,7 +14,7 @@ import {
 } from "../../mod.ts";
 import { learningRateAt } from "../../src/train/learning_rate.ts";
 import { choosePreset } from "../../src/train/presets.ts";
-import { optimiserOf } from "../../src/train/training_config.ts";
+import { optimiserOf } from "../../src/train/optimiser_of.ts";
 
 Deno.test("trainingConfig() keeps defaults where a value is undefined", () => {
   assertEquals(

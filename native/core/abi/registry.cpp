@@ -73,6 +73,12 @@ gapcam_handle Registry::add(const std::shared_ptr<TensorObject> &tensor,
   return last_;
 }
 
+gapcam_handle Registry::add(const std::shared_ptr<MpiCommunicator> &communicator) {
+  std::lock_guard lock(mutex_);
+  communicators_.emplace(++last_, communicator);
+  return last_;
+}
+
 std::shared_ptr<DeviceObject> Registry::find_device(gapcam_handle handle) {
   std::lock_guard lock(mutex_);
   return find_in(devices_, handle, "device")->second;
@@ -86,6 +92,11 @@ std::shared_ptr<ProgramObject> Registry::find_program(gapcam_handle handle) {
 std::shared_ptr<TensorObject> Registry::find_tensor(gapcam_handle handle) {
   std::lock_guard lock(mutex_);
   return find_in(tensors_, handle, "tensor")->second;
+}
+
+std::shared_ptr<MpiCommunicator> Registry::find_communicator(gapcam_handle handle) {
+  std::lock_guard lock(mutex_);
+  return find_in(communicators_, handle, "communicator")->second;
 }
 
 Removed Registry::remove_device(gapcam_handle handle) {
@@ -121,6 +132,14 @@ Removed Registry::remove_tensor(gapcam_handle handle) {
   const auto found = find_in(tensors_, handle, "tensor");
   removed.tensors.push_back(found->second);
   tensors_.erase(found);
+  return removed;
+}
+
+std::shared_ptr<MpiCommunicator> Registry::remove_communicator(gapcam_handle handle) {
+  std::lock_guard lock(mutex_);
+  const auto found = find_in(communicators_, handle, "communicator");
+  auto removed = found->second;
+  communicators_.erase(found);
   return removed;
 }
 

@@ -14,11 +14,12 @@ void dropout(const MapShape &s, const DropoutShape &shape, const int32_t *settin
   for (int64_t n = 0; n < s.batch; n++) {
     for (int64_t b = 0; b < s.blocks(); b++) {
       const int64_t start = (n * s.blocks() + b) * pixels * block;
-      const float image = dropout_factor(shape, settings, n);
+      const int64_t image = dropout_image(settings, n);
+      const float whole = dropout_factor(shape, settings, image);
       for (int64_t i = 0; i < pixels * block; i++) {
         const int64_t c = b * block + i % block;
-        const int64_t element = (n * s.channels + c) * pixels + i / block;
-        const float factor = shape.whole_images ? image : dropout_factor(shape, settings, element);
+        const int64_t element = (image * s.channels + c) * pixels + i / block;
+        const float factor = shape.whole_images ? whole : dropout_factor(shape, settings, element);
         y[start + i] = x[start + i] * factor;
       }
     }

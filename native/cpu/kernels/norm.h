@@ -194,7 +194,7 @@ void batch_norm(const NormShape &shape, const float *x, const float *weight, con
                 double *scratch) {
   const MapShape &s = shape.map;
   const int64_t padded = s.blocks() * s.block;
-  const double count = static_cast<double>(s.batch * s.pixels());
+  double count = static_cast<double>(s.batch * s.pixels());
   float *mean = saved, *inverse = saved + padded;
   double *partial = scratch, *total = scratch + 2 * s.batch * padded;
   // What the last pass multiplies and adds; 0 in the padding.
@@ -204,6 +204,9 @@ void batch_norm(const NormShape &shape, const float *x, const float *weight, con
     if (shape.training) {
       plane_moments(s, fixed, x, partial);
       image_moments(s, partial, total);
+      if (shape.exchange.moments) {
+        shape.exchange.moments(shape.exchange.context, total, padded, &count);
+      }
       for (int64_t c = 0; c < s.channels; c++) {
         mean[c] = static_cast<float>(total[c]);
         const double squares = total[padded + c];
@@ -236,7 +239,7 @@ void batch_norm_backward(const NormShape &shape, const float *x, const float *we
                          float *d_weight, float *d_bias, double *scratch) {
   const MapShape &s = shape.map;
   const int64_t padded = s.blocks() * s.block;
-  const double count = static_cast<double>(s.batch * s.pixels());
+  double count = static_cast<double>(s.batch * s.pixels());
   const float slope = shape.negative_slope;
   const float *mean = saved, *inverse = saved + padded;
   double *partial = scratch, *total = scratch + 2 * s.batch * padded;
@@ -259,13 +262,18 @@ void batch_norm_backward(const NormShape &shape, const float *x, const float *we
       products += g * (x[at] - mean[c]);
     });
     sum_images(s, partial, total);
+    // Of this rank, as all gradients of parameters are.
+    for (int64_t c = 0; c < s.channels; c++) {
+      if (d_bias) d_bias[c] = static_cast<float>(total[c]);
+      if (d_weight) d_weight[c] = static_cast<float>(total[padded + c] * inverse[c]);
+    }
+    if (shape.exchange.sums) {
+      shape.exchange.sums(shape.exchange.context, total, 2 * padded, &count);
+    }
     for (int64_t c = 0; c < padded; c++) {
       mean_gradient[c] = static_cast<float>(total[c] / count);
       const double product = total[padded + c] * inverse[c];
       mean_product[c] = static_cast<float>(product / count * inverse[c]);
-      if (c >= s.channels) continue;
-      if (d_bias) d_bias[c] = static_cast<float>(total[c]);
-      if (d_weight) d_weight[c] = static_cast<float>(product);
     }
     if (!d_x) return;
     if (shape.training) {

@@ -14,10 +14,11 @@ GAPCAM_DEVICE void dropout_map(const T *x, const int *settings, T *y, int64_t gr
   if (i >= groups) return;
   Group<T> v = load(x, i);
   const int64_t place = i / channel_groups, n = place / pixels;
+  const int64_t image = dropout_image(settings, n);
   const int c = (int)(i - place * channel_groups) * Lanes<T>::count;
   for (int l = 0; l < Lanes<T>::count; l++) {
-    const int64_t element = (n * channels + c + l) * pixels + place - n * pixels;
-    const float factor = dropout_factor(s, settings, s.whole_images ? n : element);
+    const int64_t element = (image * channels + c + l) * pixels + place - n * pixels;
+    const float factor = dropout_factor(s, settings, s.whole_images ? image : element);
     from_float(to_float(v.lane[l]) * factor, &v.lane[l]);
   }
   store(y, i, v);
@@ -35,7 +36,9 @@ GAPCAM_KERNEL dropout_bf16(const Bf16 *x, const int *settings, Bf16 *y, int64_t 
 GAPCAM_KERNEL dropout_elements(const float *x, const int *settings, float *y, int64_t count,
                                int64_t each, DropoutShape s) {
   const int64_t i = thread_index();
-  if (i < count) y[i] = x[i] * dropout_factor(s, settings, s.whole_images ? i / each : i);
+  if (i >= count) return;
+  const int64_t element = i + dropout_image(settings, 0) * each;
+  y[i] = x[i] * dropout_factor(s, settings, s.whole_images ? element / each : element);
 }
 
 }  // namespace gapcam::cuda

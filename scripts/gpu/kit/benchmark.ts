@@ -11,7 +11,7 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "@std/cli/parse-args";
 import { VGG_CONFIGURATIONS } from "../../../mod.ts";
-import { type ProgramStep } from "../../../src/device/program.ts";
+import { type ProgramStep } from "../../../src/device/program_options.ts";
 import { Worker } from "../../bench/_protocol.ts";
 import {
   type BenchmarkResult,
