@@ -119,19 +119,22 @@ Deno.test("TensorboardLog writes what events say, at their steps, and names the 
   });
 });
 
+/** A run that was killed in its second epoch, whose loss was 2, and went on. */
+function writeCutRun(folder: string): void {
+  {
+    using log = new TensorboardLog(folder);
+    log.add(start("start", 0));
+    log.add(epoch(1, 3));
+    log.add(epoch(2, 2));
+  }
+  using log = new TensorboardLog(folder);
+  log.add(start("resume", 10));
+  log.add(epoch(2, 2.25));
+}
+
 Deno.test("a run that goes on says from which step, so that what was lost is not shown", async () => {
   await withFolder((folder) => {
-    {
-      using log = new TensorboardLog(folder);
-      log.add(start("start", 0));
-      log.add(epoch(1, 3));
-      log.add(epoch(2, 2));
-    }
-    {
-      using log = new TensorboardLog(folder);
-      log.add(start("resume", 10));
-      log.add(epoch(2, 2.25));
-    }
+    writeCutRun(folder);
     const found = eventsIn(`${folder}/train`);
     assertEquals(
       found.map(({ version, session, step, scalars }) =>
@@ -350,6 +353,7 @@ Deno.test({
         "../../scripts/fixtures/tensorboard_read.py",
         import.meta.url,
       ).pathname;
+      writeCutRun(`${folder}/live/run/cut`);
       const output = await new Deno.Command(python!, {
         args: [script, `${folder}/live/run`],
       }).output();
@@ -394,6 +398,11 @@ Deno.test({
         assertEquals(rows.length, 2);
         for (const [, , , number, sum] of rows) assertEquals(number, sum);
       }
+      // What was lost when it was killed is not shown.
+      assertEquals(
+        found["cut/train"]!.scalars.loss!.map(([step, value]) => [step, value]),
+        [[10, 3], [20, 2.25]],
+      );
       const { hparams, texts } = found["."]!;
       assertEquals(hparams.session_start_info!.batchSize, 10);
       assertEquals(hparams.session_start_info!.flip, false);
