@@ -26,7 +26,7 @@ export function layerWords(layer: NodeLayer): string {
     case "leakyRelu":
       return layer.negativeSlope === 0
         ? "ReLU"
-        : `leaky ReLU ${layer.negativeSlope}`;
+        : `leaky ReLU ${Number(layer.negativeSlope.toPrecision(4))}`;
     case "clip":
       return layer.minimum === 0 && layer.maximum === 6
         ? "ReLU6"

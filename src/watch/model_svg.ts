@@ -1,4 +1,5 @@
 import { printable } from "../_printable.ts";
+import { shorten, textWidth } from "../image/_text.ts";
 import type { DescribedLayer, ModelDescription } from "../nn/describe_model.ts";
 import { type Box, type GraphLayout, layOut } from "./_graph_layout.ts";
 import { layerWords } from "./_layer_words.ts";
@@ -8,8 +9,8 @@ const BOX = { width: 196, height: 74 } as const;
 const NARROW = 18;
 const GAP = { x: 22, y: 30 } as const;
 const MARGIN = 20, HEAD = 44;
-/** Letters that fit a box. */
-const MOST_LETTERS = 29;
+/** Room for text in a box, and the size that it is measured in: letters differ. */
+const ROOM = BOX.width - 14, SIZE = 12;
 
 /** Colours of boxes, by what they do; the first that fits. */
 const FILLS: readonly (readonly [RegExp, string])[] = [
@@ -142,7 +143,11 @@ function boxSvg(
   ].filter((part) => part).join(", ");
   const texts = [
     [endOf(main?.name || main?.kind || "image"), ' font-weight="bold"'],
-    [beginningOf(layers.map(({ layer }) => layerWords(layer)).join(", "))],
+    [shorten(
+      layers.map(({ layer }) => layerWords(layer)).join(", "),
+      ROOM,
+      SIZE,
+    )],
     [shape(layers.at(-1)?.outputShape ?? inputShape)],
     [numbers, ' fill="#455a64"'],
   ].filter(([text]) => text !== "").map(([text, style = ""], row) =>
@@ -200,18 +205,12 @@ function rounded(value: number): string {
 /** A name's last parts are what tells it from its neighbours. */
 function endOf(name: string): string {
   const text = printable(name, 200);
-  // Bold letters are wider.
-  const most = MOST_LETTERS - 3;
-  if (text.length <= most) return text;
-  const end = text.slice(1 - most);
+  if (textWidth(text, SIZE) <= ROOM) return text;
+  const letters = Array.from(text);
+  while (textWidth(`…${letters.join("")}`, SIZE) > ROOM) letters.shift();
+  const end = letters.join("");
   const dot = end.indexOf(".");
   return `…${dot < 0 ? end : end.slice(dot + 1)}`;
-}
-
-function beginningOf(text: string): string {
-  return text.length > MOST_LETTERS
-    ? `${text.slice(0, MOST_LETTERS - 1)}…`
-    : text;
 }
 
 function escaped(text: string): string {
