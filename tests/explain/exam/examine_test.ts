@@ -7,15 +7,21 @@ import {
 } from "@std/assert";
 import {
   CONTROL_METHODS,
+  conv2d,
   type Dataset,
   examine,
   type ExamMethod,
   examMethods,
+  flatten,
   type FloatMap,
   GapcamError,
+  linear,
+  maxPool2d,
   mosaicOf,
   Network,
   openDevice,
+  relu,
+  sequential,
   shapesDataset,
   vgg,
 } from "../../../mod.ts";
@@ -263,6 +269,42 @@ Deno.test("examine() refuses what cannot be examined", () =>
     const exam = await examine(network, blind, { methods, images: 2 });
     assertEquals(exam.measures.includes("pointing"), false);
   }));
+
+Deno.test("a method that cannot explain the network is left out with its reason, or refused", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(
+    device,
+    sequential([
+      conv2d(3, 4, { padding: 1 }),
+      relu(),
+      maxPool2d(4),
+      flatten(),
+      linear(64, 10),
+    ]),
+  );
+  const options = {
+    methods: examMethods(["cam", "grad-cam", "centre"]),
+    measures: ["pointing"] as const,
+    images: 2,
+  };
+  const exam = await examine(network, SHAPES, { ...options, leaveOut: true });
+  assertEquals(
+    exam.methods.map(({ method }) => method),
+    ["grad-cam", "centre"],
+  );
+  assertEquals(exam.refused.map(({ method }) => method), ["cam"]);
+  await assertRejects(
+    () => examine(network, SHAPES, options),
+    GapcamError,
+    "Cannot explain the network with cam",
+  );
+  // It takes images of one size alone.
+  await assertRejects(
+    () => examine(network, mosaicOf(SHAPES, { length: 2 }), options),
+    GapcamError,
+    "linear",
+  );
+});
 
 Deno.test("names of methods and measures that are not known bring the nearest", () => {
   assertThrows(
