@@ -11,7 +11,8 @@ import type { SplitName } from "../src/data/dataset.ts";
 import { decodeImage } from "../src/image/decode_image.ts";
 import { encodePng } from "../src/image/encode_png.ts";
 import type { Image } from "../src/image/image.ts";
-import { predict } from "../src/predict/predict.ts";
+import { evaluate } from "../src/train/evaluate.ts";
+import type { ImageAnswer } from "../src/train/image_answer.ts";
 import { findCheckpoint } from "../src/train/find_checkpoint.ts";
 import type {
   CellChoice,
@@ -40,15 +41,6 @@ import { runsFolder } from "./_runs.ts";
 /** Height and width of pictures that lie in rows. */
 const SMALL = 144;
 
-/** What a network made of an image of a split. */
-interface Answer {
-  index: number;
-  label: number;
-  predicted: number;
-  /** Of what it is. */
-  labelProbability: number;
-}
-
 /** A network that stays loaded while its file is the same. */
 interface Loaded {
   run: OpenRun;
@@ -57,7 +49,7 @@ interface Loaded {
   /** Changes with the file. */
   stamp: string;
   hash: string;
-  answers: Map<SplitName, Answer[]>;
+  answers: Map<SplitName, ImageAnswer[]>;
 }
 
 /** Looks with a run's newest or best network, and keeps it for the next look. */
@@ -122,7 +114,7 @@ export class RunExplainer implements Explaining, Disposable {
     const loaded = await this.#load(folder, choice.network);
     const found = (await this.#answers(loaded, split))
       .filter((one) => one.label === label && one.predicted === predicted)
-      .sort((a, b) => a.labelProbability - b.labelProbability);
+      .sort((a, b) => b.loss - a.loss);
     return {
       checkpoint: networkText(loaded.run),
       images: found.length,
@@ -145,9 +137,11 @@ export class RunExplainer implements Explaining, Disposable {
     options: { split: SplitName; count: number; network: NetworkName },
   ): Promise<ExplainedCell> {
     const loaded = await this.#load(folder, options.network);
+    // Where images show several classes an answer is not simply right or wrong.
+    const several = loaded.run.checkpoint.training.loss === "binary";
     const wrong = (await this.#answers(loaded, options.split))
-      .filter(({ label, predicted }) => label !== predicted)
-      .sort((a, b) => a.labelProbability - b.labelProbability);
+      .filter(({ label, predicted }) => several || label !== predicted)
+      .sort((a, b) => b.loss - a.loss);
     return {
       checkpoint: networkText(loaded.run),
       images: wrong.length,
@@ -204,7 +198,7 @@ export class RunExplainer implements Explaining, Disposable {
   async #answers(
     { run, answers }: Loaded,
     split: SplitName,
-  ): Promise<Answer[]> {
+  ): Promise<ImageAnswer[]> {
     const known = answers.get(split);
     if (known) return known;
     const { training } = run.checkpoint;
@@ -213,22 +207,14 @@ export class RunExplainer implements Explaining, Disposable {
       run.checkpoint,
       limitOf(run, split),
     );
-    const found: Answer[] = [];
-    for await (
-      const one of predict(run.network, dataset, {
-        preprocessing: training,
-        batchSize: Math.min(64, training.batchSize),
-        top: 1,
-      })
-    ) {
-      if ("reason" in one || one.label === undefined || one.label < 0) continue;
-      found.push({
-        index: Number(one.image),
-        label: one.label,
-        predicted: one.top[0]!.index,
-        labelProbability: one.probabilities[one.label]!,
-      });
-    }
+    const found: ImageAnswer[] = [];
+    const { batchSize, testFlips } = training;
+    await evaluate(run.network, dataset, {
+      ...run.input,
+      batchSize,
+      flips: testFlips,
+      onAnswer: (answer) => found.push(answer),
+    });
     answers.set(split, found);
     return found;
   }
@@ -236,7 +222,7 @@ export class RunExplainer implements Explaining, Disposable {
   async #explained(
     { run }: Loaded,
     split: SplitName,
-    answers: readonly Answer[],
+    answers: readonly ImageAnswer[],
   ): Promise<ExplainedImage[]> {
     if (answers.length === 0) return [];
     const { classes } = run.checkpoint;

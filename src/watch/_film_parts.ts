@@ -1,4 +1,5 @@
 import type { ClassActivationMap } from "../cam/class_activation_map.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { fitWithin } from "../image/_fit_within.ts";
 import { encodePng } from "../image/encode_png.ts";
 import type { Image } from "../image/image.ts";
@@ -42,6 +43,16 @@ export function chosenImages(
     chosen.push(index);
   }
   return chosen;
+}
+
+/** All classes that an image of several shows. */
+export function shownClasses(
+  { targets, classes }: Pick<Dataset, "targets" | "classes">,
+  index: number,
+): number[] {
+  return classes.flatMap((_, i) =>
+    targets![index * classes.length + i] === 1 ? i : []
+  );
 }
 
 /** A map in 8 bits. */

@@ -198,6 +198,8 @@ export class RunFold {
 
   #evaluated(event: EvaluationEvent): void {
     this.#evaluation = event;
+    // Of several labels an image there is none.
+    if (!isSquare(event.confusion, event.classes.length)) return;
     this.#matrix = {
       split: event.split,
       classes: event.classes.map(({ name }) => name),

@@ -49,6 +49,8 @@ export interface FilmImage {
   index: number;
   /** What it is: a class index. */
   label: number;
+  /** All classes that it shows, where images may show several. */
+  labels?: number[];
   /** How it looks, a PNG as base 64. */
   picture: string;
 }

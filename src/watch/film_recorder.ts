@@ -17,6 +17,7 @@ import {
   FILM_IMAGES,
   filmMap,
   pictureOf,
+  shownClasses,
 } from "./_film_parts.ts";
 import {
   FILM_VERSION,
@@ -38,7 +39,7 @@ export interface FilmOptions {
   /** The run's folder. */
   folder: string;
   /** Size and normalisation of images. */
-  config: Pick<TrainingConfig, "imageSize" | "mean" | "deviation">;
+  config: Pick<TrainingConfig, "imageSize" | "mean" | "deviation" | "loss">;
 }
 
 /**
@@ -76,6 +77,7 @@ export class FilmRecorder implements Disposable {
   readonly #title: FilmTitle;
   readonly #path: string;
   readonly #folder: string;
+  readonly #eachClass: boolean;
   #problem: string | undefined;
 
   private constructor(parts: {
@@ -84,12 +86,14 @@ export class FilmRecorder implements Disposable {
     pixels: Uint8Array;
     title: FilmTitle;
     folder: string;
+    eachClass: boolean;
   }) {
     this.#network = parts.network;
     this.#program = parts.program;
     this.#pixels = parts.pixels;
     this.#title = parts.title;
     this.#folder = parts.folder;
+    this.#eachClass = parts.eachClass;
     this.#path = `${parts.folder}/${FILM_NAME}`;
   }
 
@@ -131,6 +135,7 @@ export class FilmRecorder implements Disposable {
       images: indices.map((index, i) => ({
         index,
         label: dataset.labels[index]!,
+        ...(dataset.targets ? { labels: shownClasses(dataset, index) } : {}),
         picture: pictureOf({
           height,
           width,
@@ -140,7 +145,10 @@ export class FilmRecorder implements Disposable {
       })),
     };
     const { folder } = options;
-    return new FilmRecorder({ network, program, pixels, title, folder });
+    const eachClass = options.config.loss === "binary";
+    return new FilmRecorder({
+      ...{ network, program, pixels, title, folder, eachClass },
+    });
   }
 
   /** Why there is no more film, if there is none. */
@@ -224,7 +232,9 @@ export class FilmRecorder implements Disposable {
     const precision = this.#network.device.precision;
     return Array.from({ length: logits.length / classes }, (_, i) => {
       const own = logits.slice(i * classes, (i + 1) * classes);
-      const probabilities = probabilitiesOf(own);
+      const probabilities = probabilitiesOf(own, {
+        eachClass: this.#eachClass,
+      });
       const mapOf = (classIndex: number) =>
         filmMap(
           classActivationMap({

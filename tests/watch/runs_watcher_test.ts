@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { evaluationOf } from "../../src/train/evaluation.ts";
 import { RunsWatcher } from "../../src/watch/runs_watcher.ts";
 import {
   begins,
@@ -94,6 +95,38 @@ Deno.test("RunsWatcher shows a run that was killed and went on once", () =>
     assertEquals(run.series.loss.seconds, [2, 10]);
     assertEquals(run.starts.map(({ step }) => step), [0, 10]);
     assertEquals([run.state, run.progress?.step], ["interrupted", 20]);
+  }));
+
+Deno.test("RunsWatcher has no matrix of images of several classes, but how well each is told", () =>
+  withRuns(async (runs) => {
+    const judged = evaluationOf([[1, 1], [0, 2]], {
+      classes: ["cat", "dog"],
+      dataset: "pets",
+      split: "test",
+      loss: 1,
+    });
+    await log(
+      runs,
+      "a",
+      begins(0),
+      line(1, {
+        event: "evaluation",
+        ...judged,
+        meanAveragePrecision: 0.5,
+        classes: judged.classes.map((one) => ({
+          ...one,
+          averagePrecision: 0.5,
+        })),
+        confusion: [],
+        confused: [],
+      }),
+    );
+    const run = (await watched(runs)).run("a")!.data();
+    assertEquals(run.matrix, undefined);
+    assertEquals(run.evaluation?.classes.map(({ name }) => name), [
+      "cat",
+      "dog",
+    ]);
   }));
 
 Deno.test("RunsWatcher tells of a run that diverged", () =>

@@ -103,10 +103,15 @@ export class FilmStrip {
       const peak = peakOf(answer);
       paintMap(card.label, this.#pictures[i], label, peak);
       paintMap(card.answer, this.#pictures[i], answer, peak);
-      const is = classes[images[i].label];
+      const is = (images[i].labels ?? [images[i].label])
+        .map((label) => classes[label]).join(", ") || "nothing of it";
       const says = classes[answer.classIndex];
-      const right = answer.classIndex === images[i].label;
-      card.label.setAttribute("aria-label", `evidence for ${is}, ${when}`);
+      const right = (images[i].labels ?? [images[i].label])
+        .includes(answer.classIndex);
+      card.label.setAttribute(
+        "aria-label",
+        `evidence for ${classes[label.classIndex]}, ${when}`,
+      );
       card.answer.setAttribute("aria-label", `evidence for ${says}, ${when}`);
       fill(
         card.caption,

@@ -227,7 +227,7 @@ function show() {
   charts.show(runs, options);
   numbers.show(run);
   film.show(run.id, main.film);
-  matrix.show(run.id, run.matrix);
+  matrix.show(run.id, run.matrix, run.evaluation);
   const can = explains && run.checkpoints.length > 0 && run.state !== "gone";
   photograph?.show(
     can ? run.id : undefined,

@@ -25,10 +25,10 @@ export class Matrix {
     byId("cell-more").addEventListener("click", () => this.#more());
   }
 
-  /** Shows a run's matrix; nothing where it has none. */
-  show(id, matrix) {
-    byId("classes").hidden = !matrix;
-    if (!matrix) return;
+  /** Shows a run's matrix, or how well it tells each class where there is none. */
+  show(id, matrix, evaluation) {
+    byId("classes").hidden = !matrix && !evaluation;
+    if (!matrix) return this.#showClasses(evaluation);
     const key = JSON.stringify([id, matrix]);
     if (key === this.#key) return;
     const other = !this.#key.startsWith(JSON.stringify([id]).slice(0, -1));
@@ -50,7 +50,26 @@ export class Matrix {
         : heatMap(classes, confusion),
       this.#mistakes(classes, confusion),
     );
-    fill(byId("accuracies"), accuracies(classes, confusion));
+    fill(byId("accuracies"), bars(accuracies(classes, confusion)));
+  }
+
+  #showClasses(evaluation) {
+    if (!evaluation) return;
+    this.#key = "";
+    byId("cell").hidden = true;
+    byId("matrix-hint").textContent =
+      `${evaluation.images} ${evaluation.split} images, each of any number of ` +
+      "classes: how many of those that show a class were said to.";
+    fill(byId("matrix"));
+    fill(
+      byId("accuracies"),
+      bars(
+        evaluation.classes.map(({ name, accuracy }) => ({
+          name,
+          share: accuracy,
+        })),
+      ),
+    );
   }
 
   /** Buttons in a grid: arrow keys go from one to the next. */
@@ -253,14 +272,17 @@ function heatMap(classes, confusion) {
 }
 
 function accuracies(classes, confusion) {
-  const rows = classes.map((name, label) => {
+  return classes.map((name, label) => {
     const images = confusion[label].reduce((a, b) => a + b, 0);
     return {
       name,
-      images,
       share: images === 0 ? undefined : confusion[label][label] / images,
     };
   });
+}
+
+/** A bar for each class. */
+function bars(rows) {
   return element(
     "table",
     {},
