@@ -183,13 +183,9 @@ export function standingSentence({ facts, explanation }: {
   const found = residual === undefined
     ? ""
     : `, residual ${residual === 0 ? "0" : residual.toExponential(1)}`;
-  const meaning = {
-    proved: "its total is the number that it explains",
-    checked: facts.looksAt === "layer" && facts.gradients
-      ? "its total is the logit without its bias"
-      : "what must come out again does",
-    heuristic: "no proof of it is known",
-  }[standing];
+  const meaning = standing === "heuristic"
+    ? "no proof of it is known"
+    : facts.claim ?? "";
   return `${facts.title}${where}: ${standing} (${meaning}${found})` +
     (note ? `; ${note}` : "");
 }

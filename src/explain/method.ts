@@ -51,6 +51,8 @@ export interface MethodFacts {
   readonly rectified: boolean;
   /** The best standing that its maps can have. */
   readonly standing: Standing;
+  /** What is proved or checked, in words; undefined for a heuristic. */
+  readonly claim?: string;
   /** About how many forward passes (a backward one is two) an image takes, of K channels. */
   readonly passes: string;
 }

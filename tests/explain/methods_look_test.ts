@@ -221,6 +221,29 @@ Deno.test("SmoothGrad without noise is gradient times image, and the same seed g
   );
 });
 
+Deno.test("Score-CAM looks once at all channels that show nothing, and gives each its score", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  const model = vgg([6, "M", 8], { classes: 10, negativeSlope: 0 });
+  using network = new Network(device, model, { seed: 6 });
+  // Half of the last channels are 0 everywhere, behind their ReLU.
+  const bias = network.tensor("features.3.bias");
+  bias.write(bias.read().map((b, k) => k % 2 === 0 ? -100 : b));
+  const { forward } = ExplainProgram.prototype;
+  let looks = 0;
+  ExplainProgram.prototype.forward = function (input) {
+    if (input instanceof Float32Array) looks++;
+    return forward.call(this, input);
+  };
+  const target = { classIndex: 3 };
+  try {
+    const [one] = await explain(network, "score-cam", { target, lookBatch: 1 });
+    assertEquals(looks, 2 * 5);
+    assert(one!.map.data.some((value) => value > 0));
+  } finally {
+    ExplainProgram.prototype.forward = forward;
+  }
+});
+
 Deno.test("what a method gives does not depend on how many masks it shows at a time", async () => {
   using device = openDevice("cpu", { threads: 1 });
   const model = vgg([6, "M", 8], { classes: 10 });

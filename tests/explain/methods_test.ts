@@ -378,7 +378,8 @@ Deno.test("every method's facts are said once", () => {
     new Set(METHODS.map(({ name }) => name)).size,
     METHODS.length,
   );
-  for (const { title, summary, paper } of METHODS) {
+  for (const { title, summary, paper, standing, claim } of METHODS) {
     assert(title !== "" && summary !== "" && /\d{4}/.test(paper));
+    assertEquals(claim === undefined, standing === "heuristic");
   }
 });

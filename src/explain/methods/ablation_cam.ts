@@ -29,6 +29,7 @@ export const ablationCam: Method = {
   gradients: false,
   rectified: true,
   standing: "checked",
+  claim: "what follows the layer gives the same logits alone",
   passes: "1 + K of the layers behind",
   prepare,
 };

@@ -24,6 +24,7 @@ export const cam: Method = {
   gradients: false,
   rectified: false,
   standing: "proved",
+  claim: "the mean of the map and the bias are the logit",
   passes: "1",
   prepare,
 };

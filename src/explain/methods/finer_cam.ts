@@ -27,6 +27,7 @@ export const finerCam: Method = {
   gradients: true,
   rectified: true,
   standing: "proved",
+  claim: "the map adds up to the contrast of the logits without their biases",
   passes: "3",
   prepare: (setup) =>
     prepareLayerMethod(setup, {

@@ -20,6 +20,7 @@ export const gradCam: Method = {
   gradients: true,
   rectified: true,
   standing: "checked",
+  claim: "the map adds up to the logit without its bias",
   passes: "3",
   prepare: (setup) =>
     prepareLayerMethod(setup, {

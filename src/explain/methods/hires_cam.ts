@@ -18,6 +18,7 @@ export const hiresCam: Method = {
   gradients: true,
   rectified: true,
   standing: "checked",
+  claim: "the map adds up to the logit without its bias",
   passes: "3",
   prepare: (setup) =>
     prepareLayerMethod(setup, {

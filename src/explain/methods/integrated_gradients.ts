@@ -36,6 +36,7 @@ export const integratedGradients: Method = {
   gradients: true,
   rectified: false,
   standing: "proved",
+  claim: "the map adds up to what the value is above that of a black image",
   passes: "48 or more",
   prepare: (setup) =>
     prepareImageMethod(setup, {

@@ -28,6 +28,7 @@ export const occlusion: Method = {
   gradients: false,
   rectified: false,
   standing: "checked",
+  claim: "without a square the value is the same",
   passes: "170",
   prepare: (setup) =>
     prepareImageMethod(setup, {

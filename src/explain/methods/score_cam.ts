@@ -16,7 +16,7 @@ import type { Method, MethodSetup, PreparedMethod } from "../method.ts";
  * channel, enlarged to the image and scaled to [0, 1].
  *
  * A channel that is the same everywhere masks the whole image away, as in
- * pytorch-grad-cam. The raw map is that before the ReLU. Channels are enlarged
+ * pytorch-grad-cam; of all such one is looked at. The raw map is that before the ReLU. Channels are enlarged
  * between the centres of corner pixels, as pytorch-grad-cam does; the paper does
  * not say how.
  */
@@ -76,10 +76,17 @@ async function weigh(
   const { shape: [channels, rows, columns], data } = image.valuesOf(node);
   const area = rows * columns;
   const scores = new Float64Array(channels);
+  const planeOf = (k: number) => data.subarray(k * area, (k + 1) * area);
+  const all = Array.from(scores.keys());
+  const blank = all.filter((k) => isConstant(planeOf(k)));
+  const shown = [
+    ...all.filter((k) => !isConstant(planeOf(k))),
+    ...blank.slice(0, 1),
+  ];
   await lookOften(program, buffer, {
-    count: channels,
-    fill: (k, target) => {
-      const plane = data.subarray(k * area, (k + 1) * area);
+    count: shown.length,
+    fill: (i, target) => {
+      const plane = planeOf(shown[i]!);
       const [least, greatest] = upsampler.run(plane, mask);
       const factor = 1 / (greatest - least + 1e-8);
       for (let start = 0; start < target.length; start += mask.length) {
@@ -91,14 +98,19 @@ async function weigh(
     seen(logits, { start, count }) {
       const { outputs } = program;
       for (let i = 0; i < count; i++) {
-        scores[start + i] = image.target.valueOf(
+        scores[shown[start + i]!] = image.target.valueOf(
           logits.slice(i * outputs, (i + 1) * outputs),
         );
       }
     },
   });
+  for (const k of blank) scores[k] = scores[blank[0]!]!;
   const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
   const powers = scores.map((score) => Math.exp(score - most));
   const total = powers.reduce((a, b) => a + b, 0);
   return { weights: Float32Array.from(powers, (power) => power / total) };
+}
+
+function isConstant(plane: Float32Array): boolean {
+  return plane.every((value) => value === plane[0]);
 }
