@@ -152,7 +152,8 @@ export class RunFold {
       event: kind,
       time,
       step,
-      ...(command ? { command } : {}),
+      // A log may be anybody's.
+      ...(isWords(command) ? { command } : {}),
     });
     this.#reason = undefined;
     this.#divergence = undefined;
@@ -249,6 +250,11 @@ class Clock {
     }
     return this.#start + 1000 * Number(time.slice(17, -1));
   }
+}
+
+function isWords(found: unknown): found is string[] {
+  return Array.isArray(found) &&
+    found.every((word) => typeof word === "string");
 }
 
 function isSquare(confusion: readonly unknown[], size: number): boolean {

@@ -338,6 +338,66 @@ Deno.test("a photograph that is dropped has the map, byte for byte, that cam wri
     });
   }));
 
+Deno.test("a log and a film that anybody may have written are shown as text", () =>
+  watching(async ({ page, runs }) => {
+    const odd = '<img src=x onerror="document.title=1">';
+    const run = `${runs}/${odd.replaceAll("/", "")}`;
+    await Deno.mkdir(run);
+    const common = { time: "never", epoch: 1, step: 1 };
+    const lines = [
+      {
+        event: "start",
+        ...common,
+        version: 2,
+        model: odd,
+        dataset: { name: odd },
+        images: 1,
+        config: { epochs: odd, batchSize: [odd] },
+        device: odd,
+        stepsPerEpoch: 1,
+        machine: null,
+        command: [odd, 1],
+      },
+      {
+        event: "validation",
+        ...common,
+        ...{ images: 3, loss: null, accuracy: 1, top5: 1, best: true },
+        seconds: 1,
+        classes: [odd, `${odd}2`],
+        confusion: [[1, 1], [0, 1]],
+      },
+      { event: "divergence", time: odd, message: odd },
+    ];
+    await Deno.writeTextFile(
+      `${run}/log.jsonl`,
+      lines.map((one) => `${JSON.stringify(one)}\n`).join(""),
+    );
+    const map = {
+      ...{ classIndex: 0, probability: 1, logit: 1, height: 9, width: 9 },
+      ...{ from: 0, to: 1, levels: "AA==" },
+    };
+    await Deno.writeTextFile(
+      `${run}/film.jsonl`,
+      [
+        {
+          ...{ film: 1, dataset: odd, split: odd, classes: [odd] },
+          images: [{ index: 0, label: 0, picture: "bm9uZQ==" }],
+        },
+        { epoch: 0, step: 0, images: [{ label: map, answer: map }] },
+      ].map((one) => `${JSON.stringify(one)}\n`).join(""),
+    );
+    await stands(page, odd, "diverged");
+    assertEquals(await page.textContent("#run-problem"), odd);
+    assertEquals(
+      await page.evaluate(
+        'document.querySelectorAll("main img[src=x]").length',
+      ),
+      0,
+    );
+    assertMatch((await page.textContent("#matrix"))!, /<img src=x/);
+    await until(page, 'document.getElementById("film").hidden');
+  }));
+
 Deno.test("runs that diverged, were killed and went on, or are gone; one laid over another; a server that begins again", () =>
   watching(async ({ page, runs, server }) => {
     const code = await train(

@@ -43,7 +43,13 @@ export class FilmStrip {
     if (!same) {
       this.#stop();
       this.#key = key;
-      await this.#lay(film);
+      try {
+        await this.#lay(film);
+      } catch {
+        // A picture that is none: a damaged film is not shown.
+        byId("film").hidden = true;
+        return;
+      }
     }
     this.#draw();
   }

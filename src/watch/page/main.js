@@ -100,10 +100,18 @@ function connection(kind, text) {
   byId("connection").textContent = text;
 }
 
+function namedRuns() {
+  try {
+    return decodeURIComponent(location.hash.slice(1)).split("|");
+  } catch {
+    // Somebody else wrote that address.
+    return [];
+  }
+}
+
 /** The runs that the address names; else the newest. */
 function wanted() {
-  const named = decodeURIComponent(location.hash.slice(1)).split("|")
-    .filter((id) => lines.has(id));
+  const named = namedRuns().filter((id) => lines.has(id));
   if (named.length > 0) return named;
   const newest = sorted()[0];
   return newest ? [newest.id] : [];
