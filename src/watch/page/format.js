@@ -10,7 +10,7 @@ export function number(value) {
   if (!isNumber(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) return value.toExponential(2);
+  if (size >= 1e5 || size < 1e-5) return value.toExponential(2);
   return size >= 1000
     ? Math.round(value).toLocaleString("en")
     : String(Number(value.toPrecision(4)));
