@@ -122,12 +122,9 @@ export class Trainer implements Disposable {
       );
     }
     const { emaDecay: decay } = config;
-    const { averages } = options;
+    const start = { decay, average: options.averages };
     const average = decay > 0
-      ? new WeightAverage(network, {
-        decay,
-        ...(averages ? { average: averages } : {}),
-      })
+      ? stack.use(await WeightAverage.create(network, start))
       : undefined;
     const trainer = new Trainer({
       ...{ network, config, phases, progress, average, communicator },
@@ -157,11 +154,11 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * Moving averages of the parameters and running statistics; undefined unless
-   * the configuration asks for them. They change with the next step.
+   * Copies of the moving averages of parameters and running statistics;
+   * undefined unless the configuration asks for them.
    */
   get averages(): StateDict | undefined {
-    return this.#average?.state;
+    return this.#average?.state();
   }
 
   /**
@@ -242,6 +239,7 @@ export class Trainer implements Disposable {
 
   /** Frees the training step; the network stays. */
   [Symbol.dispose](): void {
+    this.#average?.[Symbol.dispose]();
     this.#phases[Symbol.dispose]();
   }
 

@@ -11,6 +11,7 @@ import {
   warmUpRate,
 } from "../../src/nn/schedule.ts";
 import type { TrainingOptions } from "../../src/nn/training_options.ts";
+import { WeightAverage } from "../../src/train/_weight_average.ts";
 import { readSafetensors } from "../../src/weights/read_safetensors.ts";
 import {
   type StoredTensor,
@@ -39,6 +40,8 @@ interface Case extends Partial<TrainingOptions> {
   tolerance?: number;
   /** What a step takes in place of labels. */
   targetsAt?: (step: number) => Float32Array;
+  /** Of an average of the weights, which is compared too. */
+  emaDecay?: number;
   /** The case of the fixture, where it has another name. */
   as?: string;
 }
@@ -158,6 +161,7 @@ const CASES: Record<string, Case> = {
       weightDecay: 0.1,
     }),
   },
+  ema: { optimiser: nesterov, batchNorm: true, emaDecay: 0.4 },
   // Three batches of two images, or one of four and one of two, are one of six.
   "adamw, accumulated": {
     as: "adamw",
@@ -206,6 +210,7 @@ for (const [title, settings] of Object.entries(CASES)) {
       rate,
       tolerance = TOLERANCE,
       targetsAt,
+      emaDecay: decay,
       as: name = title,
       ...options
     } = settings;
@@ -217,6 +222,9 @@ for (const [title, settings] of Object.entries(CASES)) {
       image: SMALL_IMAGE,
       ...options,
     });
+    using average = decay === undefined
+      ? undefined
+      : await WeightAverage.create(network, { decay });
     const losses: number[] = [];
     for (let step = 0; step < STEPS; step++) {
       const { images, labels } = smallBatch(step);
@@ -225,6 +233,7 @@ for (const [title, settings] of Object.entries(CASES)) {
         targetsAt?.(step) ?? labels,
         rate ? { learningRate: rate(step) } : {},
       );
+      average?.update(step + 1);
       const { lossSum, steps } = training.metrics({ reset: true });
       losses.push(lossSum / steps);
     }
@@ -233,16 +242,24 @@ for (const [title, settings] of Object.entries(CASES)) {
     if (settings.batchSize !== 4) {
       assertLess(relativeError(losses, expected), 2e-5);
     }
-    let compared = 0;
-    for (const [parameter, { data }] of network.state()) {
-      const error = relativeError(
-        data,
-        toHostTensor(stored(`${name}/${parameter}`)).data,
-      );
-      assert(error < tolerance, `${parameter}: relative error ${error}`);
-      compared++;
+    for (
+      const [kind, state] of [
+        [name, network.state()],
+        [`${name}.average`, average?.state()],
+      ] as const
+    ) {
+      if (!state) continue;
+      let compared = 0;
+      for (const [parameter, { data }] of state) {
+        const error = relativeError(
+          data,
+          toHostTensor(stored(`${kind}/${parameter}`)).data,
+        );
+        assert(error < tolerance, `${parameter}: relative error ${error}`);
+        compared++;
+      }
+      assert(compared >= 6);
     }
-    assert(compared >= 6);
     if (rate) {
       const { bytes } = stored(`${name}.rates`);
       const rates = new Float64Array(bytes.slice().buffer);
