@@ -20,6 +20,8 @@ import { adam } from "../src/nn/optimiser.ts";
 import { TrainingProgram } from "../src/nn/training_program.ts";
 import { vgg } from "../src/models/vgg.ts";
 import { type Flag, type FlagValues, runCommand } from "./_command.ts";
+import { pretrainedCommand, usualPretrained } from "./_pretrained.ts";
+import { shownPath } from "./_runs.ts";
 
 const FLAGS = {
   verbose: { type: "boolean", help: "show all that the libraries say" },
@@ -46,6 +48,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
     ...cpu(),
     memory(),
     ...DATASET_NAMES.filter((name) => !OWN_DATA.includes(name)).map(dataset),
+    pretrained(),
     ...gpu(),
   ];
   if (
@@ -147,6 +150,18 @@ function dataset(name: DatasetName): Finding {
     name,
     found: folder !== undefined,
     detail: folder ?? `fetch it with: deno task data ${name}`,
+  };
+}
+
+/** The network that looks at photographs where none is named. */
+function pretrained(): Finding {
+  const path = usualPretrained();
+  return {
+    name: "Pretrained",
+    found: path !== undefined,
+    detail: path === undefined
+      ? `get a network with: ${pretrainedCommand()}`
+      : shownPath(path),
   };
 }
 

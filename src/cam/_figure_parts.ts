@@ -108,6 +108,22 @@ export function topClassesHeight(size: number): number {
   return 5 * rowsOf(size).step;
 }
 
+/** How wide a list of five classes is that cuts none of their names. */
+export function topClassesWidth(
+  { probabilities, classes, size }: {
+    probabilities: ArrayLike<number>;
+    classes: readonly string[];
+    size: number;
+  },
+): number {
+  return Math.max(
+    ...topClasses(probabilities).map(({ index, probability }) =>
+      textWidth(classLabel(classes, index), size) + size +
+      textWidth(percent(probability), size)
+    ),
+  );
+}
+
 /** Draws the likeliest classes, each with its probability and a bar. */
 export function drawTopClasses(
   canvas: Canvas,

@@ -17,6 +17,7 @@ import {
   INK,
   ticksWidth,
   topClassesHeight,
+  topClassesWidth,
 } from "./_figure_parts.ts";
 import { scaleRegion } from "./_over_region.ts";
 import { classLabel, percent, short, verdictOf } from "./_wording.ts";
@@ -120,7 +121,15 @@ export function camFigure(
   const scale = evidenceScale(painted, { ...options, peak, unit });
   const barWidth = font;
   const ticks = ticksWidth(scale.first, scale.last, font);
-  const list = Math.round(0.75 * side);
+  const { probabilities } = subject;
+  // A name is cut where it would make the list wider than a picture.
+  const list = Math.min(
+    side,
+    Math.max(
+      Math.round(0.75 * side),
+      topClassesWidth({ probabilities, classes, size: font }),
+    ),
+  );
   const width = 5 * gap + 2 * column + barWidth + ticks + gap + list;
   const notes = noteOf(subject, options, {
     ...scale,

@@ -270,6 +270,10 @@ Deno.test("doctor says what is there and what to do about the rest", async () =>
   );
   assertMatch(stdout, /found +Memory +\d+\.\d GiB free of \d+\.\d GiB/);
   assertMatch(stdout, /(found|missing) +stl10 +\S/);
+  assertMatch(
+    stdout,
+    /found +Pretrained +\S*models\/|missing +Pretrained +get a network with: deno/,
+  );
   assertMatch(stdout, /(found|missing) +GPU +\S/);
   assertStringIncludes(stdout, "Ready: deno task train");
 });
