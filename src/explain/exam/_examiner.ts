@@ -139,7 +139,6 @@ export class Examiner {
     ) {
       using other = new Network(network.device, network.model, { state });
       for (const [m, { method }] of this.#opened.entries()) {
-        this.#options.signal?.throwIfAborted();
         using source = await method.open(other, images);
         for (const { pixels, targets, maps } of this.#remembered) {
           const found = await this.#mapsOf(source, pixels, targets);
@@ -188,6 +187,7 @@ export class Examiner {
     const bytes = pixels.length / targets.length;
     const maps: FloatMap[] = [];
     for (let start = 0; start < targets.length; start += batchSize) {
+      this.#options.signal?.throwIfAborted();
       const some = targets.slice(start, start + batchSize);
       const from = performance.now();
       maps.push(

@@ -270,6 +270,28 @@ Deno.test("examine() refuses what cannot be examined", () =>
     assertEquals(exam.measures.includes("pointing"), false);
   }));
 
+Deno.test("examine() stops between batches of maps when its signal is aborted", () =>
+  withNetwork(async (network) => {
+    const controller = new AbortController();
+    let calls = 0;
+    const slow = ruled("slow", () => {
+      if (++calls === 2) controller.abort(new Error("enough"));
+      return { height: 1, width: 2, data: Float32Array.of(0, 1) };
+    });
+    await assertRejects(
+      () =>
+        examine(network, mosaicOf(SHAPES, { length: 4 }), {
+          methods: [slow],
+          measures: ["pointing"],
+          batchSize: 2,
+          signal: controller.signal,
+        }),
+      Error,
+      "enough",
+    );
+    assertEquals(calls, 2);
+  }));
+
 Deno.test("a method that cannot explain the network is left out with its reason, or refused", async () => {
   using device = openDevice("cpu", { threads: 1 });
   using network = new Network(
