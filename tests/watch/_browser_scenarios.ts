@@ -13,7 +13,7 @@ import {
   runCommand,
   SMALL,
 } from "../scripts/_run_command.ts";
-import { type Page, withPage } from "./_playwright.ts";
+import { hindrances, type Page, withPage } from "./_playwright.ts";
 
 /** Where screenshots are kept, if anybody wants to look. */
 const SHOTS = Deno.env.get("GAPCAM_SCREENSHOTS");
@@ -253,8 +253,10 @@ Deno.test("a run is watched from before it begins to its end; its curves have th
       ),
     );
     await shot(page, "light");
+    assertEquals(await hindrances(page), []);
     await page.emulateMedia({ colorScheme: "dark" });
     await shot(page, "dark");
+    assertEquals(await hindrances(page), []);
     await page.setViewportSize({ width: 360, height: 740 });
     await until(page, "document.documentElement.scrollWidth <= 360");
     await shot(page, "narrow");

@@ -34,6 +34,22 @@ interface Browser {
 }
 
 const PACKAGE = "npm:playwright-core@1.65.1";
+const AXE = "npm:axe-core@4.14.1/axe.min.js";
+
+/**
+ * What keeps somebody who uses keys, a screen reader or sees little from using a
+ * page, as axe finds it.
+ */
+export async function hindrances(page: Page): Promise<string[]> {
+  const { default: axe } = await import(AXE, { with: { type: "text" } }) as {
+    default: string;
+  };
+  await page.evaluate(axe);
+  return await page.evaluate(
+    `axe.run().then(({ violations }) => violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html, any }) => [id, any[0]?.message, html].join(": "))))`,
+  );
+}
 
 /** Opens a page in a browser that is closed in the end. */
 export async function withPage(

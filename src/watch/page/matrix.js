@@ -4,6 +4,9 @@ import { percent } from "./format.js";
 /** Of more classes the matrix is a picture, and its worst cells a list. */
 const MOST_BUTTONS = 24;
 
+/** From this share on a cell is so strong that its number is of the other colour. */
+const STRONG = 0.76;
+
 /** Mistakes that are listed. */
 const MISTAKES = 10;
 
@@ -87,7 +90,7 @@ export class Matrix {
             { class: label === predicted ? "own" : undefined },
             element("button", {
               type: "button",
-              class: share > 0.55 ? "strong" : undefined,
+              class: share > STRONG ? "strong" : undefined,
               // A faint cell that holds anything can still be seen.
               "--share": count === 0 ? 0 : (0.08 + 0.9 * share).toFixed(3),
               tabindex: label === 0 && predicted === 0 ? "0" : "-1",
