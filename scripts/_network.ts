@@ -6,6 +6,7 @@
 
 import { GapcamError } from "../src/error.ts";
 import type { Dataset } from "../src/data/dataset.ts";
+import { DATASET_NAMES } from "../src/data/open_dataset.ts";
 import type { Device } from "../src/device/device.ts";
 import { openDevice } from "../src/device/open_device.ts";
 import { Network } from "../src/nn/network.ts";
@@ -89,6 +90,17 @@ export async function openImages(
   limit?: number,
 ): Promise<Dataset> {
   const other = name !== undefined && name !== checkpoint.dataset.name;
+  const own = checkpoint.dataset.name;
+  if (
+    !other && checkpoint.progress.step === 0 &&
+    !DATASET_NAMES.some((known) => known === own)
+  ) {
+    throw new GapcamError(
+      "not-found",
+      "Cannot show this network what it was trained on, which was elsewhere: " +
+        "name photographs, or with --dataset images of the same classes",
+    );
+  }
   const config: DatasetConfig = {
     ...(other ? { name } : checkpoint.dataset),
     ...(other && name === "folder"

@@ -3,6 +3,7 @@ import { encodePng } from "../../src/image/mod.ts";
 import { layOutZip } from "../../src/weights/_zip_write.ts";
 import { slope } from "../explain/_known_map.ts";
 import { writeRed } from "./_red_network.ts";
+import { writeUntrained } from "./_untrained_network.ts";
 import {
   assertRefused,
   runCommand,
@@ -128,7 +129,15 @@ Deno.test("a photograph is for the newest run that sees in colours, else for the
         options,
       );
     }
-    await Deno.mkdir(`${folder}/models`);
+    await writeUntrained(folder);
+    for (const name of ["cam", "predict", "eval"]) {
+      await assertRefused(
+        name,
+        [`--checkpoint=${NAME}`, "--device=cpu"],
+        /^error: Cannot show this network what it was trained on, which was elsewhere: name photographs, or/,
+        options,
+      );
+    }
     await writeRed(`${folder}/models/${NAME}.safetensors`);
     const taken = async (expected: string, notes: RegExp = /^$/) => {
       for (const [name, ...flag] of looks) {
