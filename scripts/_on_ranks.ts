@@ -49,7 +49,8 @@ export async function onRanks(
 async function failed(communicator: Communicator): Promise<never> {
   const failure = await communicator.failure();
   if (!failure) return await new Promise<never>(() => {});
-  await pause(OWN_WORD_MS);
+  // A launcher ends who is left within a moment.
+  if (!speaksForFirst(communicator.rank, failure)) await pause(OWN_WORD_MS);
   throw failure;
 }
 
@@ -67,10 +68,16 @@ async function giveUp(
     // They know already.
   }
   if (rank === 0) return;
-  const first = another && reason.includes("ranks: rank 0 (");
-  if (first && rank === 1) return;
+  if (speaksForFirst(rank, error)) return;
   await pause(LAST_WORD_MS);
-  if (!first) Deno.exit(1);
+  Deno.exit(1);
+}
+
+/** Whether a rank is to tell the user, since the first rank cannot. */
+function speaksForFirst(rank: number, error: unknown): boolean {
+  return rank === 1 && error instanceof GapcamError &&
+    error.code === "rank-failed" &&
+    / ranks: rank 0 \([^)]*\) (ended|has not)/.test(error.message);
 }
 
 async function pause(milliseconds: number): Promise<void> {

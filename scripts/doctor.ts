@@ -6,6 +6,9 @@
 
 import { type Precision, PRECISIONS } from "../src/device/device_options.ts";
 import { describeBackend, openDevice } from "../src/device/open_device.ts";
+import type { MpiDescription } from "../src/device/communicator.ts";
+import { findLauncher, type Launcher } from "../src/device/launcher.ts";
+import { describeMpi } from "../src/device/open_communicator.ts";
 import type { CudaDescription } from "../src/device/descriptions.ts";
 import { libraryFolder } from "../src/device/_library.ts";
 import { ABI_VERSION } from "../src/device/_symbols.ts";
@@ -50,6 +53,7 @@ async function main(flags: FlagValues<typeof FLAGS>): Promise<number> {
     ...DATASET_NAMES.filter((name) => !OWN_DATA.includes(name)).map(dataset),
     pretrained(),
     ...gpu(),
+    ...ranks(),
   ];
   if (
     flags.verbose && findings.some(({ name, found }) => name === "GPU" && found)
@@ -118,6 +122,53 @@ function cpu(): Finding[] {
   } catch (error) {
     return [{ name: "CPU library", found: false, detail: sentence(error) }];
   }
+}
+
+/** What would join several processes, and what started this one as one of them. */
+function ranks(): Finding[] {
+  const findings: Finding[] = [];
+  let mpi: MpiDescription;
+  try {
+    mpi = describeMpi();
+  } catch {
+    // The CPU's library, which asks, is missing, as is said above.
+    return [];
+  }
+  findings.push(
+    "problem" in mpi ? { name: "MPI", found: false, detail: mpi.problem } : {
+      name: "MPI",
+      found: true,
+      detail: `${mpi.version}, ${mpi.library}, ABI ${mpi.abi}`,
+      more: mpi,
+    },
+  );
+  let launcher: Launcher | undefined;
+  try {
+    launcher = findLauncher();
+  } catch (error) {
+    return [...findings, {
+      name: "Launcher",
+      found: false,
+      detail: sentence(error),
+    }];
+  }
+  if (!launcher) return findings;
+  const { name, rank, size } = launcher;
+  const unlike = size > 1 && "abi" in mpi && (
+    (name.includes("Open MPI") && mpi.abi === "mpich") ||
+    (name.includes("MPICH") && mpi.abi === "open-mpi")
+  );
+  findings.push({
+    name: "Launcher",
+    found: !unlike,
+    detail: unlike
+      ? `${name} does not fit the library, for which each of its ${size} ` +
+        "processes would be the only one; name the launcher's library with " +
+        "GAPCAM_MPI_LIBRARY"
+      : `${name}, which made this rank ${rank} of ${size}`,
+    more: launcher,
+  });
+  return findings;
 }
 
 /** Where timings and kernels are kept. */

@@ -24,7 +24,8 @@ const LAUNCHERS: readonly (Mpi & { says: RegExp; names: string[] })[] = [
   {
     name: "MPICH",
     launcher: "",
-    flags: [],
+    // Else it ends all before one of them can say a word.
+    flags: ["-disable-auto-cleanup"],
     says: /HYDRA|MPICH/,
     names: ["mpirun.mpich", "mpiexec.hydra", "mpirun"],
   },
