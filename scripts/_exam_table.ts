@@ -40,7 +40,7 @@ export function examColumns(exam: Exam): ExamColumn[] {
         value: ({ scores }) => scores[name]?.mean,
         write: SHARES.includes(name)
           ? (value) => `${(100 * value).toFixed(1)} %`
-          : (value) => value.toFixed(3).replace("-", "\u2212"),
+          : (value) => signed(value, 3),
       };
     });
   const columns: ExamColumn[] = [
@@ -51,7 +51,7 @@ export function examColumns(exam: Exam): ExamColumn[] {
       meaning: "rank correlation with the maps of the network with all its " +
         "layers random; ! where it is above 0.5: such maps do not show what it learned",
       value: ({ randomisation }) => randomisation?.correlations.at(-1),
-      write: (value) => value.toFixed(2).replace("-", "\u2212"),
+      write: (value) => signed(value, 2),
     },
     {
       title: "ms a map",
@@ -75,6 +75,14 @@ const SHARES: readonly ScoreName[] = [
   "drop",
   "increase",
 ];
+
+/** With a true minus sign, and none before zero. */
+function signed(value: number, digits: number): string {
+  const text = value.toFixed(digits);
+  return Number(text) === 0
+    ? text.replace("-", "")
+    : text.replace("-", "\u2212");
+}
 
 /** Whether a method's maps do not depend on what the network learned. */
 export function isMarked({ randomisation }: MethodResult): boolean {
