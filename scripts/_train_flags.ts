@@ -6,9 +6,7 @@ import {
 } from "../src/train/presets.ts";
 import { OPTIMISERS } from "../src/train/optimiser_of.ts";
 import { SCHEDULES } from "../src/train/learning_rate.ts";
-import {
-  type TrainingConfig,
-} from "../src/train/training_config.ts";
+import { type TrainingConfig } from "../src/train/training_config.ts";
 import { AUGMENT_HELP } from "./_augment_flag.ts";
 import { type Flag, type FlagValues, QUIET_FLAG } from "./_command.ts";
 import { datasetFlags } from "./_dataset_flags.ts";
@@ -281,7 +279,8 @@ export const TRAIN_FLAGS = {
   reduce: {
     type: "string",
     choices: ["ordered", "fast"],
-    help: "on several ranks: sum gradients in the order of ranks, so that each " +
+    help:
+      "on several ranks: sum gradients in the order of ranks, so that each " +
       "MPI gives the same bytes, or as the library likes",
     default: "ordered",
     placeholder: "HOW",

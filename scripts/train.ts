@@ -47,7 +47,12 @@ import { type Job, newJob, resumedJob } from "./_train_job.ts";
 import { LiveTensorboard } from "./_tensorboard.ts";
 import type { FilmRecorder } from "../src/watch/film_recorder.ts";
 import type { WatchedTraining } from "./_watched_training.ts";
-import { describeJob, deviceText, ranksText, TrainReport } from "./_train_report.ts";
+import {
+  describeJob,
+  deviceText,
+  ranksText,
+  TrainReport,
+} from "./_train_report.ts";
 import { listUnreadable } from "./_unreadable.ts";
 
 async function main(
