@@ -15,6 +15,8 @@ export interface Report {
   /** Peak resident bytes of two training steps. */
   memory: Record<string, number> | undefined;
   operations: readonly ProgramStep[] | undefined;
+  /** What the operations are of: a step of `train` or of `infer`. */
+  operationsOf: string;
 }
 
 /** Prints it for people. */
@@ -52,7 +54,7 @@ export function printReport(report: Report): void {
       console.log(`  ${name.padEnd(26)}${(bytes / 2 ** 30).toFixed(2)} GiB`);
     }
   }
-  if (report.operations) printOperations(report.operations, machine);
+  if (report.operations) printOperations(report.operations, report);
 }
 
 /** `one` thread, `all` threads, and as many processes of one thread. */
@@ -71,7 +73,16 @@ function counted(number: unknown, what: string): string {
 function machineLine(machine: Record<string, unknown>): string {
   const flops = Number(machine.flopsPerSecond);
   const copy = Number(machine.copyBytesPerSecond);
-  return `${machine.processor}` +
+  const caches = Object.entries(machine.caches as Record<string, string>)
+    .map(([level, size]) => `${level} ${size}`).join(", ");
+  const cores = machine.cores === undefined
+    ? ""
+    : `, ${counted(machine.cores, "core")} of ` +
+      counted(
+        Number(machine.hardwareThreads) / Number(machine.cores),
+        "thread",
+      );
+  return `${machine.processor}${cores}${caches && `, ${caches}`}` +
     (Number.isFinite(flops)
       ? `, ${machine.instructions}: ${(flops / 1e9).toFixed(0)} GFLOP/s of ` +
         `multiply-adds, ${(copy / 1e9).toFixed(1)} GB/s of copying`
@@ -80,11 +91,12 @@ function machineLine(machine: Record<string, unknown>): string {
 
 function printOperations(
   steps: readonly ProgramStep[],
-  machine: Record<string, unknown>,
+  { machine, operationsOf }: Report,
 ): void {
   const total = steps.reduce((sum, step) => sum + perRun(step), 0);
   const copy = Number(machine.copyBytesPerSecond);
-  console.log(`\none training step: ${total.toFixed(1)} ms in`);
+  const step = operationsOf === "train" ? "training step" : "forward pass";
+  console.log(`\none ${step}: ${total.toFixed(1)} ms in`);
   console.log(
     "  " + "operation".padEnd(48) + "algorithm".padEnd(36) +
       "ms".padStart(9) + "GFLOP/s".padStart(10) + "share".padStart(8) +

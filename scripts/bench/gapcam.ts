@@ -1,7 +1,8 @@
 /**
  * gapcam's side of `deno task bench`; see pytorch.py for the protocol, which is
- * the same but for `{"measure": "operations"}`: the steps of the training
- * program that was timed last, with the time of each.
+ * the same but for `{"measure": "operations"}`: the steps of the program that was
+ * timed last, with the time of each; and `{"measure": "export", "path": FILE}`:
+ * writes the network as ONNX.
  *
  * @module
  */
@@ -18,8 +19,10 @@ import {
   openDevice,
   TrainingProgram,
   vgg,
+  writeOnnx,
 } from "../../mod.ts";
 import { normaliseMap } from "../../src/cam/normalise_map.ts";
+import { MODELS } from "../../src/models/find_model.ts";
 import { resizeMap } from "../../src/image/resize_map.ts";
 import { Random } from "../../src/random.ts";
 import { MemoryDataset } from "../../src/data/_memory_dataset.ts";
@@ -27,8 +30,10 @@ import { serve } from "./_protocol.ts";
 
 /** What is to be built; the same for every worker. */
 export interface BuildRequest {
-  /** Trunk, as of `vgg`. */
-  model: readonly (number | "M")[];
+  /** A trunk, as of `vgg`, or the name of a published network. */
+  model: readonly (number | "M")[] | string;
+  /** What the head tells apart. Default: 10. */
+  classes?: number;
   /** Height and width of the images. */
   size: number;
   /** Images a step. */
@@ -96,7 +101,10 @@ class Bench implements Disposable {
         precision: request.precision ?? "f32",
       }),
     );
-    const model = vgg(request.model, { classes: 10 });
+    const { model: chosen, classes = 10 } = request;
+    const model = typeof chosen === "string"
+      ? MODELS[chosen]!.build({ classes })
+      : vgg(chosen, { classes });
     this.#network = this.#stack.use(new Network(device, model, { seed: 0 }));
     const random = new Random(1);
     this.#images = Uint8Array.from(
@@ -119,8 +127,15 @@ class Bench implements Disposable {
     };
   }
 
+  /** Writes the network for runtimes that read ONNX. */
+  async export(path: string): Promise<{ path: string }> {
+    await writeOnnx(path, this.#network.model, this.#network.state());
+    return { path };
+  }
+
   operations() {
-    return this.#training?.describe() ?? { bytes: 0, steps: [] };
+    const program = this.#training ?? this.#inference;
+    return program?.describe() ?? { bytes: 0, steps: [] };
   }
 
   async #prepare(measure: MeasureRequest["measure"]): Promise<void> {
@@ -151,10 +166,10 @@ class Bench implements Disposable {
     } else if (measure === "cam") {
       this.#explainer ??= await Explainer.create(this.#network, options);
     } else {
-      this.#inference ??= await InferenceProgram.compile(
-        this.#network,
-        options,
-      );
+      this.#inference ??= await InferenceProgram.compile(this.#network, {
+        ...options,
+        profile: this.#request.profile ?? this.#request.device !== "cuda",
+      });
     }
   }
 
@@ -228,6 +243,7 @@ await serve({ version: "gapcam" }, (request) => {
   }
   if (request.measure === "memory") return { peakBytes: peakBytes() };
   if (!bench) throw new Error("nothing was built");
+  if (request.measure === "export") return bench.export(String(request.path));
   return request.measure === "operations"
     ? bench.operations()
     : bench.measure(request as unknown as MeasureRequest);

@@ -1,8 +1,9 @@
 """PyTorch's side of `deno task bench` and of the GPU kit: one worker process that times what it is asked.
 
 Reads one JSON request a line on stdin and answers one JSON line on stdout:
-  {"model": [64, 64, "M", ...], "size": 224, "batch": 8, "threads": 2, "device": "cpu" | "cuda"}
-      builds the network
+  {"model": [64, 64, "M", ...] | "resnet50", "classes": 10, "size": 224, "batch": 8, "threads": 2,
+   "device": "cpu" | "cuda"}
+      builds the network: a trunk of VGG, or torchvision's (of EfficientNet-Lite timm's) of that name
   {"measure": "train" | "infer" | "cam", "channelsLast": bool, "bf16": bool, "tf32": bool,
    "compile": bool, "steps": n}  -> {"seconds": total, "images": n * batch}
   {"measure": "matmul", "size": n, "steps": n}
@@ -21,31 +22,86 @@ import torch
 from torch import nn
 
 
-def network(configuration, negative_slope, classes):
-    """The VGG trunk, global average pooling and a linear head."""
-    layers, channels = [], 3
-    for width in configuration:
-        if width == "M":
-            layers.append(nn.MaxPool2d(2))
+class Trunk(nn.Module):
+    """A VGG trunk, global average pooling and a linear head."""
+
+    def __init__(self, configuration, negative_slope, classes):
+        super().__init__()
+        layers, channels = [], 3
+        for width in configuration:
+            if width == "M":
+                layers.append(nn.MaxPool2d(2))
+            else:
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(negative_slope)]
+                channels = width
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Linear(channels, classes)
+
+    def forward(self, images):
+        return self.head(self.features(images).mean(dim=(2, 3)))
+
+    def maps_and_logits(self, images):
+        maps = self.features(images)
+        return maps, self.head(maps.mean(dim=(2, 3)))
+
+
+class Named(nn.Module):
+    """A published network by its name; its last map is what global average pooling is given."""
+
+    def __init__(self, name, classes):
+        super().__init__()
+        if name.startswith("efficientnet-lite"):
+            import timm
+
+            self.net = timm.create_model("tf_" + name.replace("-", "_"), num_classes=classes)
         else:
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(negative_slope)]
-            channels = width
-    return nn.Sequential(*layers), nn.Linear(channels, classes)
+            import torchvision
+
+            options = {"aux_logits": False} if name == "googlenet" else {}
+            self.net = torchvision.models.get_model(name, weights=None, num_classes=classes, **options)
+        pools = (nn.AdaptiveAvgPool2d,) if not name.startswith("efficientnet-lite") else ()
+        self.pool = next(
+            (
+                module
+                for module in reversed(list(self.net.modules()))
+                if isinstance(module, pools) or type(module).__name__ == "SelectAdaptivePool2d"
+            ),
+            None,
+        )
+        self.head = [module for module in self.net.modules() if isinstance(module, nn.Linear)][-1]
+        if name.startswith("vgg") or name == "alexnet":
+            self.pool = None
+
+    def forward(self, images):
+        return self.net(images)
+
+    def maps_and_logits(self, images):
+        if self.pool is None:
+            raise NotImplementedError("there is no module before which its last map could be seen")
+        seen = []
+        hook = self.pool.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        try:
+            logits = self.net(images)
+        finally:
+            hook.remove()
+        return seen[0], logits
 
 
-def loss_of(features, head, images, labels):
-    logits = head(features(images).mean(dim=(2, 3)))
-    return nn.functional.cross_entropy(logits.float(), labels)
+def network(model, classes):
+    return Named(model, classes) if isinstance(model, str) else Trunk(model, 0.2, classes)
 
 
-def infer(features, head, images):
-    maps = features(images)
-    return maps, head(maps.mean(dim=(2, 3)))
+def loss_of(network, images, labels):
+    return nn.functional.cross_entropy(network(images).float(), labels)
 
 
-def cam(features, head, images):
-    maps, logits = infer(features, head, images)
-    weight = head.weight[logits.argmax(dim=1)]
+def infer(network, images):
+    return network(images)
+
+
+def cam(network, images):
+    maps, logits = network.maps_and_logits(images)
+    weight = network.head.weight[logits.argmax(dim=1)]
     cam = torch.einsum("nk,nkhw->nhw", weight.float(), maps.float())
     low = cam.amin(dim=(1, 2), keepdim=True)
     cam = (cam - low) / (cam - low).amax(dim=(1, 2), keepdim=True)
@@ -60,7 +116,7 @@ class Bench:
         self.device = torch.device(request.get("device") or "cpu")
         self.variants = {}
         self.functions = {}
-        self.configuration = request["model"]
+        self.model, self.classes = request["model"], request.get("classes", 10)
         if self.device.type == "cuda":
             torch.backends.cudnn.benchmark = True
 
@@ -76,20 +132,17 @@ class Bench:
         if channels_last not in self.variants:
             # One at a time in memory, so that the peak is that of a single network.
             self.clear()
-            features, head = network(self.configuration, 0.2, 10)
+            net = network(self.model, self.classes).to(self.device)
             images = torch.randint(0, 256, (self.batch, 3, self.size, self.size)).float()
-            images = (images / 255 - 0.5) / 0.5
-            features, head = features.to(self.device), head.to(self.device)
-            images = images.to(self.device)
+            images = ((images / 255 - 0.5) / 0.5).to(self.device)
             if channels_last:
-                features = features.to(memory_format=torch.channels_last)
+                net = net.to(memory_format=torch.channels_last)
                 images = images.to(memory_format=torch.channels_last)
-            labels = (torch.arange(self.batch) % 10).to(self.device)
-            parameters = [*features.parameters(), *head.parameters()]
+            labels = (torch.arange(self.batch) % self.classes).to(self.device)
             # The fused one is PyTorch's fastest on a GPU.
             fused = {"fused": True} if self.device.type == "cuda" else {}
-            optimiser = torch.optim.Adam(parameters, lr=1e-5, **fused)
-            self.variants[channels_last] = (features, head, images, labels, optimiser)
+            optimiser = torch.optim.Adam(net.parameters(), lr=1e-5, **fused)
+            self.variants[channels_last] = (net, images, labels, optimiser)
         return self.variants[channels_last]
 
     def function(self, plain, compiled):
@@ -100,19 +153,21 @@ class Bench:
         return self.functions[plain]
 
     def step(self, measure, options):
-        features, head, images, labels, optimiser = self.variant(options["channelsLast"])
+        net, images, labels, optimiser = self.variant(options["channelsLast"])
+        # What a step of training left: dropout and batch statistics are not for looking.
+        net.train(measure == "train")
         compiled = options.get("compile", False)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=options["bf16"]):
             if measure == "train":
                 optimiser.zero_grad()
-                loss = self.function(loss_of, compiled)(features, head, images, labels)
+                loss = self.function(loss_of, compiled)(net, images, labels)
             else:
                 with torch.inference_mode():
                     if measure == "infer":
-                        self.function(infer, compiled)(features, head, images)
+                        self.function(infer, compiled)(net, images)
                     else:
                         # Maps are for people: they are wanted on the host.
-                        self.function(cam, compiled)(features, head, images).cpu()
+                        self.function(cam, compiled)(net, images).cpu()
         if measure == "train":
             loss.backward()
             optimiser.step()

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { GapcamError } from "../../src/error.ts";
 import type { BuildRequest, MeasureRequest } from "./gapcam.ts";
 import { serve } from "./_protocol.ts";
 
@@ -53,11 +54,17 @@ class Bench {
   readonly #head: Tensor;
 
   constructor(request: BuildRequest) {
-    const { batch, size } = request;
+    const { batch, size, model } = request;
+    if (typeof model === "string") {
+      throw new GapcamError(
+        "unsupported",
+        `it is timed on trunks alone, and ${model} is none`,
+      );
+    }
     this.#batch = batch;
     this.#images = tf.randomUniform([batch, size, size, 3], -1, 1);
     let channels = 3;
-    for (const step of request.model) {
+    for (const step of model) {
       if (step === "M") {
         this.#layers.push("M");
         continue;
