@@ -45,7 +45,9 @@ function readLine(path: string): string | undefined {
 }
 
 /** The machine's limits, measured by build/machine_peak; empty if it was not built. */
-export async function machinePeak(threads: number): Promise<Record<string, unknown>> {
+export async function machinePeak(
+  threads: number,
+): Promise<Record<string, unknown>> {
   const path = fileURLToPath(
     new URL("../../build/machine_peak", import.meta.url),
   );
