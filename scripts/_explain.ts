@@ -15,6 +15,7 @@ import {
   fitPhotograph,
   type FittedPhotograph,
 } from "../src/image/fit_photograph.ts";
+import type { Dataset } from "../src/data/dataset.ts";
 import type { Image } from "../src/image/image.ts";
 import { resizeBilinear } from "../src/image/resize_bilinear.ts";
 import { toGrey } from "../src/image/to_grey.ts";
@@ -154,7 +155,7 @@ export async function explainDataset(
           name: `${prefix}${index}`,
           title: `image ${index}`,
           index,
-          label: dataset.labels[index]!,
+          label: shownClass(dataset, index, explanations[i]!.predicted),
           explanation: explanations[i]!,
           picture: { height, width },
           looked: { top: 0, left: 0, height, width },
@@ -317,4 +318,14 @@ function reasonOf(error: unknown): string {
 /** Whether images may show several classes, each with a sigmoid of its own. */
 function hasSeveral({ checkpoint }: OpenRun): boolean {
   return checkpoint.training.loss === "binary";
+}
+
+/** The class of an image; of several the one that was answered, if it is there. */
+function shownClass(
+  { labels, targets, classes }: Dataset,
+  index: number,
+  predicted: number,
+): number {
+  const there = targets && targets[index * classes.length + predicted]! > 0.5;
+  return there ? predicted : labels[index]!;
 }
