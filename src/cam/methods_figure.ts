@@ -215,7 +215,10 @@ export function methodsFigure(
         height: shown.height,
       });
     }
-    captionOf(tile).forEach(({ text, colour }, n) =>
+    captionOf(tile, { room: column, size: small }).forEach((
+      { text, colour },
+      n,
+    ) =>
       write(text, {
         x,
         y: y + line + 4 + shown.height + 3 + n * lineBelow,
@@ -245,9 +248,12 @@ export function methodsFigure(
 /** What stands below a map: its standing, and its range. */
 function captionOf(
   { standing, residual, map }: MethodTile,
+  { room, size }: { room: number; size: number },
 ): { text: string; colour: Colour }[] {
   if (!standing || !map) return [];
   const { minimum, maximum } = normaliseMap(map);
+  const range = `${short(minimum)} to ${short(maximum)}`;
+  const sized = `${range}, ${map.height} x ${map.width}`;
   return [
     {
       text: standing +
@@ -257,9 +263,7 @@ function captionOf(
       colour: INKS[standing]!,
     },
     {
-      text: `${short(minimum)} to ${
-        short(maximum)
-      }, ${map.height} x ${map.width}`,
+      text: textWidth(sized, size) > room ? range : sized,
       colour: INK.faint,
     },
   ];
