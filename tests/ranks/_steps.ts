@@ -72,9 +72,13 @@ const compile = () =>
   });
 using program = await inTurns(communicator, compile);
 const losses: number[] = [];
+// For another library to take the same steps: of one process, which has whole batches.
+const batches: [number[], number[]][] = [];
+const initial = numbersOf(network);
 for (let epoch = 0; losses.length < 10; epoch++) {
   for await (const batch of loader.epoch(epoch)) {
     if (losses.length === 10) break;
+    batches.push([[...batch.images], [...batch.labels]]);
     await program.step(batch.images, batch.labels, {
       firstImage: batch.first,
     });
@@ -82,10 +86,9 @@ for (let epoch = 0; losses.length < 10; epoch++) {
   }
 }
 const hash = createHash("sha256");
-const parameters: Record<string, number[]> = {};
-for (const [name, { data }] of network.state()) {
+const parameters = numbersOf(network);
+for (const { data } of network.state().values()) {
   hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  parameters[name] = [...data];
 }
 const digest = hash.digest("hex");
 const digests = await communicator?.gatherValues(digest) ?? [digest];
@@ -95,4 +98,14 @@ if (rank === 0) {
     JSON.stringify({ size, kind, abi, digests, losses, parameters }),
   );
 }
+const path = Deno.env.get("STEPS_FILE");
+if (path) {
+  await Deno.writeTextFile(path, JSON.stringify({ kind, initial, batches }));
+}
 await communicator?.close();
+
+function numbersOf(network: Network): Record<string, number[]> {
+  return Object.fromEntries(
+    [...network.state()].map(([name, { data }]) => [name, [...data]]),
+  );
+}

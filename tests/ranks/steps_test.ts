@@ -111,3 +111,36 @@ Deno.test({
   ignore: withoutMpi !== "",
   fn: () => assert(mpis.length > 0),
 });
+
+const python = Deno.env.get("GAPCAM_PYTHON");
+
+Deno.test({
+  name:
+    `losses of ten steps on 2 ranks are those of PyTorch's DistributedDataParallel over Gloo (needs GAPCAM_PYTHON, a Python with torch)${withoutMpi}`,
+  ignore: !python || withoutMpi !== "",
+  fn: async () => {
+    const file = await Deno.makeTempFile();
+    try {
+      for (const kind of ["plain", "own-norm"]) {
+        await new Deno.Command(program[0]!, {
+          args: [...program.slice(1), kind],
+          env: { STEPS_FILE: file },
+        }).output();
+        const { stdout, stderr, success } = await new Deno.Command(python!, {
+          args: [`${root}tests/ranks/_ddp.py`, file],
+          env: { OMP_NUM_THREADS: "1" },
+        }).output();
+        assert(success, new TextDecoder().decode(stderr));
+        const theirs = JSON.parse(new TextDecoder().decode(stdout)) as number[];
+        const { losses } = await together(mpis[0]!, 2, kind);
+        assertEquals(theirs.length, losses.length);
+        const apart = Math.max(
+          ...theirs.map((loss, i) => Math.abs(loss - losses[i]!)),
+        );
+        assert(apart < 1e-5, `${kind}: ${apart}`);
+      }
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+});
