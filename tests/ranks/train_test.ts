@@ -249,3 +249,31 @@ for (const mpi of mpis) {
     );
   });
 }
+
+/** A folder of few bytes, where one may be made. */
+async function smallFolder(path: string): Promise<boolean> {
+  const { success } = await new Deno.Command("mount", {
+    args: ["-t", "tmpfs", "-o", "size=160k", "tmpfs", path],
+    stderr: "null",
+  }).output().catch(() => ({ success: false }));
+  return success;
+}
+
+Deno.test("train on 2 ranks ends in one sentence where rank 0's disk is full, and keeps what was saved", () =>
+  withFolder(async (folder) => {
+    const [mpi] = mpis;
+    if (!mpi || !await smallFolder(folder)) {
+      console.log("SKIPPED: there is no MPI, or no file system may be mounted");
+      return;
+    }
+    try {
+      const said = await refused(mpi, [
+        ...SMALL,
+        ...["--epochs=100000", "--log-every=1", `--out=${folder}/run`],
+      ], { ranks: 2 });
+      assertMatch(said, /No space left on device/);
+      await readCheckpoint(`${folder}/run/checkpoint.safetensors`);
+    } finally {
+      await new Deno.Command("umount", { args: [folder] }).output();
+    }
+  }));
