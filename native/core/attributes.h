@@ -48,6 +48,7 @@ enum class PoolAfter { none, halving /* 2x2, stride 2, no padding */, other };
 //   fold        behind the bias the operands of a batch normalisation with fixed statistics:
 //   weight,
 //               bias, mean, variance
+//   adds        behind all others a map that is added before the activation
 //   pools       -> nothing, pooled map, [positions]
 struct Conv2d {
   static constexpr const char *name = "conv2d";
@@ -56,6 +57,7 @@ struct Conv2d {
   Activation activation;
   bool fold = false;
   float epsilon = 0.0f;  // fold
+  bool adds = false;
   bool pools = false;
   PoolAfter pool_after = PoolAfter::none;
 };

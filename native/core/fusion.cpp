@@ -13,6 +13,13 @@ Conv2dGradient *gradient_of_convolution(Operation &o) {
       gapcam::gradient_of_convolution(static_cast<const Operation &>(o)));
 }
 
+// Operations that a rewrite has done away with.
+struct Gone {
+  const Operation *first = nullptr, *second = nullptr;
+  Gone() = default;
+  Gone(const Operation *first, const Operation *second = nullptr) : first(first), second(second) {}
+};
+
 // A graph being rewritten.
 class Rewriter {
  public:
@@ -31,15 +38,25 @@ class Rewriter {
   bool passed_on(ValueId value) const {
     return fused.readers[at(value)] == 1 && !fused.kept(value);
   }
-  // Tries `rewrite` on every operation, again until nothing changes. It returns an operation that
-  // is gone, null if there is none.
+  // The one operation that needs a value; null if there are others, or none.
+  Operation *only_reader(ValueId value) {
+    if (!passed_on(value)) return nullptr;
+    return &fused.graph.operations[static_cast<size_t>(fused.last_reader[at(value)])];
+  }
+  // Tries `rewrite` on every operation, again until nothing changes. It returns what is gone.
   template <class Rewrite>
   void each(const Rewrite &rewrite) {
     auto &operations = fused.graph.operations;
     for (size_t i = 0; i < operations.size(); i++) {
-      const Operation *gone = rewrite(operations[i]);
-      if (!gone) continue;
-      operations.erase(operations.begin() + (gone - operations.data()));
+      const Gone gone = rewrite(operations[i]);
+      if (!gone.first) continue;
+      // The later one first, or the other would have moved.
+      operations.erase(operations.begin() +
+                       (std::max(gone.first, gone.second) - operations.data()));
+      if (gone.second) {
+        operations.erase(operations.begin() +
+                         (std::min(gone.first, gone.second) - operations.data()));
+      }
       fused.count_uses();
       i = static_cast<size_t>(-1);
     }
@@ -98,6 +115,35 @@ void norm_into_convolution(Rewriter &r) {
     before->inputs.insert(before->inputs.end(), o.inputs.begin() + 1, o.inputs.end());
     r.take_output(*before, o);
     return &o;
+  });
+}
+
+// A sum, and the activation behind it, become part of a convolution that makes one of the summands;
+// it then runs where the sum did.
+void sum_into_convolution(Rewriter &r, const Patterns &patterns) {
+  if (r.fused.graph.has_phase(GAPCAM_BACKWARD)) return;
+  r.each([&](Operation &o) -> Gone {
+    const auto *binary = o.as<Binary>();
+    if (!binary || binary->kind != GAPCAM_ADD) return {};
+    Operation *after = r.only_reader(o.outputs[0]);
+    const auto *unary = after ? after->as<Unary>() : nullptr;
+    const bool activates = unary && patterns.epilogue(unary->activation);
+    for (size_t i = 0; i < 2; i++) {
+      const Operand &summand = o.inputs[i], &other = o.inputs[1 - i];
+      Operation *before = r.maker(summand.value);
+      if (!before || !r.passed_on(summand.value) || other.value == summand.value) continue;
+      const auto *convolution = before->as<Conv2d>();
+      if (!convolution || convolution->adds || !convolution->activation.is_identity()) continue;
+      Operation whole = *before;
+      whole.inputs.push_back(other);
+      whole.as<Conv2d>()->adds = true;
+      if (activates) whole.as<Conv2d>()->activation = unary->activation;
+      whole.outputs[0] = activates ? after->outputs[0] : o.outputs[0];
+      if (!patterns.sum_into_convolution(r.fused, whole)) continue;
+      (activates ? *after : o) = whole;
+      return {before, activates ? &o : nullptr};
+    }
+    return {};
   });
 }
 
@@ -161,6 +207,9 @@ void mark_pools(Rewriter &r) {
     if (!pool || !r.passed_on(o.inputs[0].value)) continue;
     const Shape &in = r.fused.graph.shape(o.inputs[0].value),
                 &out = r.fused.graph.shape(o.outputs[0]);
+    const Operation *before = r.maker(o.inputs[0].value);
+    // A convolution that adds does not pool.
+    if (before && before->as<Conv2d>() && before->as<Conv2d>()->adds) continue;
     const bool down = out[2] == in[2] / 2 && out[3] == in[3] / 2;
     after[at(o.inputs[0].value)] =
         pool->window.is(2, 2, 0) && down ? PoolAfter::halving : PoolAfter::other;
@@ -323,6 +372,7 @@ FusedGraph fuse(const Graph &graph, const Patterns &patterns) {
   Rewriter r(graph);
   activation_after(r, patterns);
   norm_into_convolution(r);
+  if (patterns.sum_into_convolution) sum_into_convolution(r, patterns);
   gradient_into_norm(r);
   if (patterns.activation_into_gradient) activation_into_gradient(r, patterns);
   if (patterns.gradient_into_convolution) activation_before_pool(r);

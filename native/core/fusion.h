@@ -35,6 +35,9 @@ struct Patterns {
   // max pool that halves; asked with all directions of a convolution that want it.
   std::function<bool(const FusedGraph &, const std::vector<const Operation *> &directions)>
       gradient_into_convolution;
+  // A convolution can add another map to what it makes, before its activation; asked with the
+  // convolution as it would be. Only where there is no backward pass.
+  std::function<bool(const FusedGraph &, const Operation &convolution)> sum_into_convolution;
   // A convolution can do the max pool that alone reads its output.
   std::function<bool(const FusedGraph &, const Operation &convolution)> pool_into_convolution;
 

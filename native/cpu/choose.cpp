@@ -298,18 +298,23 @@ std::string convolution_wish() {
 }
 
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request) {
+  // Adding makes none of them the fastest that is not.
+  ConvolutionRequest alone = request;
+  alone.adds = false;
   const std::string wish = convolution_wish();
-  const char *other = wish.empty() ? rival(request) : nullptr;
+  const char *other = wish.empty() ? rival(alone) : nullptr;
   std::string choice = wish.empty() ? direct : wish;
   if (other && request.shape.flops() >= worth_timing) {
-    choice = remembered_choice(key_of(request), [&] { return fastest(request); });
+    choice = remembered_choice(key_of(alone), [&] { return fastest(alone); });
   } else if (other && request.shape.is_depthwise()) {
     choice = depthwise;
   }
   auto convolution = create(request, choice);
   // A wish that cannot be had falls back, and so does a choice that this library does not know.
-  if (!convolution) convolution = create(request, direct);
-  if (!convolution) {
+  if (!convolution && (!request.adds || !create(alone, choice))) {
+    convolution = create(request, direct);
+  }
+  if (!convolution && !request.adds) {
     throw Error(GAPCAM_UNSUPPORTED,
                 "Cannot compile a convolution: oneDNN has no implementation for its shape");
   }

@@ -36,7 +36,8 @@ struct ConvolutionRequest {
   Direction direction = Direction::forward;
   Layout input, output;         // of the maps and of their gradients alike
   bool bias = true;             // forward: add a bias; backward_filter: compute its gradient
-  float negative_slope = 1.0f;  // leaky ReLU after the bias; 1: none
+  bool adds = false;            // forward: to what `output` holds; see ConvolutionArguments
+  float negative_slope = 1.0f;  // leaky ReLU after bias and sum; 1: none
   bool pool = false;            // a 2x2 max pool with stride 2 and no padding follows
   bool keep_output = true;      // with pool: the map before the pool is wanted too
   bool keep_argmax = true;      // with pool: argmax is wanted (training)
@@ -51,7 +52,8 @@ struct ConvolutionArguments {
   const float *input = nullptr;  // forward, backward_filter
   const void *weight = nullptr;  // forward, backward_data: made by transform_weight
   const float *bias = nullptr;   // forward: null if the request has none
-  float *output = nullptr;       // forward; null if pool is fused and !keep_output
+  float *output = nullptr;       // forward; null if pool is fused and !keep_output. With `adds` it
+                                 // holds the other summand, and then the sum.
   float *pooled = nullptr;       // forward, pool fused
   uint8_t *argmax = nullptr;     // forward, pool fused; null if !keep_argmax
   float *d_input = nullptr;      // backward_data
@@ -105,7 +107,8 @@ std::unique_ptr<Convolution> create_depthwise_convolution(const ConvolutionReque
 // oneDNN's, direct. Null where it has none.
 std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest &request);
 
-// The fastest for the request, timed once per process or remembered from an earlier one.
+// The fastest for the request, timed once per process or remembered from an earlier one. Null where
+// that one cannot add.
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request);
 
 // GAPCAM_CONVOLUTION: "direct", or "winograd" or "depthwise" where it can serve, or "" for what is

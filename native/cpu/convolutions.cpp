@@ -39,6 +39,7 @@ ConvolutionRequest Convolutions::request(const FusedGraph &fused, const Operatio
   request.negative_slope = conv2d.activation.is_identity() ? 1.0f : conv2d.activation.a;
   const bool bias = static_cast<bool>(convolution.inputs[2]);
   request.bias = bias || (conv2d.fold && direction != Direction::backward_filter);
+  request.adds = conv2d.adds && direction == Direction::forward;
   request.bf16 = bf16_;
   request.threads = threads_;
   request.keep_argmax = fused.graph.has_phase(GAPCAM_BACKWARD);
@@ -67,6 +68,9 @@ Patterns Convolutions::patterns() {
       if (!choose(fused, *convolution, direction_of(*direction))->fuses_gradient()) return false;
     }
     return true;
+  };
+  patterns.sum_into_convolution = [this](const FusedGraph &fused, const Operation &convolution) {
+    return choose(fused, convolution, Direction::forward) != nullptr;
   };
   patterns.pool_into_convolution = [this](const FusedGraph &fused, const Operation &convolution) {
     return choose(fused, convolution, Direction::forward)->fuses_pool();

@@ -14,7 +14,8 @@ class Convolutions {
  public:
   Convolutions(int threads, bool bf16) : threads_(threads), bf16_(bf16) {}
 
-  // `convolution` is the forward operation, whatever the direction.
+  // `convolution` is the forward operation, whatever the direction. choose() gives null where it is
+  // asked to add and the one for it cannot.
   ConvolutionRequest request(const FusedGraph &fused, const Operation &convolution,
                              Direction direction) const;
   std::shared_ptr<Convolution> choose(const FusedGraph &fused, const Operation &convolution,

@@ -68,7 +68,7 @@ class DepthwiseConvolution : public Convolution {
 
 std::unique_ptr<Convolution> create_depthwise_convolution(const ConvolutionRequest &request) {
   const ConvolutionShape &s = request.shape;
-  if (!s.is_depthwise() || request.input != request.output) return nullptr;
+  if (!s.is_depthwise() || request.adds || request.input != request.output) return nullptr;
   if (request.input.block != 8 && request.input.block != 16) return nullptr;
   if (s.kernel_height > depthwise_kernel_max || s.kernel_width > depthwise_kernel_max ||
       s.stride_width > depthwise_stride_max ||

@@ -63,13 +63,15 @@ class OnednnConvolution : public Convolution {
     // The program's layouts first; then what the library likes best, then plain, for shapes where
     // it has nothing better than loops.
     int best = -1;
-    for (int attempt = 0; attempt < 3 && best < 2; attempt++) {
+    // What is added to lies in the program's layout, and is worth no slower kernel.
+    const int attempts = request.adds ? 1 : 3;
+    for (int attempt = 0; attempt < attempts && best < 2; attempt++) {
       const auto d = description(attempt, source_type, weights_type, destination_type);
       // The hint that backward needs has the types of a forward pass.
       const auto hint = description(attempt, low, low, f32);
       best = std::max(best, try_create(d, hint, best));
     }
-    if (best < 0) return false;
+    if (best < (request.adds ? 2 : 0)) return false;
 
     const auto plain =
         request.shape.groups == 1 ? memory::format_tag::oihw : memory::format_tag::goihw;
@@ -193,9 +195,12 @@ class OnednnConvolution : public Convolution {
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     dnnl::primitive_attr hint_attributes = attributes;
-    if (request_.direction == Direction::forward && request_.negative_slope != 1.0f) {
+    if (request_.direction == Direction::forward) {
       dnnl::post_ops operations;
-      onednn::append_leaky_relu(operations, request_.negative_slope);
+      if (request_.adds) operations.append_sum(1.0f);
+      if (request_.negative_slope != 1.0f) {
+        onednn::append_leaky_relu(operations, request_.negative_slope);
+      }
       attributes.set_post_ops(operations);
     }
     try {

@@ -30,7 +30,7 @@ struct Folded {
   uint64_t version = 0;
 
   Folded(Lowering &l, const Operation &o) : epsilon(o.as<Conv2d>()->epsilon) {
-    for (size_t i = 1; i < o.inputs.size(); i++) {
+    for (size_t i = 1; i < 7; i++) {
       if (!o.inputs[i]) continue;
       sources.push_back(l.storage(o.inputs[i]));
       known = known && sources.back();
@@ -102,9 +102,12 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
     bias = l.read_plain(o.inputs[2]);
   }
   const View input = l.read(o.inputs[0], request.input);
+  const Operand summand = conv2d.adds ? o.inputs.back() : Operand{};
+  const View added = l.read(summand, request.output);
   Step &step = l.begin(o);
   step.algorithm = convolution->algorithm();
   if (conv2d.fold) step.algorithm += ", batch norm folded";
+  if (conv2d.adds) step.algorithm += ", sum";
   step.flops = request.shape.flops();
   weight->transformed = l.forever(convolution->weight_bytes());
   l.scratch(convolution->scratch_bytes());
@@ -116,9 +119,12 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
     } else if (request.keep_argmax) {
       positions = l.temporary(static_cast<size_t>(l.map_shape(o.outputs[1]).elements()));
     }
+  } else if (conv2d.adds && summand.value != o.inputs[0].value) {
+    output = l.write_over(o.outputs[0], summand);
   } else {
     output = l.write(o.outputs[0]);
   }
+  const MapShape sum = conv2d.adds ? l.map_shape(o.outputs[0]) : MapShape{};
   l.run([=, &m = l.memory()] {
     if (folded) {
       folded->update(m, *convolution, weight->transformed);
@@ -133,6 +139,9 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
     a.pooled = m.f32(pooled);
     a.argmax = m.u8(positions);
     a.scratch = m.scratch();
+    if (added && m.f32(added) != m.f32(output)) {
+      kernels().copy_channels(sum, 0, sum, 0, sum.channels, m.f32(added), m.f32(output));
+    }
     convolution->run(a);
   });
 }

@@ -123,6 +123,7 @@ struct Target {
   float *pooled = nullptr;
   uint8_t *argmax = nullptr;
   const float *bias = nullptr;
+  bool adds = false;
   float slope = 1.0f;
 };
 
@@ -183,12 +184,14 @@ GAPCAM_ALWAYS_INLINE void transform_rows(const float *in, int64_t step,
   output_transform(two, second);
 }
 
-template <class L>
+// With `Add` to the `columns` pixels that are there already.
+template <class L, bool Add>
 GAPCAM_ALWAYS_INLINE void activate(typename L::Vector (&y)[4], typename L::Vector bias,
-                                   const Slope<L> &slope) {
+                                   const Slope<L> &slope, const float *summand, int64_t columns) {
 #pragma GCC unroll 4
   for (int j = 0; j < 4; j++) {
     y[j] += bias;
+    if (Add && j < columns) y[j] += L::load(summand + j * L::width);
     // The larger of the two, since 0 <= slope <= 1; in this order NaN and infinity survive.
     const typename L::Vector low = slope.below_zero(y[j]);
     y[j] = low > y[j] ? low : y[j];
@@ -204,7 +207,7 @@ GAPCAM_ALWAYS_INLINE void store_row(float *to, const typename L::Vector (&y)[4],
   }
 }
 
-template <class L, bool Pool>
+template <class L, bool Pool, bool Add>
 void transform_products(const Plan &plan, const float *products, int64_t first_block,
                         int64_t blocks, int64_t first_tile, int64_t count, const Target &target) {
   using Vector = typename L::Vector;
@@ -235,17 +238,19 @@ void transform_products(const Plan &plan, const float *products, int64_t first_b
       const int64_t rows = target.map ? least(tile, side.height - place.y) : 0;
       // Not a pixel of it is touched where the map is not wanted.
       float *to = target.map + ((plane * side.height + place.y) * side.width + place.x) * width;
+      const auto finish = [&](Vector(&pixels)[4], int row) {
+        float *there = to + row * row_step;
+        const int64_t count = row < rows ? columns : 0;
+        activate<L, Add>(pixels, bias, slope, there, count);
+        if (count > 0) store_row<L>(there, pixels, count);
+      };
       Vector y[4][4];
       transform_rows<L, 0>(in, plan.product_step, y[0], y[2]);
-      activate<L>(y[0], bias, slope);
-      activate<L>(y[2], bias, slope);
-      if (rows > 0) store_row<L>(to, y[0], columns);
-      if (rows > 2) store_row<L>(to + 2 * row_step, y[2], columns);
+      finish(y[0], 0);
+      finish(y[2], 2);
       transform_rows<L, 1>(in, plan.product_step, y[1], y[3]);
-      activate<L>(y[1], bias, slope);
-      activate<L>(y[3], bias, slope);
-      if (rows > 1) store_row<L>(to + row_step, y[1], columns);
-      if (rows > 3) store_row<L>(to + 3 * row_step, y[3], columns);
+      finish(y[1], 1);
+      finish(y[3], 3);
       if (Pool) pool_tile<L>(plan, y, target, plane, place);
     }
   }
@@ -264,8 +269,9 @@ void finish_tiles(const Plan &plan, const float *transformed, const float *weigh
       multiply<L, Rows, Vectors>(plan, transformed, weight, some, some_tiles, products);
       const int64_t first_block = some.begin * Vectors;
       const int64_t blocks = least(some.end * Vectors, plan.destination.blocks) - first_block;
-      const auto transform =
-          target.pooled ? transform_products<L, true> : transform_products<L, false>;
+      const auto transform = target.pooled ? transform_products<L, true, false>
+                             : target.adds ? transform_products<L, false, true>
+                                           : transform_products<L, false, false>;
       transform(plan, products, first_block, blocks, first_tile + some_tiles.begin,
                 some_tiles.end - some_tiles.begin, target);
     }
@@ -280,8 +286,9 @@ void forward(const Plan &plan, const ConvolutionArguments &arguments) {
   map.side = plan.source;
   if (request.direction == Direction::forward) {
     map.data = arguments.input;
-    target = {arguments.output, arguments.pooled, arguments.argmax,
-              request.bias ? arguments.bias : nullptr, request.negative_slope};
+    target = {arguments.output, arguments.pooled,
+              arguments.argmax, request.bias ? arguments.bias : nullptr,
+              request.adds,     request.negative_slope};
   } else {
     map.data = arguments.d_output;
     map.sign = arguments.d_output_sign;
