@@ -158,7 +158,7 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
     training: {
       ...STRONG,
       imageSize: 28,
-      epochs: 18,
+      epochs: 20,
       flip: "alternating",
       crop: 2,
       augmentation: { padding: "reflect", erase: 0.25 },
@@ -172,7 +172,7 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
     training: {
       ...STRONG,
       imageSize: 32,
-      epochs: 20,
+      epochs: 24,
       labelSmoothing: 0.2,
       flip: "alternating",
       crop: 4,
