@@ -114,7 +114,7 @@ export const HEAD_TRAINING: Partial<TrainingConfig> = {
   epochs: 20,
   optimiser: "adamw",
   learningRate: 2e-3,
-  weightDecay: 0.3,
+  weightDecay: 0.05,
   weightDecayOn: "weights",
   schedule: "one-cycle",
 };

@@ -74,6 +74,20 @@ Deno.test("camFigure() draws tiny, wide and high pictures", () => {
   }
 });
 
+Deno.test("camFigure() gives the list of classes the room of the longest name, but no more than a picture has", () => {
+  const widths = ["frog", "black and gold garden spider", "long ".repeat(99)]
+    .map((name) =>
+      camFigure(grey(8, 8), subject, {
+        classes: ["ship", name, "x"],
+        size: 224,
+      })
+        .width
+    ) as [number, number, number];
+  const [short, long, longest] = widths;
+  assert(short < long && long <= longest);
+  assertEquals(longest - short, 224 - Math.round(0.75 * 224));
+});
+
 Deno.test("camFigure() draws the same for a name that the font lacks as for none", () => {
   const draw = (options: Partial<CamFigureOptions>) =>
     camFigure(grey(4, 4), { ...subject, classIndex: 2 }, {
