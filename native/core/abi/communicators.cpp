@@ -1,4 +1,7 @@
 // Communicators, and the operations of programs that run on several ranks.
+#include <algorithm>
+#include <atomic>
+
 #include "guard.h"
 #include "json.h"
 #include "recorder.h"
@@ -35,6 +38,10 @@ int32_t gapcam_mpi_describe(char *json, uint64_t capacity, uint64_t *needed, cha
 int32_t gapcam_communicator_open(gapcam_handle *communicator, char *message) {
   return guard(message, [&] {
     not_null(communicator, "communicator");
+    static std::atomic<bool> opened{false};
+    require(!opened.exchange(true),
+            "Cannot join the ranks twice: MPI starts and ends once in each process",
+            GAPCAM_UNSUPPORTED);
     *communicator = registry().add(std::make_shared<MpiCommunicator>());
   });
 }
