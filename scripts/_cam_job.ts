@@ -74,7 +74,8 @@ export const CAM_FLAGS = {
   method: {
     type: "string",
     choices: [...METHODS.map(({ name }) => name), "all"],
-    help: "how it is explained (docs/explaining.md); all: every method in one " +
+    help:
+      "how it is explained (docs/explaining.md); all: every method in one " +
       "picture",
     default: "cam",
     placeholder: "NAME",
@@ -82,7 +83,8 @@ export const CAM_FLAGS = {
   layer: {
     type: "string",
     multiple: true,
-    help: "the layer whose map is used, or a group's last, as layer4; several " +
+    help:
+      "the layer whose map is used, or a group's last, as layer4; several " +
       "are averaged",
     default: "the last map",
     placeholder: "NAME",
@@ -275,7 +277,9 @@ function methodChoice(
   if (refused) {
     throw new GapcamError(
       "invalid-argument",
-      `Cannot take ${refused[0]} and --method ${chosen} together: give one of ` +
+      `Cannot take ${
+        refused[0]
+      } and --method ${chosen} together: give one of ` +
         "them",
     );
   }

@@ -233,10 +233,13 @@ export function print(result: Result, withFiles: boolean): void {
 
 /** Which methods made maps, and what stands behind them. */
 function methodLines({ method, methods, residual }: Result): string[] {
-  const all = methods ?? (method ? [{ ...method, ...definedOf({ residual }) }] : []);
+  const all = methods ??
+    (method ? [{ ...method, ...definedOf({ residual }) }] : []);
   return all.map(({ name, layers = [], standing, residual, empty, reason }) =>
     reason ? `${name}: ${reason}` : [
-      `${name}${layers.length > 0 ? ` of ${layers.join(", ")}` : ""}: ${standing}`,
+      `${name}${
+        layers.length > 0 ? ` of ${layers.join(", ")}` : ""
+      }: ${standing}`,
       residual === undefined ? "" : `residual ${residual.toExponential(1)}`,
       empty === undefined
         ? ""

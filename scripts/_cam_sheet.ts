@@ -5,11 +5,16 @@
  */
 
 import { fitWithin } from "../src/image/_fit_within.ts";
-import { barColour, drawLegend, INK, type Legend } from "../src/cam/_figure_parts.ts";
+import {
+  barColour,
+  drawLegend,
+  INK,
+  type Legend,
+} from "../src/cam/_figure_parts.ts";
 import { classLabel, percent, short, verdictOf } from "../src/cam/_wording.ts";
 import { evidenceColours } from "../src/cam/evidence_overlay.ts";
 import { evidenceScale } from "../src/cam/evidence_scale.ts";
-import { canvasOf, fill, outline, paste } from "../src/image/_canvas.ts";
+import { canvasOf, fill, paste } from "../src/image/_canvas.ts";
 import {
   type Colour,
   drawText,
@@ -17,7 +22,6 @@ import {
   isDrawable,
   lineHeight,
   shorten,
-  textWidth,
   wrap,
 } from "../src/image/_text.ts";
 import { encodePng } from "../src/image/encode_png.ts";

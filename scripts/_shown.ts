@@ -137,7 +137,9 @@ function everyMethod(
 }
 
 /** What a tile of all methods shows. */
-export function tileOf({ facts, explanation, reason }: MethodAnswer): MethodTile {
+export function tileOf(
+  { facts, explanation, reason }: MethodAnswer,
+): MethodTile {
   const { title } = facts;
   if (!explanation) return { title, ...(reason ? { reason } : {}) };
   const { map, standing, residual } = explanation;

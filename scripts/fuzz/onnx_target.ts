@@ -17,12 +17,13 @@ const FOLDER = new URL("../../tests/fixtures/onnx/", import.meta.url);
 /** Small networks of both of PyTorch's exporters, and of Keras. */
 export const ONNX_TARGET: FuzzTarget = {
   name: "onnx",
-  seeds: () => [
-    ...["residual", "squeeze", "shuffle"].flatMap((name) =>
-      ["dynamo", "torchscript"].map((exporter) => `${name}.${exporter}.onnx`)
-    ),
-    "keras.onnx",
-  ].map((name) => Deno.readFileSync(new URL(name, FOLDER))),
+  seeds: () =>
+    [
+      ...["residual", "squeeze", "shuffle"].flatMap((name) =>
+        ["dynamo", "torchscript"].map((exporter) => `${name}.${exporter}.onnx`)
+      ),
+      "keras.onnx",
+    ].map((name) => Deno.readFileSync(new URL(name, FOLDER))),
   parse: (bytes) => {
     try {
       const file = parseOnnx(bytes.slice());
