@@ -319,6 +319,23 @@ Deno.test("layers are found by their names and their groups', and others refused
   );
 });
 
+Deno.test("a program that was compiled without gradients refuses to compute them", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
+  using program = await ExplainProgram.compile(network, {
+    source: "pixels",
+    batchSize: 2,
+    image: SHAPES,
+    layers: [1],
+  });
+  await program.forward(PIXELS);
+  await assertRejects(
+    () => program.backward(new Float32Array(20)),
+    GapcamError,
+    "Cannot compute gradients: the program was compiled without them",
+  );
+});
+
 Deno.test("Finer-CAM adds up to the class less its likest", async () => {
   using device = openDevice("cpu", { threads: 1 });
   const model = vgg([4, "M", 8], { classes: 10 });
