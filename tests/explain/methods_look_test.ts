@@ -6,39 +6,17 @@ import {
 } from "@std/assert";
 import {
   InferenceProgram,
-  MethodExplainer,
-  type MethodName,
   type MethodOptions,
   METHODS,
   Network,
   openDevice,
-  shapesDataset,
-  type Target,
   vgg,
 } from "../../mod.ts";
 import { resnet } from "../../src/models/resnet.ts";
 import { ExplainProgram } from "../../src/explain/_explain_program.ts";
 import { legendre } from "../../src/explain/_legendre.ts";
 import { deviceTest } from "../device/_devices.ts";
-
-const SHAPES = shapesDataset("test", { size: 32, length: 12 });
-const PIXELS = new Uint8Array(2 * 32 * 32 * 3);
-await SHAPES.read([1, 2], PIXELS);
-
-async function explain(
-  network: Network,
-  method: MethodName,
-  options: Partial<MethodOptions> & { target?: Target | number } = {},
-) {
-  const { target, ...rest } = options;
-  using explainer = await MethodExplainer.create(network, {
-    method,
-    batchSize: 2,
-    image: SHAPES,
-    ...rest,
-  });
-  return await explainer.explain(PIXELS, target);
-}
+import { explain, PIXELS, SHAPES } from "./_explain.ts";
 
 /** The logits of images that the host made. */
 async function logitsOf(network: Network, images: Float32Array) {

@@ -14,14 +14,12 @@ import {
   maxPool2d,
   MethodExplainer,
   type MethodName,
-  type MethodOptions,
   METHODS,
   Network,
   openDevice,
   relu,
   residual,
   sequential,
-  shapesDataset,
   type Target,
   vgg,
 } from "../../mod.ts";
@@ -29,26 +27,7 @@ import { resnet } from "../../src/models/resnet.ts";
 import { ExplainProgram } from "../../src/explain/_explain_program.ts";
 import { Tensor, type TensorData } from "../../src/device/tensor.ts";
 import { deviceTest } from "../device/_devices.ts";
-
-const SHAPES = shapesDataset("test", { size: 32, length: 12 });
-const PIXELS = new Uint8Array(2 * 32 * 32 * 3);
-await SHAPES.read([1, 2], PIXELS);
-
-/** Explains two images and frees all. */
-async function explain(
-  network: Network,
-  method: MethodName,
-  options: Partial<MethodOptions> & { target?: Target | number } = {},
-) {
-  const { target, ...rest } = options;
-  using explainer = await MethodExplainer.create(network, {
-    method,
-    batchSize: 2,
-    image: SHAPES,
-    ...rest,
-  });
-  return await explainer.explain(PIXELS, target);
-}
+import { explain, PIXELS, SHAPES } from "./_explain.ts";
 
 function assertNear(
   actual: Float32Array,
