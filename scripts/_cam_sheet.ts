@@ -10,6 +10,7 @@ import {
   drawLegend,
   INK,
   type Legend,
+  verdictColour,
 } from "../src/cam/_figure_parts.ts";
 import { classLabel, percent, short, verdictOf } from "../src/cam/_wording.ts";
 import { evidenceColours } from "../src/cam/evidence_overlay.ts";
@@ -143,11 +144,7 @@ function captionOf(subject: Subject, look: Look): Line[] {
   return [
     {
       text: verdict.text,
-      colour: verdict.right === undefined
-        ? INK.text
-        : verdict.right
-        ? INK.right
-        : INK.wrong,
+      colour: verdictColour(verdict),
     },
     {
       text: [name, explained].filter((part) => part).join(", "),

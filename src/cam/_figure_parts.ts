@@ -20,6 +20,13 @@ export const INK = {
   track: [232, 232, 232],
 } as const satisfies Record<string, Colour>;
 
+/** The colour of a verdict: of one that nothing is known against, of text. */
+export function verdictColour(
+  { right }: { right: boolean | undefined },
+): Colour {
+  return right === undefined ? INK.text : right ? INK.right : INK.wrong;
+}
+
 /** Values between two ends, 1, 2 or 5 times a power of ten apart. */
 export function ticksOf(first: number, last: number, most: number): number[] {
   const least = (last - first) / most;

@@ -18,6 +18,7 @@ import {
   ticksWidth,
   topClassesHeight,
   topClassesWidth,
+  verdictColour,
 } from "./_figure_parts.ts";
 import { scaleRegion } from "./_over_region.ts";
 import { classLabel, percent, short, verdictOf } from "./_wording.ts";
@@ -158,11 +159,7 @@ export function camFigure(
     x: gap,
     y: gap,
     room: width - 2 * gap,
-    colour: verdict.right === undefined
-      ? INK.text
-      : verdict.right
-      ? INK.right
-      : INK.wrong,
+    colour: verdictColour(verdict),
   });
   const evidence = gap + column + gap;
   const bar = evidence + column + gap;

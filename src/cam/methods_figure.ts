@@ -13,7 +13,7 @@ import {
 } from "../image/_text.ts";
 import type { FloatMap } from "../image/float_map.ts";
 import { checkImage, type Image } from "../image/image.ts";
-import { barColour, drawLegend, INK } from "./_figure_parts.ts";
+import { barColour, drawLegend, INK, verdictColour } from "./_figure_parts.ts";
 import { scaleRegion } from "./_over_region.ts";
 import { classLabel, percent, short, verdictOf } from "./_wording.ts";
 import {
@@ -157,11 +157,7 @@ export function methodsFigure(
     x: gap,
     y: gap,
     size: font,
-    colour: verdict.right === undefined
-      ? INK.text
-      : verdict.right
-      ? INK.right
-      : INK.wrong,
+    colour: verdictColour(verdict),
   });
   const place = (i: number) => ({
     x: gap + (i % columns) * (column + gap),

@@ -12,7 +12,12 @@ import {
 import type { Region } from "../image/fit_image.ts";
 import type { FloatMap } from "../image/float_map.ts";
 import { checkImage, type Image } from "../image/image.ts";
-import { drawColourBar, INK, ticksWidth } from "./_figure_parts.ts";
+import {
+  drawColourBar,
+  INK,
+  ticksWidth,
+  verdictColour,
+} from "./_figure_parts.ts";
 import { scaleRegion } from "./_over_region.ts";
 import { classLabel, percent, short, verdictOf } from "./_wording.ts";
 import type { CamFigureOptions } from "./cam_figure.ts";
@@ -133,11 +138,7 @@ export function topFigure(
     x: gap,
     y: gap,
     room: width - 2 * gap,
-    colour: verdict.right === undefined
-      ? INK.text
-      : verdict.right
-      ? INK.right
-      : INK.wrong,
+    colour: verdictColour(verdict),
   });
   const cells: { title: string; picture: Image }[] = [
     {
