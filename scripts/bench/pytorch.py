@@ -59,18 +59,15 @@ class Named(nn.Module):
 
             options = {"aux_logits": False} if name == "googlenet" else {}
             self.net = torchvision.models.get_model(name, weights=None, num_classes=classes, **options)
-        pools = (nn.AdaptiveAvgPool2d,) if not name.startswith("efficientnet-lite") else ()
-        self.pool = next(
-            (
-                module
-                for module in reversed(list(self.net.modules()))
-                if isinstance(module, pools) or type(module).__name__ == "SelectAdaptivePool2d"
-            ),
-            None,
-        )
         self.head = [module for module in self.net.modules() if isinstance(module, nn.Linear)][-1]
-        if name.startswith("vgg") or name == "alexnet":
-            self.pool = None
+        # timm's pool has a name of its own; before several linear layers no map adds up to a logit.
+        pools = [
+            module
+            for module in self.net.modules()
+            if type(module).__name__ in ("AdaptiveAvgPool2d", "SelectAdaptivePool2d")
+        ]
+        several = name.startswith("vgg") or name == "alexnet"
+        self.pool = None if several or not pools else pools[-1]
 
     def forward(self, images):
         return self.net(images)
