@@ -115,7 +115,17 @@ std::string first_line(const std::string &text) {
   return tidy.substr(0, 120);
 }
 
+// UCX, over which MPICH and Open MPI reach other hosts, assumes a process of one thread where it
+// writes its hooks into the C library's functions and where it moves the end of the heap and back
+// to try them: with threads that allocate meanwhile the heap loses its end (its issue 3831). And it
+// puts its handlers in the place of those that V8 needs. What the user asked for stays.
+void tell_ucx_of_threads() {
+  setenv("UCX_MEM_EVENTS", "no", 0);
+  setenv("UCX_ERROR_SIGNALS", "", 0);
+}
+
 MpiLibrary open_library() {
+  tell_ucx_of_threads();
   MpiLibrary library;
   void *opened = open_first(library);
   if (!opened) return library;
