@@ -14,6 +14,10 @@ import {
   type ModelOptions,
   squeezeExcitation,
 } from "./_blocks.ts";
+import {
+  type EfficientNetBlock,
+  efficientNetStages,
+} from "./_efficientnet_stages.ts";
 
 /** EfficientNet (Tan and Le 2019), by name: factors of width and depth, dropout, size of the images. */
 export const EFFICIENTNETS = {
@@ -26,20 +30,6 @@ export const EFFICIENTNETS = {
 
 /** Names of {@linkcode EFFICIENTNETS}. */
 export type EfficientNetName = keyof typeof EFFICIENTNETS;
-
-/** Expansion, kernel, stride, channels and blocks of each stage (table 1 of the paper). */
-export const STAGES = [
-  [1, 3, 1, 16, 1],
-  [6, 3, 2, 24, 2],
-  [6, 5, 2, 40, 2],
-  [6, 3, 2, 80, 3],
-  [6, 5, 1, 112, 3],
-  [6, 5, 2, 192, 4],
-  [6, 3, 1, 320, 1],
-] as const;
-
-/** How likely the last block is skipped in training. */
-export const DEEPEST = 0.2;
 
 /**
  * Describes an EfficientNet, layer for layer as torchvision names it.
@@ -64,34 +54,19 @@ export function efficientnet(
 ): Sequential {
   const { width, depth, dropout: dropped } = EFFICIENTNETS[name];
   const scaled = (channels: number) => divisibleBy8(channels * width);
-  const repeats = (count: number) => Math.ceil(count * depth);
+  const stages = efficientNetStages(scaled(32), {
+    channels: scaled,
+    blocks: (count) => Math.ceil(count * depth),
+  });
   const silu = activation("silu");
   const features: Layer[] = [
     convNormActivation(options.inputChannels ?? 3, scaled(32), {
       stride: 2,
       activation: silu,
     }),
+    ...stages.map((blocks) => sequential(blocks.map(block))),
   ];
-  const total = STAGES.reduce(
-    (sum, [, , , , count]) => sum + repeats(count),
-    0,
-  );
-  let channels = scaled(32);
-  let number = 0;
-  for (const [expansion, kernelSize, stride, outputs, count] of STAGES) {
-    const blocks = Array.from({ length: repeats(count) }, (_, i) => {
-      const one = block(channels, scaled(outputs), {
-        expansion,
-        kernelSize,
-        stride: i === 0 ? stride : 1,
-        skipped: DEEPEST * number / total,
-      });
-      channels = scaled(outputs);
-      number++;
-      return one;
-    });
-    features.push(sequential(blocks));
-  }
+  const { outputs: channels } = stages.at(-1)!.at(-1)!;
   const last = 4 * channels;
   features.push(
     convNormActivation(channels, last, { kernelSize: 1, activation: silu }),
@@ -104,17 +79,10 @@ export function efficientnet(
 }
 
 function block(
-  inputs: number,
-  outputs: number,
-  options: {
-    expansion: number;
-    kernelSize: number;
-    stride: number;
-    skipped: number;
-  },
+  { inputs, outputs, expansion, kernelSize, stride, skipped }:
+    EfficientNetBlock,
 ): Layer {
-  const { kernelSize, stride } = options;
-  const inner = divisibleBy8(inputs * options.expansion);
+  const inner = divisibleBy8(inputs * expansion);
   const silu = activation("silu");
   const layers: Layer[] = [];
   if (inner !== inputs) {
@@ -137,6 +105,6 @@ function block(
   }
   return residual(sequential({
     block: sequential(layers),
-    stochastic_depth: stochasticDepth(options.skipped),
+    stochastic_depth: stochasticDepth(skipped),
   }));
 }

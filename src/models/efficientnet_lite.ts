@@ -11,7 +11,10 @@ import {
 } from "../nn/layers/layer.ts";
 import { linear } from "../nn/layers/linear.ts";
 import { divisibleBy8, type ModelOptions } from "./_blocks.ts";
-import { DEEPEST, STAGES } from "./efficientnet.ts";
+import {
+  type EfficientNetBlock,
+  efficientNetStages,
+} from "./_efficientnet_stages.ts";
 
 /** EfficientNet-Lite, by name: factors of width and depth, size of the images, dropout. */
 export const EFFICIENTNET_LITES = {
@@ -54,23 +57,11 @@ export function efficientnetLite(
 ): Sequential {
   const { width, depth, dropout: dropped } = EFFICIENTNET_LITES[name];
   const scaled = (channels: number) => divisibleBy8(channels * width);
-  const blocks: Layer[] = [];
-  const counts = STAGES.map(([, , , , count], i) =>
-    i === 0 || i === STAGES.length - 1 ? count : Math.ceil(count * depth)
-  );
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  let channels = 32;
-  STAGES.forEach(([expansion, kernelSize, stride, outputs], stage) => {
-    for (let i = 0; i < counts[stage]!; i++) {
-      blocks.push(block(channels, scaled(outputs), {
-        expansion,
-        kernelSize,
-        stride: i === 0 ? stride : 1,
-        skipped: DEEPEST * blocks.length / total,
-      }));
-      channels = scaled(outputs);
-    }
-  });
+  const blocks = efficientNetStages(32, {
+    channels: scaled,
+    blocks: (count, { between }) => between ? Math.ceil(count * depth) : count,
+  }).flat();
+  const { outputs: channels } = blocks.at(-1)!;
   return sequential({
     _conv_stem: conv(options.inputChannels ?? 3, 32, {
       kernelSize: 3,
@@ -78,7 +69,7 @@ export function efficientnetLite(
     }),
     _bn0: batchNorm2d(32, NORM),
     _relu0: relu6(),
-    _blocks: sequential(blocks),
+    _blocks: sequential(blocks.map(block)),
     _conv_head: conv(channels, 1280, { kernelSize: 1 }),
     _bn1: batchNorm2d(1280, NORM),
     _relu1: relu6(),
@@ -89,16 +80,9 @@ export function efficientnetLite(
 }
 
 function block(
-  inputs: number,
-  outputs: number,
-  options: {
-    expansion: number;
-    kernelSize: number;
-    stride: number;
-    skipped: number;
-  },
+  { inputs, outputs, expansion, kernelSize, stride, skipped }:
+    EfficientNetBlock,
 ): Layer {
-  const { expansion, kernelSize, stride, skipped } = options;
   const inner = inputs * expansion;
   const repeats = stride === 1 && inputs === outputs;
   const layers: Record<string, Layer> = {};
