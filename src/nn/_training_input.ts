@@ -11,7 +11,10 @@ import type { TrainingOptions } from "./training_options.ts";
 export interface TrainingInput {
   /** Images as u8 [N, H, W, C], or features as f32 [N, K]. */
   readonly tensor: Tensor;
-  /** The bytes of a batch, as [N, H, W, C]. */
+  /**
+   * The bytes of a batch, as [N, H, W, C]; of features each pixel has all, and
+   * the first counts.
+   */
   readonly bytes: readonly [number, number, number, number];
   /** [N, classes]. */
   readonly logits: Tensor;
@@ -34,7 +37,7 @@ export function recordTrainingInput(
   const bytes = [batchSize, image.height, image.width, image.channels] as const;
   if (options.features) {
     const tensor = stack.use(
-      device.tensor([batchSize, bytesOf(image) / 4], { staged: true }),
+      device.tensor([batchSize, image.channels / 4], { staged: true }),
     );
     return { tensor, bytes, logits: recordHead(network, program, tensor) };
   }
@@ -49,12 +52,20 @@ export function recordTrainingInput(
 }
 
 /** Writes a full batch. */
-export function writeInput({ tensor }: TrainingInput, batch: Uint8Array): void {
-  tensor.write(
-    tensor.type === "u8"
-      ? batch
-      : new Float32Array(batch.buffer, batch.byteOffset, tensor.length),
-  );
+export function writeInput(
+  { tensor, bytes: [count, height, width, channels] }: TrainingInput,
+  batch: Uint8Array,
+): void {
+  if (tensor.type === "u8") {
+    tensor.write(batch);
+    return;
+  }
+  const features = new Uint8Array(count * channels);
+  for (let i = 0; i < count; i++) {
+    const from = i * height * width * channels;
+    features.set(batch.subarray(from, from + channels), i * channels);
+  }
+  tensor.write(new Float32Array(features.buffer));
 }
 
 /** What global average pooling feeds: dropout perhaps, and a linear layer. */
@@ -80,10 +91,4 @@ function recordHead(
     given: new Map([[pool, features]]),
   });
   return outputs[network.graph.output]!;
-}
-
-function bytesOf(
-  { height, width, channels }: TrainingOptions["image"],
-): number {
-  return height * width * channels;
 }

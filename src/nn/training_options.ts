@@ -32,8 +32,8 @@ export interface TrainingOptions extends ImageOptions {
   freeze?: readonly string[];
   /**
    * Whether a step takes, in place of images, what global average pooling makes
-   * of them: 32-bit floats, whose bytes are the rows of `image`. What comes
-   * before it does not take part. Default: false.
+   * of them: 32-bit floats, whose bytes are the channels of the first pixel of
+   * `image`. What comes before it does not take part. Default: false.
    */
   features?: boolean;
   /**

@@ -1,3 +1,4 @@
+import { mirrorImages } from "../data/augment/_mirror.ts";
 import { augments } from "../data/augment/augmentation.ts";
 import { mixes } from "../data/augment/mix.ts";
 import { BatchLoader } from "../data/batch_loader.ts";
@@ -13,18 +14,21 @@ import type { TrainingConfig } from "./training_config.ts";
 /** Memory that features may take, in bytes. */
 const MOST_BYTES = 2 ** 31;
 
-/** What a run on features needs to know. */
+/**
+ * Features as an image that is mirrored by the same augmentation as those that
+ * it stands for: one pixel, or beside it another of the mirrored image.
+ */
 export interface FeatureShape {
   readonly height: 1;
+  readonly width: 1 | 2;
   /** Bytes of the features of an image. */
-  readonly width: number;
-  readonly channels: 1;
+  readonly channels: Dataset["channels"];
 }
 
 /**
  * What training is to see in place of images, where all but the linear layer
- * that decides is frozen and an image is the same in each epoch; undefined where
- * it must see images.
+ * that decides is frozen and an image is at most mirrored; undefined where it
+ * must see images.
  */
 export function featureShape(
   network: Network,
@@ -32,14 +36,18 @@ export function featureShape(
   config: TrainingConfig,
 ): FeatureShape | undefined {
   const linear = classifierOf(network.graph)?.linear;
-  const changes = augments(augmentationOf(config)) || mixes(config);
-  if (!linear || changes) return undefined;
+  const others = { ...augmentationOf(config), horizontalFlip: false };
+  if (!linear || augments(others) || mixes(config)) return undefined;
   const own = ["weight", "bias"].map((name) => join(linear.name, name));
   const alone = learningOf(network.parameters, config.freeze)
     .every(({ name }) => own.includes(name));
-  const width = 4 * linear.layer.inputFeatures;
-  if (!alone || dataset.length * width > MOST_BYTES) return undefined;
-  return { height: 1, width, channels: 1 };
+  const width = config.flip ? 2 : 1;
+  const channels = 4 * linear.layer.inputFeatures;
+  if (!alone || dataset.length * width * channels > MOST_BYTES) {
+    return undefined;
+  }
+  // Images have 1 or 3; these only pass where images do.
+  return { height: 1, width, channels: channels as Dataset["channels"] };
 }
 
 /** Options of {@linkcode computeFeatures}. */
@@ -71,17 +79,22 @@ export async function computeFeatures(
     mean,
     deviation,
   });
-  const bytes = new Uint8Array(dataset.length * shape.width);
+  const { width, channels } = shape;
+  const bytes = new Uint8Array(dataset.length * width * channels);
   let done = 0;
-  for await (const batch of loader.epoch(0)) {
-    options.signal?.throwIfAborted();
-    const features = await program.run(batch.images);
-    const { buffer, byteOffset, byteLength } = features;
-    bytes.set(
-      new Uint8Array(buffer, byteOffset, byteLength),
-      done * shape.width,
-    );
-    done += batch.count;
+  for await (const { images, count } of loader.epoch(0)) {
+    for (let place = 0; place < width; place++) {
+      options.signal?.throwIfAborted();
+      if (place > 0) mirrorImages(images, dataset);
+      const { buffer, byteOffset } = await program.run(images);
+      for (let i = 0; i < count; i++) {
+        bytes.set(
+          new Uint8Array(buffer, byteOffset + i * channels, channels),
+          ((done + i) * width + place) * channels,
+        );
+      }
+    }
+    done += count;
     await options.onProgress?.(done);
   }
   return {
@@ -93,12 +106,10 @@ export async function computeFeatures(
     ...(dataset.targets ? { targets: dataset.targets } : {}),
     ...shape,
     read: (indices, target) => {
+      const size = width * channels;
       for (let i = 0; i < indices.length; i++) {
-        const from = indices[i]! * shape.width;
-        target.set(
-          bytes.subarray(from, from + shape.width),
-          i * shape.width,
-        );
+        const from = indices[i]! * size;
+        target.set(bytes.subarray(from, from + size), i * size);
       }
     },
   };

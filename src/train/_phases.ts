@@ -108,10 +108,10 @@ export class Phases implements Disposable {
       this.#features,
       { ...options, config: this.#config },
     );
-    this.#loader = new BatchLoader(
-      features,
-      orderOptions(this.#network, this.#config, this.#communicator),
-    );
+    this.#loader = new BatchLoader(features, {
+      ...orderOptions(this.#network, this.#config, this.#communicator),
+      augmentation: { horizontalFlip: this.#config.flip },
+    });
     this.#computed = true;
   }
 

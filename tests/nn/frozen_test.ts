@@ -159,7 +159,7 @@ Deno.test("a step takes features in place of images, as much as the head needs",
   };
   using training = await TrainingProgram.compile(network, {
     ...options,
-    image: { height: 1, width: 32, channels: 1 },
+    image: { height: 1, width: 1, channels: 32 },
   });
   const features = new Float32Array(BATCH * 8).map((_, i) => Math.sin(i));
   await training.step(new Uint8Array(features.buffer), LABELS);
@@ -178,7 +178,7 @@ Deno.test("a step takes features in place of images, as much as the head needs",
   try {
     await TrainingProgram.compile(network, {
       ...options,
-      image: { height: 1, width: 28, channels: 1 },
+      image: { height: 1, width: 1, channels: 28 },
     });
   } catch (error) {
     message = (error as Error).message;

@@ -90,38 +90,48 @@ function changed(a: StateDict, b: StateDict): string[] {
   ).map(([name]) => name);
 }
 
-Deno.test("train() with a frozen trunk learns of features computed once what it would learn of images", () =>
+for (const flip of [false, true, "alternating"] as const) {
+  Deno.test(`train() with a frozen trunk learns of features computed once what it would learn of images, flipped: ${flip}`, () =>
+    withFolder(async (folder) => {
+      const config = { freeze: ["features"], flip };
+      const progress: number[] = [];
+      const fast = await run(`${folder}/a`, config, {
+        onFeatureProgress: (done, images) => {
+          progress.push(done, images);
+        },
+      });
+      assertEquals(progress, [20, 50, 40, 50, 50, 50]);
+      // Too little to change a level, but images are augmented.
+      const slow = await run(`${folder}/b`, {
+        ...config,
+        augmentation: { brightness: 1e-9 },
+      }, {
+        onFeatureProgress: () => {
+          throw new Error("features of what changes");
+        },
+      });
+      for (const [name, { data }] of fast.state) {
+        const other = slow.state.get(name)!.data;
+        data.forEach((value, i) => {
+          assertLess(Math.abs(value - other[i]!), 2e-5, name);
+        });
+      }
+      assertEquals(
+        changed(fast.state, trained()).every((n) => HEAD.test(n)),
+        true,
+      );
+      // Nothing normalises by its batch, so none is left out.
+      const log = readRunLog(`${folder}/a/log.jsonl`);
+      assertEquals(log.filter(({ event }) => event === "interval").length, 9);
+    }));
+}
+
+Deno.test("train() with a frozen trunk, flipped, learns something else than not flipped", () =>
   withFolder(async (folder) => {
     const freeze = ["features"];
-    const progress: number[] = [];
-    const fast = await run(`${folder}/a`, { freeze }, {
-      onFeatureProgress: (done, images) => {
-        progress.push(done, images);
-      },
-    });
-    assertEquals(progress, [20, 50, 40, 50, 50, 50]);
-    // Too little to change a level, but images are augmented.
-    const slow = await run(`${folder}/b`, {
-      freeze,
-      augmentation: { brightness: 1e-9 },
-    }, {
-      onFeatureProgress: () => {
-        throw new Error("features of what changes");
-      },
-    });
-    for (const [name, { data }] of fast.state) {
-      const other = slow.state.get(name)!.data;
-      data.forEach((value, i) => {
-        assertLess(Math.abs(value - other[i]!), 2e-5, name);
-      });
-    }
-    assertEquals(
-      changed(fast.state, trained()).every((n) => HEAD.test(n)),
-      true,
-    );
-    // Nothing normalises by its batch, so none is left out.
-    const log = readRunLog(`${folder}/a/log.jsonl`);
-    assertEquals(log.filter(({ event }) => event === "interval").length, 9);
+    const plain = await run(`${folder}/a`, { freeze });
+    const flipped = await run(`${folder}/b`, { freeze, flip: true });
+    assert(changed(plain.state, flipped.state).length > 0);
   }));
 
 Deno.test("train() on features, cut anywhere and resumed, gives the bytes of an uncut run", () =>
