@@ -75,8 +75,14 @@ export class Charts {
 
   /** Draws runs, the first of which is the one that all else is about. */
   show(runs, options) {
+    const same = runs.length === this.#runs.length &&
+      runs.every((run, i) => run === this.#runs[i]) &&
+      Object.entries(options).every(([name, value]) =>
+        value === this.#options[name]
+      );
+    if (same) return;
     this.#runs = runs;
-    this.#options = options;
+    this.#options = { ...options };
     this.#draw(false);
   }
 

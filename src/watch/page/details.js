@@ -11,7 +11,24 @@ import {
 import { pair } from "./matrix.js";
 
 /** What is said first of a run. */
-export function showSummary(run) {
+export class Summary {
+  #shown = "";
+
+  /** Shows it, where it is not what is there. */
+  show(run) {
+    const { name, id, state, problem, divergence, progress } = run;
+    const { latest, best, evaluation, started } = run;
+    const shown = JSON.stringify([
+      ...[name, id, state, problem, divergence, progress],
+      ...[latest, best, evaluation?.accuracy, started],
+    ]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    showSummary(run);
+  }
+}
+
+function showSummary(run) {
   const { progress, state } = run;
   fill(
     byId("run-title"),

@@ -1,5 +1,5 @@
 import { Charts } from "./charts.js";
-import { Details, Numbers, showSummary, showWorst } from "./details.js";
+import { Details, Numbers, showWorst, Summary } from "./details.js";
 import { byId } from "./elements.js";
 import { FilmStrip } from "./film.js";
 import { nameOf } from "./format.js";
@@ -23,6 +23,7 @@ const charts = new Charts();
 const film = new FilmStrip();
 const matrix = new Matrix(frozen ? undefined : askCell);
 const list = new RunList(choose);
+const summary = new Summary();
 const numbers = new Numbers();
 const details = new Details();
 const photograph = frozen ? undefined : new Photograph();
@@ -174,11 +175,19 @@ async function refresh(id) {
   } catch {
     // It is gone, or the server is: the next news tell.
   }
-  // Not in every moment: who reads cannot follow, and it would cost training.
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await new Promise((resolve) => setTimeout(resolve, pause(full.get(id)?.run)));
   const again = fetching.get(id);
   fetching.delete(id);
   if (again) refresh(id);
+}
+
+/**
+ * How long nothing new of a run is drawn, in milliseconds: drawing costs the
+ * training, and what a long one does in some seconds no curve shows.
+ */
+function pause(run) {
+  const passed = Date.parse(run?.updated) - Date.parse(run?.started);
+  return Math.min(10_000, Math.max(2500, passed / 400 || 0));
 }
 
 /** A film, of which only that is fetched which is not known. */
@@ -229,7 +238,7 @@ function show() {
   if (lines.get(run.id)?.state === "gone") run.state = "gone";
   const runs = there.map((id) => full.get(id).run);
   if (!frozen) document.title = titleOf(run);
-  showSummary(run);
+  summary.show(run);
   byId("lines").textContent = "Training images are a thin line, validation " +
     "is dashed. Drag over a stretch to see it larger, click twice to go back.";
   charts.show(runs, options);

@@ -21,7 +21,12 @@ export class RunList {
 
   /** Shows runs, and which of them are chosen. */
   show(runs, chosen) {
-    const shown = JSON.stringify([runs, chosen, runColour(0)]);
+    // Most of what changes in a run that trains is not in the list.
+    const shown = JSON.stringify([
+      runs.map((run) => [run.id, run.state, aboutOf(run), shareOf(run)]),
+      chosen,
+      runColour(0),
+    ]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#runs = runs;
@@ -53,21 +58,7 @@ export class RunList {
 
   #item(run) {
     const place = this.#chosen.indexOf(run.id);
-    const name = nameOf(run);
-    const { progress } = run;
-    const share = progress?.totalSteps > 0
-      ? progress.step / progress.totalSteps
-      : 0;
-    const best = run.latest.test ?? run.latest.validation;
-    const facts = [
-      run.dataset,
-      run.model,
-      best === undefined
-        ? undefined
-        : `${percent(best)} ${
-          run.latest.test === undefined ? "validation" : "test"
-        }`,
-    ].filter((fact) => fact !== undefined).join(", ");
+    const { name, facts } = aboutOf(run);
     return element(
       "li",
       {
@@ -93,7 +84,7 @@ export class RunList {
         element("b", {}, STATES[run.state] ?? run.state),
         facts === "" ? "" : `, ${facts}`,
         run.state === "running"
-          ? element("span", { class: "bar" }, barOf(share))
+          ? element("span", { class: "bar" }, barOf(shareOf(run)))
           : undefined,
       ),
     );
@@ -107,8 +98,29 @@ export class RunList {
   }
 }
 
+/** What the list says of a run in words. */
+function aboutOf(run) {
+  const { test, validation } = run.latest;
+  const best = test ?? validation;
+  const facts = [
+    run.dataset,
+    run.model,
+    best === undefined
+      ? undefined
+      : `${percent(best)} ${test === undefined ? "validation" : "test"}`,
+  ].filter((fact) => fact !== undefined).join(", ");
+  return { name: nameOf(run), facts };
+}
+
+/** How much of a run is done, in percent. */
+function shareOf({ progress }) {
+  return progress?.totalSteps > 0
+    ? Math.round(100 * progress.step / progress.totalSteps)
+    : 0;
+}
+
 function barOf(share) {
   const bar = element("i");
-  bar.style.width = `${Math.round(100 * share)}%`;
+  bar.style.width = `${share}%`;
   return bar;
 }
