@@ -180,9 +180,12 @@ struct Norm {
   float epsilon = 0.0f, momentum = 0.0f;
   Activation activation;  // after it, by fusion
 };
-// map, weight, bias, running mean, running variance -> map, [mean and 1 / deviation]
+// map, weight, bias, running mean, running variance -> map, [mean and 1 / deviation]. Fusion may
+// add:
+//   adds  behind all others a map that is added before the activation
 struct BatchNorm2d : Norm {
   static constexpr const char *name = "batch_norm2d";
+  bool adds = false;
 };
 // d_output, input, weight, bias, mean and 1 / deviation -> [d_input], [d_weight], [d_bias]
 struct BatchNorm2dBackward : Norm {

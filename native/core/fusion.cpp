@@ -1,83 +1,8 @@
-#include "fusion.h"
-
-#include <algorithm>
+#include "rewriter.h"
 
 namespace gapcam {
 
 namespace {
-
-size_t at(ValueId value) { return static_cast<size_t>(value); }
-
-Conv2dGradient *gradient_of_convolution(Operation &o) {
-  return const_cast<Conv2dGradient *>(
-      gapcam::gradient_of_convolution(static_cast<const Operation &>(o)));
-}
-
-// Operations that a rewrite has done away with.
-struct Gone {
-  const Operation *first = nullptr, *second = nullptr;
-  Gone() = default;
-  Gone(const Operation *first, const Operation *second = nullptr) : first(first), second(second) {}
-};
-
-// A graph being rewritten.
-class Rewriter {
- public:
-  explicit Rewriter(const Graph &graph) {
-    fused.graph = graph;
-    auto &operations = fused.graph.operations;
-    std::stable_sort(operations.begin(), operations.end(),
-                     [](const Operation &a, const Operation &b) { return a.phase < b.phase; });
-    fused.count_uses();
-  }
-
-  Operation *maker(ValueId value) {
-    return const_cast<Operation *>(static_cast<const FusedGraph &>(fused).maker(value));
-  }
-  // Whether nobody but one operation needs a value.
-  bool passed_on(ValueId value) const {
-    return fused.readers[at(value)] == 1 && !fused.kept(value);
-  }
-  // The one operation that needs a value; null if there are others, or none.
-  Operation *only_reader(ValueId value) {
-    if (!passed_on(value)) return nullptr;
-    return &fused.graph.operations[static_cast<size_t>(fused.last_reader[at(value)])];
-  }
-  // Tries `rewrite` on every operation, again until nothing changes. It returns what is gone.
-  template <class Rewrite>
-  void each(const Rewrite &rewrite) {
-    auto &operations = fused.graph.operations;
-    for (size_t i = 0; i < operations.size(); i++) {
-      const Gone gone = rewrite(operations[i]);
-      if (!gone.first) continue;
-      // The later one first, or the other would have moved.
-      operations.erase(operations.begin() +
-                       (std::max(gone.first, gone.second) - operations.data()));
-      if (gone.second) {
-        operations.erase(operations.begin() +
-                         (std::min(gone.first, gone.second) - operations.data()));
-      }
-      fused.count_uses();
-      i = static_cast<size_t>(-1);
-    }
-  }
-
-  // Lets `before` make what `after` made, which has the same shape: what lies as the one or is of
-  // the one is now of the other.
-  void take_output(Operation &before, const Operation &after) {
-    const ValueId old = before.outputs[0], made = after.outputs[0];
-    before.outputs[0] = made;
-    for (Value &value : fused.graph.values) {
-      if (value.like == old) value.like = made;
-    }
-    for (Operation &o : fused.graph.operations) {
-      Conv2dGradient *of = gradient_of_convolution(o);
-      if (of && of->output == old) of->output = made;
-    }
-  }
-
-  FusedGraph fused;
-};
 
 // An activation becomes the epilogue of the convolution or batch normalisation before it.
 void activation_after(Rewriter &r, const Patterns &patterns) {
@@ -118,13 +43,13 @@ void norm_into_convolution(Rewriter &r) {
   });
 }
 
-// A sum, and the activation behind it, become part of a convolution that makes one of the summands;
-// it then runs where the sum did.
-void sum_into_convolution(Rewriter &r, const Patterns &patterns) {
-  if (r.fused.graph.has_phase(GAPCAM_BACKWARD)) return;
+// A sum, and the activation behind it, become part of what makes one of the summands, a convolution
+// or a batch normalisation; that then runs where the sum did.
+template <class Kind, class May>
+void sum_into(Rewriter &r, const Patterns &patterns, const May &may) {
   r.each([&](Operation &o) -> Gone {
     const auto *binary = o.as<Binary>();
-    if (!binary || binary->kind != GAPCAM_ADD) return {};
+    if (!binary || binary->kind != GAPCAM_ADD || o.phase != GAPCAM_FORWARD) return {};
     Operation *after = r.only_reader(o.outputs[0]);
     const auto *unary = after ? after->as<Unary>() : nullptr;
     const bool activates = unary && patterns.epilogue(unary->activation);
@@ -132,14 +57,14 @@ void sum_into_convolution(Rewriter &r, const Patterns &patterns) {
       const Operand &summand = o.inputs[i], &other = o.inputs[1 - i];
       Operation *before = r.maker(summand.value);
       if (!before || !r.passed_on(summand.value) || other.value == summand.value) continue;
-      const auto *convolution = before->as<Conv2d>();
-      if (!convolution || convolution->adds || !convolution->activation.is_identity()) continue;
+      const auto *kind = before->as<Kind>();
+      if (!kind || kind->adds || !kind->activation.is_identity()) continue;
       Operation whole = *before;
       whole.inputs.push_back(other);
-      whole.as<Conv2d>()->adds = true;
-      if (activates) whole.as<Conv2d>()->activation = unary->activation;
+      whole.as<Kind>()->adds = true;
+      if (activates) whole.as<Kind>()->activation = unary->activation;
       whole.outputs[0] = activates ? after->outputs[0] : o.outputs[0];
-      if (!patterns.sum_into_convolution(r.fused, whole)) continue;
+      if (!may(whole)) continue;
       (activates ? *after : o) = whole;
       return {before, activates ? &o : nullptr};
     }
@@ -160,9 +85,36 @@ void gradient_into_norm(Rewriter &r) {
     if (!norm->as<BatchNorm2d>() || norm->outputs[0] != before->inputs[1].value) return nullptr;
     // Others, such as SiLU, stand behind the normalisation and read what it made.
     if (norm->as<BatchNorm2d>()->activation.is_identity()) return nullptr;
+    // What a sum makes cannot be computed again from one summand.
+    if (norm->as<BatchNorm2d>()->adds) return nullptr;
     backward->activation = norm->as<BatchNorm2d>()->activation;
     o.inputs[0] = before->inputs[0];
     return before;
+  });
+}
+
+// An activation that needs what it took becomes the epilogue of the batch normalisation that made
+// that, where the only other reader is its gradient, and that goes to the normalisation's.
+void norm_computes_again(Rewriter &r, const Patterns &patterns) {
+  r.each([&](Operation &o) -> Gone {
+    const auto *unary = o.as<Unary>();
+    if (!unary || unary->activation.differentiates_from_output()) return {};
+    if (!patterns.epilogue(unary->activation)) return {};
+    const ValueId between = o.inputs[0].value;
+    Operation *before = r.maker(between);
+    auto *norm = before ? before->as<BatchNorm2d>() : nullptr;
+    if (!norm || norm->adds || !norm->activation.is_identity()) return {};
+    if (r.fused.readers[at(between)] != 2 || r.fused.kept(between)) return {};
+    Operation &gradient =
+        r.fused.graph.operations[static_cast<size_t>(r.fused.last_reader[at(between)])];
+    if (!gradient.as<UnaryBackward>() || gradient.inputs[1].value != between) return {};
+    Operation *then = r.only_reader(gradient.outputs[0]);
+    auto *backward = then ? then->as<BatchNorm2dBackward>() : nullptr;
+    if (!backward || then->inputs[4].value != before->outputs[1]) return {};
+    norm->activation = backward->activation = unary->activation;
+    then->inputs[0] = gradient.inputs[0];
+    r.take_output(*before, o);
+    return {&gradient, &o};
   });
 }
 
@@ -292,7 +244,7 @@ void pool_into_convolution(Rewriter &r, const Patterns &patterns) {
 void activation_into_gradient(Rewriter &r, const Patterns &patterns) {
   r.each([&](Operation &o) -> const Operation * {
     const auto *unary = o.as<UnaryBackward>();
-    if (!unary || !patterns.epilogue(unary->activation)) return nullptr;
+    if (!unary || !patterns.activation_into_gradient(unary->activation)) return nullptr;
     Operation *before = r.maker(o.inputs[0].value);
     if (!before || !r.passed_on(o.inputs[0].value)) return nullptr;
     if (auto *data = before->as<Conv2dBackwardData>()) {
@@ -372,7 +324,15 @@ FusedGraph fuse(const Graph &graph, const Patterns &patterns) {
   Rewriter r(graph);
   activation_after(r, patterns);
   norm_into_convolution(r);
-  if (patterns.sum_into_convolution) sum_into_convolution(r, patterns);
+  if (patterns.sum_into_convolution && !graph.has_phase(GAPCAM_BACKWARD)) {
+    sum_into<Conv2d>(r, patterns, [&](const Operation &whole) {
+      return patterns.sum_into_convolution(r.fused, whole);
+    });
+  }
+  if (patterns.norm_computes_again) norm_computes_again(r, patterns);
+  if (patterns.sum_into_norm) {
+    sum_into<BatchNorm2d>(r, patterns, [](const Operation &) { return true; });
+  }
   gradient_into_norm(r);
   if (patterns.activation_into_gradient) activation_into_gradient(r, patterns);
   if (patterns.gradient_into_convolution) activation_before_pool(r);

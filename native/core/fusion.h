@@ -38,12 +38,17 @@ struct Patterns {
   // A convolution can add another map to what it makes, before its activation; asked with the
   // convolution as it would be. Only where there is no backward pass.
   std::function<bool(const FusedGraph &, const Operation &convolution)> sum_into_convolution;
+  // A batch normalisation can do so too, also where there is a backward pass.
+  bool sum_into_norm = false;
+  // A batch normalisation's backward can take the gradient after an activation that needs what it
+  // took, and computes that again.
+  bool norm_computes_again = false;
   // A convolution can do the max pool that alone reads its output.
   std::function<bool(const FusedGraph &, const Operation &convolution)> pool_into_convolution;
 
   // Who makes the gradient of a map that an activation made (a convolution's backward, pools) can
-  // make the gradient before the activation.
-  bool activation_into_gradient = false;
+  // make the gradient before the activation, of those that this says.
+  bool (*activation_into_gradient)(const Activation &activation) = nullptr;
 };
 
 FusedGraph fuse(const Graph &graph, const Patterns &patterns);

@@ -95,10 +95,11 @@ std::string Schedule::describe() const {
   for (const Step &step : steps_) {
     json += format(
         "%s{\"phase\": \"%s\", \"operation\": %s, \"name\": %s, \"algorithm\": %s, "
-        "\"flops\": %.0f, \"bytes\": %.0f, \"runs\": %llu, \"milliseconds\": %.6f}",
+        "\"flops\": %.0f, \"bytes\": %.0f, \"launches\": %d, \"runs\": %llu, \"milliseconds\": "
+        "%.6f}",
         &step == steps_.data() ? "" : ", ", phase_name(step.phase), quoted(step.operation).c_str(),
         quoted(step.name).c_str(), quoted(step.algorithm).c_str(), step.flops, step.bytes,
-        static_cast<unsigned long long>(step.runs), step.milliseconds);
+        step.launches, static_cast<unsigned long long>(step.runs), step.milliseconds);
   }
   return json + "]";
 }

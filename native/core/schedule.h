@@ -24,6 +24,7 @@ struct Step {
   uint32_t phase = 0;
   std::string operation, name, algorithm;
   double flops = 0, bytes = 0;
+  int launches = 0;  // kernels that a GPU is given
   std::function<void()> body;
   uint64_t runs = 0;
   double milliseconds = 0;

@@ -12,10 +12,12 @@ size_t at(ValueId value) { return static_cast<size_t>(value); }
 
 Patterns patterns() {
   Patterns patterns;
-  patterns.epilogue = [](const Activation &activation) {
+  patterns.epilogue = is_epilogue;
+  patterns.sum_into_convolution = [](const FusedGraph &, const Operation &) { return true; };
+  patterns.sum_into_norm = patterns.norm_computes_again = true;
+  patterns.activation_into_gradient = [](const Activation &activation) {
     return activation.kind == GAPCAM_LEAKY_RELU;
   };
-  patterns.activation_into_gradient = true;
   return patterns;
 }
 
@@ -183,7 +185,12 @@ void Lowering::scratch(int64_t size) {
   if (size > 0) program_.schedule_.reserve_scratch(static_cast<size_t>(size));
 }
 
-void Lowering::run(std::function<void(const Gpu &)> body) {
+void Lowering::pass_again(const View &view, int times) {
+  for (int i = 0; i < times; i++) program_.schedule_.use(view);
+}
+
+void Lowering::run(std::function<void(const Gpu &)> body, int launches) {
+  program_.schedule_.current().launches = launches;
   program_.schedule_.current().body = [program = &program_, body = std::move(body)] {
     body(program->gpu());
   };

@@ -76,7 +76,9 @@ class Lowering : public GraphLowering {
   View constant(size_t bytes, std::function<std::string()> content);
   void scratch(int64_t bytes);
 
-  void run(std::function<void(const Gpu &)> body);
+  void run(std::function<void(const Gpu &)> body, int launches = 1);
+  // That the step passes over this once more than once.
+  void pass_again(const View &view, int times = 1);
 
   // What is done before a run when one of the tensors it depends on has changed.
   void prepare(const char *name, std::function<void(const Gpu &)> body);

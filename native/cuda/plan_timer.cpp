@@ -25,20 +25,27 @@ double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
   const Block y(gpu, bytes_of(y_elements, request.type), purpose);
   const Block w(gpu, bytes_of(request.weight_elements(), cudnn::data_float), purpose);
   const Block bias(gpu, bytes_of(request.outputs, cudnn::data_float), purpose);
-  const Block made(gpu, bytes_of(wanted.slope == 1.0f ? 1 : x_elements, request.type), purpose);
+  const bool forward = request.kind == GraphKind::forward;
+  const Block made(gpu, bytes_of(forward || !wanted.activates() ? 1 : x_elements, request.type),
+                   purpose);
+  const Block added(gpu, bytes_of(wanted.adds ? y_elements : 1, request.type), purpose);
   const Block workspace(gpu, static_cast<size_t>(plan.workspace), purpose);
-  for (const Block *block : {&x, &y, &w, &bias, &made}) {
+  for (const Block *block : {&x, &y, &w, &bias, &made, &added}) {
     gpu->check(gpu->driver().cuMemsetD8Async(block->address(), 0, block->bytes(), gpu->stream()),
                "fill memory");
   }
   const auto pointer = [](const Block &block) { return reinterpret_cast<void *>(block.address()); };
   std::vector<int64_t> ids = {id_x, id_w, id_y};
   std::vector<void *> pointers = {pointer(x), pointer(w), pointer(y)};
-  if (request.kind == GraphKind::forward && request.bias) {
+  if (request.bias) {
     ids.push_back(id_bias);
     pointers.push_back(pointer(bias));
   }
-  if (request.kind == GraphKind::backward_data && request.slope != 1.0f) {
+  if (request.adds) {
+    ids.push_back(id_added);
+    pointers.push_back(pointer(added));
+  }
+  if (!forward && request.activates()) {
     ids.push_back(id_made);
     pointers.push_back(pointer(made));
   }
@@ -48,16 +55,18 @@ double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
   // The kernel that completes a graph that is not fused.
   const auto complete = [&] {
     if (!wanted.fused() || request.fused()) return;
-    if (request.kind == GraphKind::forward) {
+    if (forward) {
+      const Activation &act = wanted.activation;
       const auto run = [&](const auto &kernel) {
-        gpu->launch_over(kernel, y_elements / lanes, y.address(), bias.address(), y.address(),
-                         y_elements / lanes, request.outputs / lanes, wanted.slope);
+        gpu->launch_over(kernel, y_elements / lanes, y.address(), bias.address(),
+                         wanted.adds ? added.address() : 0, y.address(), y_elements / lanes,
+                         request.outputs / lanes, act.kind, act.a, act.b);
       };
-      bf16 ? run(k.bias_leaky_relu_bf16) : run(k.bias_leaky_relu_f32);
+      bf16 ? run(k.epilogue_bf16) : run(k.epilogue_f32);
     } else {
       const auto run = [&](const auto &kernel) {
         gpu->launch_over(kernel, x_elements / lanes, made.address(), x.address(), x.address(),
-                         x_elements / lanes, wanted.slope);
+                         x_elements / lanes, wanted.activation.slope());
       };
       bf16 ? run(k.leaky_relu_backward_bf16) : run(k.leaky_relu_backward_f32);
     }

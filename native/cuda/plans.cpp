@@ -14,7 +14,34 @@ const char *kind_name(GraphKind kind) {
                                             : "backward filter";
 }
 
+std::string activation_name(const Activation &activation) {
+  switch (activation.kind) {
+    case GAPCAM_LEAKY_RELU:
+      return format(" leaky_relu %g", activation.a);
+    case GAPCAM_CLIP:
+      return format(" clip %g %g", activation.a, activation.b);
+    case GAPCAM_SILU:
+      return " silu";
+    case GAPCAM_GELU:
+      return " gelu";
+    default:
+      return "";
+  }
+}
+
+cudnn::PointwiseMode mode_of(const Activation &activation) {
+  return activation.kind == GAPCAM_SILU   ? cudnn::pointwise_swish_forward
+         : activation.kind == GAPCAM_GELU ? cudnn::pointwise_gelu_forward
+                                          : cudnn::pointwise_relu_forward;
+}
+
 }  // namespace
+
+bool is_epilogue(const Activation &activation) {
+  return activation.kind == GAPCAM_LEAKY_RELU || activation.kind == GAPCAM_SILU ||
+         activation.kind == GAPCAM_GELU ||
+         (activation.kind == GAPCAM_CLIP && activation.a == 0.0f && activation.b > 0.0f);
+}
 
 std::string GraphRequest::name() const {
   std::string text = format("%s [%lld, %lld, %lld, %lld] %lld x %d x %d", kind_name(kind),
@@ -29,7 +56,8 @@ std::string GraphRequest::name() const {
   if (is_dilated()) text += format(" dilation %d x %d", dilation_height, dilation_width);
   if (groups != 1) text += format(" groups %lld", static_cast<long long>(groups));
   if (bias) text += " bias";
-  if (slope != 1.0f) text += format(" leaky_relu %g", slope);
+  if (adds) text += " sum";
+  text += activation_name(activation);
   text += type == cudnn::data_bfloat16 ? " bf16" : tf32 ? " tf32" : " f32";
   if (kind == GraphKind::backward_filter && gradient_type != type) text += " to f32";
   return text;
@@ -114,13 +142,20 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
     OwnedDescriptor &made = make(cudnn::pointwise_descriptor);
     made.set(cudnn::pointwise_mode, cudnn::type_pointwise_mode, &what);
     made.set(cudnn::pointwise_math_precision, cudnn::type_data_type, &compute);
-    if (what != cudnn::pointwise_add) {
+    if (what == cudnn::pointwise_swish_forward) {
+      const double beta = 1.0;
+      made.set(cudnn::pointwise_swish_beta, cudnn::type_double, &beta);
+    }
+    if (what == cudnn::pointwise_relu_forward || what == cudnn::pointwise_relu_backward) {
       // By default NaN may become 0.
       const cudnn::NanPropagation nan = cudnn::propagate_nan;
       made.set(cudnn::pointwise_nan_propagation, cudnn::type_nan_propagation, &nan);
-      const double clip = 0.0, slope = static_cast<double>(request.slope);
-      made.set(cudnn::pointwise_relu_lower_clip, cudnn::type_double, &clip);
+      const bool clips = request.activation.kind == GAPCAM_CLIP;
+      const double lower = 0.0, upper = static_cast<double>(request.activation.b),
+                   slope = clips ? 0.0 : static_cast<double>(request.activation.a);
+      made.set(cudnn::pointwise_relu_lower_clip, cudnn::type_double, &lower);
       made.set(cudnn::pointwise_relu_lower_clip_slope, cudnn::type_double, &slope);
+      if (clips) made.set(cudnn::pointwise_relu_upper_clip, cudnn::type_double, &upper);
     }
     made.finalise();
     return made;
@@ -131,7 +166,6 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
     operation.set(alpha, cudnn::type_float, &one);
     operation.set(beta, cudnn::type_float, &zero);
   };
-  const bool leaky = request.slope != 1.0f;
 
   if (request.kind == GraphKind::forward) {
     OwnedDescriptor *made = &(request.fused() ? between(map_y) : tensor(map_y));
@@ -143,29 +177,31 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
     scale(operation, cudnn::forward_alpha, cudnn::forward_beta);
     operation.finalise();
     operations.push_back(operation.get());
+    // `with`: null, or what the operation takes beside what was made.
+    const auto then = [&](cudnn::PointwiseMode mode, OwnedDescriptor *with, bool is_last) {
+      OwnedDescriptor &next = is_last ? tensor(map_y) : between(map_y);
+      OwnedDescriptor &one = make(cudnn::operation_pointwise_descriptor);
+      one.set_descriptor(cudnn::operation_pointwise, pointwise(mode));
+      one.set_descriptor(cudnn::operation_pointwise_x, *made);
+      if (with) one.set_descriptor(cudnn::operation_pointwise_b, *with);
+      one.set_descriptor(cudnn::operation_pointwise_y, next);
+      one.finalise();
+      operations.push_back(one.get());
+      made = &next;
+    };
+    const bool activates = request.activates();
     if (request.bias) {
-      OwnedDescriptor &sum = leaky ? between(map_y) : tensor(map_y);
-      OwnedDescriptor &add = make(cudnn::operation_pointwise_descriptor);
-      add.set_descriptor(cudnn::operation_pointwise, pointwise(cudnn::pointwise_add));
-      add.set_descriptor(cudnn::operation_pointwise_x, *made);
-      add.set_descriptor(cudnn::operation_pointwise_b,
-                         tensor({id_bias, 1, request.outputs, 1, 1, cudnn::data_float}));
-      add.set_descriptor(cudnn::operation_pointwise_y, sum);
-      add.finalise();
-      operations.push_back(add.get());
-      made = &sum;
+      then(cudnn::pointwise_add, &tensor({id_bias, 1, request.outputs, 1, 1, cudnn::data_float}),
+           !request.adds && !activates);
     }
-    if (leaky) {
-      OwnedDescriptor &activation = make(cudnn::operation_pointwise_descriptor);
-      activation.set_descriptor(cudnn::operation_pointwise,
-                                pointwise(cudnn::pointwise_relu_forward));
-      activation.set_descriptor(cudnn::operation_pointwise_x, *made);
-      activation.set_descriptor(cudnn::operation_pointwise_y, tensor(map_y));
-      activation.finalise();
-      operations.push_back(activation.get());
+    if (request.adds) {
+      TensorShape added = map_y;
+      added.id = id_added;
+      then(cudnn::pointwise_add, &tensor(added), !activates);
     }
+    if (activates) then(mode_of(request.activation), nullptr, true);
   } else if (request.kind == GraphKind::backward_data) {
-    OwnedDescriptor &d_x = leaky ? between(map_x) : tensor(map_x);
+    OwnedDescriptor &d_x = request.activates() ? between(map_x) : tensor(map_x);
     OwnedDescriptor &operation = make(cudnn::convolution_backward_data_descriptor);
     operation.set_descriptor(cudnn::backward_data_convolution, convolution);
     operation.set_descriptor(cudnn::backward_data_w, tensor(filter));
@@ -174,7 +210,7 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
     scale(operation, cudnn::backward_data_alpha, cudnn::backward_data_beta);
     operation.finalise();
     operations.push_back(operation.get());
-    if (leaky) {
+    if (request.activates()) {
       TensorShape made = map_x;
       made.id = id_made;
       OwnedDescriptor &gradient = make(cudnn::operation_pointwise_descriptor);

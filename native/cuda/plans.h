@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "attributes.h"
 #include "descriptors.h"
-#include "window2d.h"
 
 namespace gapcam::cuda {
 
@@ -24,12 +24,14 @@ struct GraphRequest : ConvolutionWindow {
   bool tf32 = false;  // whether f32 may be multiplied as TF32
   // backward_filter: of the gradient, f32 or the maps' type.
   cudnn::DataType gradient_type = cudnn::data_float;
-  // Fused into the graph. forward: plus a f32 bias [outputs], then leaky ReLU (slope 1: none).
-  // backward_data: times the leaky ReLU's gradient, from the map that it made.
-  bool bias = false;
-  float slope = 1.0f;
+  // Fused into the graph. forward: plus a f32 bias [outputs], plus a map like the output, then the
+  // activation; see is_epilogue(). backward_data: times a leaky ReLU's gradient, from the map that
+  // it made.
+  bool bias = false, adds = false;
+  Activation activation;
 
-  bool fused() const { return bias || slope != 1.0f; }
+  bool activates() const { return !activation.is_identity(); }
+  bool fused() const { return bias || adds || activates(); }
   // Multiplications and additions, alike in all directions.
   double flops() const {
     return 2.0 * static_cast<double>(batch * output_height * output_width) *
@@ -38,12 +40,16 @@ struct GraphRequest : ConvolutionWindow {
   int64_t weight_elements() const {
     return outputs * (inputs / groups) * kernel_height * kernel_width;
   }
-  // "forward [64, 128, 112, 112] 128 x 3 x 3 bias leaky_relu bf16": unique among requests.
+  // "forward [64, 128, 112, 112] 128 x 3 x 3 bias sum leaky_relu 0 bf16": unique among requests.
   std::string name() const;
 };
 
 // What a plan's tensors are called when it runs.
-enum TensorId : int64_t { id_x = 1, id_w = 2, id_y = 3, id_bias = 4, id_made = 5 };
+enum TensorId : int64_t { id_x = 1, id_w = 2, id_y = 3, id_bias = 4, id_made = 5, id_added = 6 };
+
+// Whether an activation can end a forward graph, and our kernels that do what such a graph does:
+// cuDNN has it in one operation, and it keeps the 0 of channels that only fill up.
+bool is_epilogue(const Activation &activation);
 
 struct Plan {
   explicit Plan(OwnedDescriptor made) : descriptor(std::move(made)) {}

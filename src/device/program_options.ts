@@ -41,8 +41,10 @@ export interface ProgramStep {
   algorithm: string;
   /** Floating-point operations of the direct algorithm, a run. */
   flops: number;
-  /** Bytes that it must read and write, a run. */
+  /** Bytes that it reads and writes, a run. */
   bytes: number;
+  /** Kernels that a GPU is given, a run; 0 on the CPU. */
+  launches: number;
   /** How often it has run. */
   runs: number;
   /** Time over all runs; 0 if the program does not profile. */

@@ -28,6 +28,7 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
       "tests/device/activation_test.ts",
       "tests/device/bf16_test.ts",
       "tests/device/dropout_test.ts",
+      "tests/device/fused_epilogue_test.ts",
       "tests/device/graph_test.ts",
       "tests/device/losses_test.ts",
       "tests/device/updates_test.ts",
@@ -51,8 +52,28 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
     }
   });
 
+  await t.step("completes with kernels what cuDNN does not fuse", async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const tested = await runTests([
+        "--filter",
+        "cuda: ",
+        "tests/device/fused_epilogue_test.ts",
+      ], {
+        GAPCAM_REQUIRE: "cuda",
+        GAPCAM_CACHE: folder,
+        CUDASIM_REFUSE_FUSED: "1",
+      });
+      assertEquals([tested.code, tested.failed], [0, []], tested.output);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+
   await t.step("keeps what devices, tensors and programs promise", async () => {
     const tested = await runTests([
+      "tests/device/launches_test.ts",
+      "tests/device/norm_then_activation_test.ts",
       "tests/device/tensor_test.ts",
       "tests/device/program_test.ts",
     ], { GAPCAM_TEST_DEVICE: "cudasim" });

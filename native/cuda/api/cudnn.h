@@ -53,7 +53,9 @@ enum AttributeName : int32_t {
   pointwise_math_precision = 1,
   pointwise_nan_propagation = 2,
   pointwise_relu_lower_clip = 3,
+  pointwise_relu_upper_clip = 4,
   pointwise_relu_lower_clip_slope = 5,
+  pointwise_swish_beta = 8,
   convolution_compute_type = 100,
   convolution_mode = 101,
   convolution_dilations = 102,
@@ -118,6 +120,8 @@ enum HeuristicMode : int32_t { heuristic_fallback = 2, heuristic_a = 3 };
 enum PointwiseMode : int32_t {
   pointwise_add = 0,
   pointwise_relu_forward = 100,
+  pointwise_gelu_forward = 104,
+  pointwise_swish_forward = 106,
   pointwise_relu_backward = 200
 };
 enum NanPropagation : int32_t { propagate_nan = 1 };

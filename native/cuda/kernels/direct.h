@@ -8,10 +8,11 @@
 namespace gapcam::cuda {
 
 // Weights are f32 [outputs, kernel height, kernel width, inputs of a group], biases f32. The sum is
-// taken in f32.
+// taken in f32. `added`: null, or a map like y that is added before the activation.
 template <class T>
-GAPCAM_DEVICE void direct_forward(const T *x, const float *weight, const float *bias, T *y,
-                                  const DirectShape &s, float slope) {
+GAPCAM_DEVICE void direct_forward(const T *x, const float *weight, const float *bias,
+                                  const T *added, T *y, const DirectShape &s, int kind, float a,
+                                  float b) {
   enum { lanes = Lanes<T>::count };
   const int groups = s.stored_outputs / lanes;
   const int64_t i = thread_index(), pixel = i / groups;
@@ -19,7 +20,8 @@ GAPCAM_DEVICE void direct_forward(const T *x, const float *weight, const float *
   const int oh = (int)(pixel / s.output_width % s.output_height);
   const int64_t n = pixel / s.output_width / s.output_height;
   if (n >= s.batch) return;
-  Group<T> made;
+  Group<T> made, other;
+  if (added) other = load(added, i);
   GAPCAM_NO_UNROLL
   for (int l = 0; l < lanes; l++) {
     const int o = (int)(i % groups) * lanes + l;
@@ -41,7 +43,8 @@ GAPCAM_DEVICE void direct_forward(const T *x, const float *weight, const float *
           for (int c = 0; c < s.group_inputs; c++) sum += to_float(from[c]) * w[c];
         }
       }
-      sum = leaky_relu(sum, slope);
+      if (added) sum += to_float(other.lane[l]);
+      sum = activate(kind, a, b, sum);
     }
     from_float(sum, &made.lane[l]);
   }
@@ -121,18 +124,19 @@ GAPCAM_DEVICE void direct_backward_filter(const T *x, const T *d_y, float *d_wei
   d_weight[blockIdx.x] = (float)total;
 }
 
-#define GAPCAM_DIRECT(type, T)                                                                  \
-  GAPCAM_KERNEL direct_forward_##type(const T *x, const float *weight, const float *bias, T *y, \
-                                      DirectShape shape, float slope) {                         \
-    direct_forward(x, weight, bias, y, shape, slope);                                           \
-  }                                                                                             \
-  GAPCAM_KERNEL direct_backward_data_##type(const T *d_y, const float *weight, const T *made,   \
-                                            T *d_x, DirectShape shape, float slope) {           \
-    direct_backward_data(d_y, weight, made, d_x, shape, slope);                                 \
-  }                                                                                             \
-  GAPCAM_KERNEL direct_backward_filter_##type(const T *x, const T *d_y, float *d_weight,        \
-                                              DirectShape shape) {                              \
-    direct_backward_filter(x, d_y, d_weight, shape);                                            \
+#define GAPCAM_DIRECT(type, T)                                                                    \
+  GAPCAM_KERNEL direct_forward_##type(const T *x, const float *weight, const float *bias,         \
+                                      const T *added, T *y, DirectShape shape, int kind, float a, \
+                                      float b) {                                                  \
+    direct_forward(x, weight, bias, added, y, shape, kind, a, b);                                 \
+  }                                                                                               \
+  GAPCAM_KERNEL direct_backward_data_##type(const T *d_y, const float *weight, const T *made,     \
+                                            T *d_x, DirectShape shape, float slope) {             \
+    direct_backward_data(d_y, weight, made, d_x, shape, slope);                                   \
+  }                                                                                               \
+  GAPCAM_KERNEL direct_backward_filter_##type(const T *x, const T *d_y, float *d_weight,          \
+                                              DirectShape shape) {                                \
+    direct_backward_filter(x, d_y, d_weight, shape);                                              \
   }
 GAPCAM_DIRECT(f32, float)
 GAPCAM_DIRECT(bf16, Bf16)

@@ -126,27 +126,30 @@ GAPCAM_KERNEL add_elements(const float *a, const float *b, float *y, int64_t cou
   if (i < count) y[i] = a[i] + b[i];
 }
 
-// What follows a convolution where it is not fused. bias may be null; x may be y.
+// What follows a convolution where it is not fused: plus a bias and a map, each of which may be
+// null, then an activation that makes 0 of 0. x and added may be y.
 template <class T>
-GAPCAM_DEVICE void bias_leaky_relu_map(const T *x, const float *bias, T *y, int64_t groups,
-                                       int channel_groups, float slope) {
+GAPCAM_DEVICE void epilogue_map(const T *x, const float *bias, const T *added, T *y, int64_t groups,
+                                int channel_groups, int kind, float a, float b) {
   const int64_t i = thread_index();
   if (i >= groups) return;
-  Group<T> v = load(x, i);
+  Group<T> v = load(x, i), other;
+  if (added) other = load(added, i);
   const int c = (int)(i % channel_groups) * Lanes<T>::count;
   for (int l = 0; l < Lanes<T>::count; l++) {
-    const float sum = to_float(v.lane[l]) + (bias ? bias[c + l] : 0.0f);
-    from_float(leaky_relu(sum, slope), &v.lane[l]);
+    float sum = to_float(v.lane[l]) + (bias ? bias[c + l] : 0.0f);
+    if (added) sum += to_float(other.lane[l]);
+    from_float(activate(kind, a, b, sum), &v.lane[l]);
   }
   store(y, i, v);
 }
-GAPCAM_KERNEL bias_leaky_relu_f32(const float *x, const float *bias, float *y, int64_t groups,
-                                  int channel_groups, float slope) {
-  bias_leaky_relu_map(x, bias, y, groups, channel_groups, slope);
+GAPCAM_KERNEL epilogue_f32(const float *x, const float *bias, const float *added, float *y,
+                           int64_t groups, int channel_groups, int kind, float a, float b) {
+  epilogue_map(x, bias, added, y, groups, channel_groups, kind, a, b);
 }
-GAPCAM_KERNEL bias_leaky_relu_bf16(const Bf16 *x, const float *bias, Bf16 *y, int64_t groups,
-                                   int channel_groups, float slope) {
-  bias_leaky_relu_map(x, bias, y, groups, channel_groups, slope);
+GAPCAM_KERNEL epilogue_bf16(const Bf16 *x, const float *bias, const Bf16 *added, Bf16 *y,
+                            int64_t groups, int channel_groups, int kind, float a, float b) {
+  epilogue_map(x, bias, added, y, groups, channel_groups, kind, a, b);
 }
 
 // y[n, c] += bias[c], for linear layers.

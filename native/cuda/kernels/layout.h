@@ -64,8 +64,11 @@ struct DirectShape {
 struct NormShape {
   long long positions;  // batch * height * width
   int channels, stored_channels;
-  float epsilon, momentum, negative_slope;
+  float epsilon, momentum;
   int training;
+  // Behind it; see activate() in native/core/elementwise.h.
+  int activation;
+  float a, b;
 };
 
 // One direction of a resize: see native/core/elementwise.h.

@@ -25,11 +25,11 @@
   K(multiply_gate_bf16, (P, P, P, int64_t, int, int))                      \
   K(gate_gradient_f32, (P, P, P, int, int, int))                           \
   K(gate_gradient_bf16, (P, P, P, int, int, int))                          \
-  K(bias_leaky_relu_f32, (P, P, P, int64_t, int, float))                   \
-  K(bias_leaky_relu_bf16, (P, P, P, int64_t, int, float))                  \
+  K(epilogue_f32, (P, P, P, P, int64_t, int, int, float, float))           \
+  K(epilogue_bf16, (P, P, P, P, int64_t, int, int, float, float))          \
   K(add_bias, (P, P, int64_t, int))                                        \
-  K(direct_forward_f32, (P, P, P, P, DirectShape, float))                  \
-  K(direct_forward_bf16, (P, P, P, P, DirectShape, float))                 \
+  K(direct_forward_f32, (P, P, P, P, P, DirectShape, int, float, float))   \
+  K(direct_forward_bf16, (P, P, P, P, P, DirectShape, int, float, float))  \
   K(direct_backward_data_f32, (P, P, P, P, DirectShape, float))            \
   K(direct_backward_data_bf16, (P, P, P, P, DirectShape, float))           \
   K(direct_backward_filter_f32, (P, P, P, DirectShape))                    \
@@ -76,13 +76,12 @@
   K(sum_channels_bf16, (P, P, int64_t, int, int))                          \
   K(finish_sum_channels, (P, P, int, int, int))                            \
   K(sum_rows_f32, (P, P, int, int))                                        \
-  K(sum_deviations_f32, (P, P, P, int64_t, int, int))                      \
-  K(sum_deviations_bf16, (P, P, P, int64_t, int, int))                     \
-  K(norm_mean, (P, P, int, NormShape))                                     \
-  K(norm_deviation, (P, P, P, P, int, NormShape))                          \
+  K(sum_moments_f32, (P, P, int64_t, int, int))                            \
+  K(sum_moments_bf16, (P, P, int64_t, int, int))                           \
+  K(norm_statistics, (P, P, P, P, int, int, NormShape))                    \
   K(norm_running, (P, P, P, NormShape))                                    \
-  K(norm_f32, (P, P, P, P, P, NormShape))                                  \
-  K(norm_bf16, (P, P, P, P, P, NormShape))                                 \
+  K(norm_f32, (P, P, P, P, P, P, NormShape))                               \
+  K(norm_bf16, (P, P, P, P, P, P, NormShape))                              \
   K(sum_norm_gradients_f32, (P, P, P, P, P, P, NormShape, int))            \
   K(sum_norm_gradients_bf16, (P, P, P, P, P, P, NormShape, int))           \
   K(norm_gradients, (P, P, P, P, P, int, NormShape))                       \

@@ -8,49 +8,138 @@ namespace gapcam::cuda {
 
 // saved holds mean and 1 / deviation, stored_channels each.
 
+// Means of what was added, and sums of squares about them: squares of the values themselves would
+// leave nothing of a deviation far from 0.
 template <class T>
-struct DeviationBody {
-  const T *x;
-  const float *mean;
-  using Loaded = Group<T>;
-  GAPCAM_DEVICE Loaded load_group(int64_t group) const { return load(x, group); }
-  template <class Sum>
-  GAPCAM_DEVICE void add(const Loaded &v, int c, Sum &sum) const {
-    for (int l = 0; l < Lanes<T>::count; l++) {
-      const float d = to_float(v.lane[l]) - mean[c + l];
-      sum[0][l] += d * d;
+struct Moments {
+  enum { lanes = Lanes<T>::count };
+  float count, mean[lanes], squares[lanes];
+  GAPCAM_DEVICE Moments() {
+    count = 0.0f;
+    for (int l = 0; l < lanes; l++) mean[l] = squares[l] = 0.0f;
+  }
+  template <int Count>
+  GAPCAM_DEVICE void add(const Group<T> *v) {
+    const float share = (float)Count / (count + (float)Count);
+    for (int l = 0; l < lanes; l++) {
+      float own = 0.0f, about = 0.0f;
+      GAPCAM_UNROLL
+      for (int k = 0; k < Count; k++) own += to_float(v[k].lane[l]);
+      own *= 1.0f / (float)Count;
+      GAPCAM_UNROLL
+      for (int k = 0; k < Count; k++) {
+        const float d = to_float(v[k].lane[l]) - own;
+        about += d * d;
+      }
+      const float d = own - mean[l];
+      mean[l] += d * share;
+      squares[l] += about + d * d * (count * share);
     }
+    count += (float)Count;
   }
 };
-GAPCAM_KERNEL sum_deviations_f32(const float *x, const float *mean, float *partial,
-                                 int64_t positions, int stored_channels, int columns) {
-  sum_positions<float, 1>(partial, positions, stored_channels, columns,
-                          DeviationBody<float>{x, mean});
-}
-GAPCAM_KERNEL sum_deviations_bf16(const Bf16 *x, const float *mean, float *partial,
-                                  int64_t positions, int stored_channels, int columns) {
-  sum_positions<Bf16, 1>(partial, positions, stored_channels, columns,
-                         DeviationBody<Bf16>{x, mean});
+
+// How many of `positions` are those of row `row`, where `step` rows take them in turn.
+GAPCAM_DEVICE int64_t row_positions(int64_t positions, int64_t row, int64_t step) {
+  return row < positions ? (positions - row - 1) / step + 1 : 0;
 }
 
-GAPCAM_KERNEL norm_mean(const float *partial, float *saved, int slices, NormShape s) {
-  const double total = sum_slices(partial, slices, 1, 0, s.stored_channels);
-  const int c = finish_channel();
-  if (finishes() && c < s.stored_channels) saved[c] = (float)(total / (double)s.positions);
+// partial[slice][0 and 1][stored_channels]: the mean of a slice's positions, and the sum of squares
+// about it, in one pass. Blocks as in sum_positions().
+template <class T>
+GAPCAM_DEVICE void sum_moments_map(const T *x, float *partial, int64_t positions,
+                                   int stored_channels, int columns) {
+  enum { lanes = Lanes<T>::count };
+  GAPCAM_SHARED float means[block_threads][lanes], squares[block_threads][lanes];
+  const int groups = stored_channels / lanes, rows = block_threads / columns;
+  const int column = (int)threadIdx.x % columns, row = (int)threadIdx.x / columns;
+  const int g = (int)blockIdx.x * columns + column;
+  const int64_t step = (int64_t)gridDim.y * rows, first = (int64_t)blockIdx.y * rows + row;
+  if (g < groups && first < positions) {
+    Moments<T> moments;
+    Group<T> loaded[4];
+    int64_t p = first;
+    for (; p + 3 * step < positions; p += 4 * step) {
+      GAPCAM_UNROLL
+      for (int k = 0; k < 4; k++) loaded[k] = load(x, (p + k * step) * groups + g);
+      moments.template add<4>(loaded);
+    }
+    for (; p < positions; p += step) {
+      loaded[0] = load(x, p * groups + g);
+      moments.template add<1>(loaded);
+    }
+    for (int l = 0; l < lanes; l++) {
+      means[threadIdx.x][l] = moments.mean[l];
+      squares[threadIdx.x][l] = moments.squares[l];
+    }
+  }
+  GAPCAM_SYNCHRONISE();
+  if (row != 0 || g >= groups) return;
+  for (int l = 0; l < lanes; l++) {
+    float count = 0.0f, mean = 0.0f, total = 0.0f;
+    for (int r = 0; r < rows; r++) {
+      const auto n = (float)row_positions(positions, first + r, step);
+      if (n == 0.0f) break;
+      const float d = means[r * columns + column][l] - mean;
+      count += n;
+      mean += d * (n / count);
+      total += squares[r * columns + column][l] + d * d * n * ((count - n) / count);
+    }
+    float *to = partial + (int64_t)blockIdx.y * 2 * stored_channels + g * lanes + l;
+    to[0] = mean;
+    to[stored_channels] = total;
+  }
+}
+GAPCAM_KERNEL sum_moments_f32(const float *x, float *partial, int64_t positions,
+                              int stored_channels, int columns) {
+  sum_moments_map(x, partial, positions, stored_channels, columns);
+}
+GAPCAM_KERNEL sum_moments_bf16(const Bf16 *x, float *partial, int64_t positions,
+                               int stored_channels, int columns) {
+  sum_moments_map(x, partial, positions, stored_channels, columns);
 }
 
-GAPCAM_KERNEL norm_deviation(const float *partial, float *saved, float *running_mean,
-                             float *running_variance, int slices, NormShape s) {
-  const double total = sum_slices(partial, slices, 1, 0, s.stored_channels);
+// A slice's mean times how many it is of, and its squares about the mean of all.
+struct SliceMean {
+  const float *partial;
+  int64_t positions, step;
+  int rows, stored_channels;
+  GAPCAM_DEVICE double count(int slice) const {
+    const int64_t begin = (int64_t)slice * rows, rest = positions % step - begin;
+    return (double)(positions / step * rows + (rest < 0 ? 0 : rest < rows ? rest : rows));
+  }
+  GAPCAM_DEVICE double mean(int slice, int c) const {
+    return (double)partial[(int64_t)slice * 2 * stored_channels + c];
+  }
+  GAPCAM_DEVICE double operator()(int slice, int c) const { return count(slice) * mean(slice, c); }
+};
+struct SliceSquares {
+  SliceMean slice;
+  double mean;
+  GAPCAM_DEVICE double operator()(int s, int c) const {
+    const double d = slice.mean(s, c) - mean;
+    return (double)slice.partial[((int64_t)s * 2 + 1) * slice.stored_channels + c] +
+           slice.count(s) * d * d;
+  }
+};
+
+GAPCAM_KERNEL norm_statistics(const float *partial, float *saved, float *running_mean,
+                              float *running_variance, int slices, int columns, NormShape s) {
+  GAPCAM_SHARED double means[finish_columns];
+  const int rows = block_threads / columns;
+  const SliceMean slice{partial, s.positions, (int64_t)slices * rows, rows, s.stored_channels};
+  const double count = (double)s.positions;
+  const double sum = sum_slices(slices, s.stored_channels, slice);
+  if (finishes()) means[threadIdx.x] = sum / count;
+  GAPCAM_SYNCHRONISE();
+  const double mean = means[threadIdx.x % finish_columns];
+  const double total = sum_slices(slices, s.stored_channels, SliceSquares{slice, mean});
   const int c = finish_channel();
   if (!finishes() || c >= s.stored_channels) return;
   float *inverse = saved + s.stored_channels;
-  if (c >= s.channels) {
-    inverse[c] = 0.0f;
-    return;
-  }
-  const double count = (double)s.positions;
-  inverse[c] = (float)(1.0 / sqrt(total / count + (double)s.epsilon));
+  saved[c] = (float)mean;
+  inverse[c] = c < s.channels ? (float)(1.0 / sqrt(total / count + (double)s.epsilon)) : 0.0f;
+  if (c >= s.channels) return;
   running_mean[c] += s.momentum * (saved[c] - running_mean[c]);
   running_variance[c] += s.momentum * ((float)(total / (count - 1.0)) - running_variance[c]);
 }
@@ -66,7 +155,7 @@ GAPCAM_KERNEL norm_running(const float *running_mean, const float *running_varia
       filled ? (float)(1.0 / sqrt((double)running_variance[c] + (double)s.epsilon)) : 0.0f;
 }
 
-// What a normalised value is before the leaky ReLU; forward and backward compute it alike.
+// What a normalised value is before the activation; forward and backward compute it alike.
 struct Norm {
   const float *weight, *bias, *saved;
   int channels, stored_channels;
@@ -78,25 +167,37 @@ struct Norm {
   }
 };
 
+// `added`: null, or a map that is added before the activation, and may be y.
 template <class T>
-GAPCAM_DEVICE void norm_map(const T *x, T *y, const Norm &norm, const NormShape &s) {
+GAPCAM_DEVICE void norm_map(const T *x, const T *added, T *y, const Norm &norm,
+                            const NormShape &s) {
   enum { lanes = Lanes<T>::count };
   const int64_t i = thread_index();
   const int groups = s.stored_channels / lanes;
   if (i >= s.positions * groups) return;
   const int c = (int)(i % groups) * lanes;
-  Group<T> v = load(x, i);
+  Group<T> v = load(x, i), other;
+  if (added) other = load(added, i);
   for (int l = 0; l < lanes; l++) {
-    from_float(leaky_relu(norm.value(to_float(v.lane[l]), c + l), s.negative_slope), &v.lane[l]);
+    float value = norm.value(to_float(v.lane[l]), c + l);
+    if (added) value += to_float(other.lane[l]);
+    from_float(activate(s.activation, s.a, s.b, value), &v.lane[l]);
   }
   store(y, i, v);
+}
+
+// The gradient of a normalised value, of what the activation made of it.
+GAPCAM_DEVICE float gradient_before(const NormShape &s, float value, float gradient) {
+  const bool from_input = s.activation == activation_silu || s.activation == activation_gelu;
+  const float known = from_input ? value : activate(s.activation, s.a, s.b, value);
+  return activation_gradient(s.activation, s.a, s.b, known, gradient);
 }
 
 template <class T>
 struct GradientBody {
   const T *x, *d_y;
   Norm norm;
-  float slope;
+  NormShape shape;
   struct Loaded {
     Group<T> v, d;
   };
@@ -108,7 +209,7 @@ struct GradientBody {
     for (int l = 0; l < Lanes<T>::count; l++) {
       const float value = to_float(loaded.v.lane[l]);
       const float gradient =
-          leaky_relu_gradient(norm.value(value, c + l), to_float(loaded.d.lane[l]), slope);
+          gradient_before(shape, norm.value(value, c + l), to_float(loaded.d.lane[l]));
       sum[0][l] += gradient;
       sum[1][l] += gradient * (value - norm.saved[c + l]);
     }
@@ -118,8 +219,10 @@ struct GradientBody {
 // sums: mean gradient and mean product, as norm_backward takes them. d_weight, d_bias may be null.
 GAPCAM_KERNEL norm_gradients(const float *partial, const float *saved, float *sums, float *d_weight,
                              float *d_bias, int slices, NormShape s) {
-  const double gradient = sum_slices(partial, slices, 2, 0, s.stored_channels);
-  const double products = sum_slices(partial, slices, 2, 1, s.stored_channels);
+  const double gradient =
+      sum_slices(slices, s.stored_channels, SliceSum{partial, 2, 0, s.stored_channels});
+  const double products =
+      sum_slices(slices, s.stored_channels, SliceSum{partial, 2, 1, s.stored_channels});
   const int c = finish_channel();
   if (!finishes() || c >= s.stored_channels) return;
   const double inverse = (double)saved[s.stored_channels + c];
@@ -144,8 +247,7 @@ GAPCAM_DEVICE void norm_backward_map(const T *x, const T *d_y, T *d_x, const flo
   Group<T> d = load(d_y, i);
   for (int l = 0; l < lanes; l++) {
     const float value = to_float(v.lane[l]);
-    float gradient =
-        leaky_relu_gradient(norm.value(value, c + l), to_float(d.lane[l]), s.negative_slope);
+    float gradient = gradient_before(s, norm.value(value, c + l), to_float(d.lane[l]));
     if (s.training) {
       gradient -= sums[c + l] + (value - norm.saved[c + l]) * sums[s.stored_channels + c + l];
     }
@@ -155,16 +257,16 @@ GAPCAM_DEVICE void norm_backward_map(const T *x, const T *d_y, T *d_x, const flo
 }
 
 #define GAPCAM_NORM(type, T)                                                                       \
-  GAPCAM_KERNEL norm_##type(const T *x, T *y, const float *weight, const float *bias,              \
-                            const float *saved, NormShape s) {                                     \
-    norm_map(x, y, Norm{weight, bias, saved, s.channels, s.stored_channels}, s);                   \
+  GAPCAM_KERNEL norm_##type(const T *x, const T *added, T *y, const float *weight,                 \
+                            const float *bias, const float *saved, NormShape s) {                  \
+    norm_map(x, added, y, Norm{weight, bias, saved, s.channels, s.stored_channels}, s);            \
   }                                                                                                \
   GAPCAM_KERNEL sum_norm_gradients_##type(const T *x, const T *d_y, const float *weight,           \
                                           const float *bias, const float *saved, float *partial,   \
                                           NormShape s, int columns) {                              \
     const Norm norm{weight, bias, saved, s.channels, s.stored_channels};                           \
     sum_positions<T, 2>(partial, s.positions, s.stored_channels, columns,                          \
-                        GradientBody<T>{x, d_y, norm, s.negative_slope});                          \
+                        GradientBody<T>{x, d_y, norm, s});                                         \
   }                                                                                                \
   GAPCAM_KERNEL norm_backward_##type(const T *x, const T *d_y, T *d_x, const float *weight,        \
                                      const float *bias, const float *saved, const float *sums,     \

@@ -55,16 +55,16 @@ GAPCAM_DEVICE int finish_channel() {
 }
 GAPCAM_DEVICE bool finishes() { return threadIdx.x < finish_columns; }
 
-// The sum over the slices of channel finish_channel(), for the threads that finish(). All threads
-// of the block must call it.
-GAPCAM_DEVICE double sum_slices(const float *partial, int slices, int count, int k,
-                                int stored_channels) {
+// The sum over the slices of what body(slice, channel) says for channel finish_channel(), for the
+// threads that finish(). All threads of the block must call it.
+template <class Body>
+GAPCAM_DEVICE double sum_slices(int slices, int stored_channels, const Body &body) {
   GAPCAM_SHARED double shared[block_threads];
   const int c = finish_channel();
   double total = 0.0;
   if (c < stored_channels) {
     for (int s = (int)threadIdx.x / finish_columns; s < slices; s += finish_rows) {
-      total += (double)partial[((int64_t)s * count + k) * stored_channels + c];
+      total += body(s, c);
     }
   }
   shared[threadIdx.x] = total;
@@ -75,6 +75,15 @@ GAPCAM_DEVICE double sum_slices(const float *partial, int slices, int count, int
   GAPCAM_SYNCHRONISE();
   return total;
 }
+
+// Sum k of `count` that sum_positions() made of each slice.
+struct SliceSum {
+  const float *partial;
+  int count, k, stored_channels;
+  GAPCAM_DEVICE double operator()(int slice, int c) const {
+    return (double)partial[((int64_t)slice * count + k) * stored_channels + c];
+  }
+};
 
 template <class T>
 struct SumBody {
@@ -97,7 +106,8 @@ GAPCAM_KERNEL sum_channels_bf16(const Bf16 *x, float *partial, int64_t positions
 // y[c] = the sum of the slices, for a bias.
 GAPCAM_KERNEL finish_sum_channels(const float *partial, float *y, int slices, int channels,
                                   int stored_channels) {
-  const double total = sum_slices(partial, slices, 1, 0, stored_channels);
+  const double total =
+      sum_slices(slices, stored_channels, SliceSum{partial, 1, 0, stored_channels});
   const int c = finish_channel();
   if (finishes() && c < channels) y[c] = (float)total;
 }

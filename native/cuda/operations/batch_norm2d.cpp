@@ -11,7 +11,9 @@ NormShape norm_shape(const Lowering &l, ValueId map, const Norm &attributes) {
   norm.stored_channels = static_cast<int>(l.stored_channels(map));
   norm.epsilon = attributes.epsilon;
   norm.momentum = attributes.momentum;
-  norm.negative_slope = attributes.activation.slope();
+  norm.activation = attributes.activation.kind;
+  norm.a = attributes.activation.a;
+  norm.b = attributes.activation.b;
   norm.training = l.training();
   return norm;
 }
@@ -27,40 +29,37 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2d &attributes) {
   const NormShape norm = norm_shape(l, o.inputs[0].value, attributes);
   const View input = l.read_map(o.inputs[0]), weight = l.read(o.inputs[1]),
              bias = l.read(o.inputs[2]), mean = l.read(o.inputs[3]), variance = l.read(o.inputs[4]);
+  const Operand summand = attributes.adds ? o.inputs.back() : Operand{};
+  const View added = l.read_map(summand);
   l.begin(o);
-  const View output = l.write(o.outputs[0]), saved = l.write(o.outputs[1], pair_bytes(norm));
-  const SumShape sum = l.sum_shape(norm.positions, norm.stored_channels, 1);
+  const View output = summand ? l.write_over(o.outputs[0], summand) : l.write(o.outputs[0]);
+  const View saved = l.write(o.outputs[1], pair_bytes(norm));
+  const SumShape sum = l.sum_shape(norm.positions, norm.stored_channels, 2);
   const View partial = l.temporary(sum.partial_bytes);
   if (norm.training) {
     for (const size_t i : {3, 4}) l.changes(GAPCAM_FORWARD, l.storage(o.inputs[i]));
   }
   const int64_t count = l.groups(o.outputs[0]);
-  l.run([=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
-    const Kernels &k = gpu.kernels();
-    const auto apply = [&](const auto &sum_channels, const auto &sum_deviations,
-                           const auto &normalise) {
-      if (norm.training) {
-        gpu.launch(sum_channels, sum.blocks, sum.slices, address(input), address(partial),
-                   norm.positions, norm.stored_channels, sum.columns);
-        gpu.launch(k.norm_mean, sum.finish_blocks, 1, address(partial), address(saved), sum.slices,
-                   norm);
-        gpu.launch(sum_deviations, sum.blocks, sum.slices, address(input), address(saved),
-                   address(partial), norm.positions, norm.stored_channels, sum.columns);
-        gpu.launch(k.norm_deviation, sum.finish_blocks, 1, address(partial), address(saved),
-                   address(mean), address(variance), sum.slices, norm);
-      } else {
-        gpu.launch_over(k.norm_running, norm.stored_channels, address(mean), address(variance),
-                        address(saved), norm);
-      }
-      gpu.launch_over(normalise, count, address(input), address(output), address(weight),
-                      address(bias), address(saved), norm);
-    };
-    if (bf16) {
-      apply(k.sum_channels_bf16, k.sum_deviations_bf16, k.norm_bf16);
-    } else {
-      apply(k.sum_channels_f32, k.sum_deviations_f32, k.norm_f32);
-    }
-  });
+  if (norm.training) l.pass_again(input);
+  l.run(
+      [=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
+        const Kernels &k = gpu.kernels();
+        const auto apply = [&](const auto &sum_moments, const auto &normalise) {
+          if (norm.training) {
+            gpu.launch(sum_moments, sum.blocks, sum.slices, address(input), address(partial),
+                       norm.positions, norm.stored_channels, sum.columns);
+            gpu.launch(k.norm_statistics, sum.finish_blocks, 1, address(partial), address(saved),
+                       address(mean), address(variance), sum.slices, sum.columns, norm);
+          } else {
+            gpu.launch_over(k.norm_running, norm.stored_channels, address(mean), address(variance),
+                            address(saved), norm);
+          }
+          gpu.launch_over(normalise, count, address(input), address(added), address(output),
+                          address(weight), address(bias), address(saved), norm);
+        };
+        bf16 ? apply(k.sum_moments_bf16, k.norm_bf16) : apply(k.sum_moments_f32, k.norm_f32);
+      },
+      norm.training ? 3 : 2);
 }
 
 void lower(Lowering &l, const Operation &o, const BatchNorm2dBackward &attributes) {
@@ -73,21 +72,27 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2dBackward &attribute
   const View d_input = l.write_over(o.outputs[0], o.inputs[0]), d_weight = l.write(o.outputs[1]),
              d_bias = l.write(o.outputs[2]);
   const int64_t count = l.groups(o.inputs[1].value);
-  l.run([=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
-    const Kernels &k = gpu.kernels();
-    const auto run = [&](const auto &sum_gradients, const auto &backward) {
-      gpu.launch(sum_gradients, sum.blocks, sum.slices, address(input), address(d_output),
-                 address(weight), address(bias), address(saved), address(partial), norm,
-                 sum.columns);
-      gpu.launch(k.norm_gradients, sum.finish_blocks, 1, address(partial), address(saved),
-                 address(sums), address(d_weight), address(d_bias), sum.slices, norm);
-      if (!d_input) return;
-      gpu.launch_over(backward, count, address(input), address(d_output), address(d_input),
-                      address(weight), address(bias), address(saved), address(sums), norm);
-    };
-    bf16 ? run(k.sum_norm_gradients_bf16, k.norm_backward_bf16)
-         : run(k.sum_norm_gradients_f32, k.norm_backward_f32);
-  });
+  if (o.outputs[0] != no_value) {
+    l.pass_again(input);
+    l.pass_again(d_output);
+  }
+  l.run(
+      [=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
+        const Kernels &k = gpu.kernels();
+        const auto run = [&](const auto &sum_gradients, const auto &backward) {
+          gpu.launch(sum_gradients, sum.blocks, sum.slices, address(input), address(d_output),
+                     address(weight), address(bias), address(saved), address(partial), norm,
+                     sum.columns);
+          gpu.launch(k.norm_gradients, sum.finish_blocks, 1, address(partial), address(saved),
+                     address(sums), address(d_weight), address(d_bias), sum.slices, norm);
+          if (!d_input) return;
+          gpu.launch_over(backward, count, address(input), address(d_output), address(d_input),
+                          address(weight), address(bias), address(saved), address(sums), norm);
+        };
+        bf16 ? run(k.sum_norm_gradients_bf16, k.norm_backward_bf16)
+             : run(k.sum_norm_gradients_f32, k.norm_backward_f32);
+      },
+      o.outputs[0] == no_value ? 2 : 3);
 }
 
 }  // namespace gapcam::cuda

@@ -45,9 +45,11 @@ void lower(Lowering &l, const Operation &o, const Concatenate &) {
   l.begin(o);
   const View output = l.write(made);
   for (Part &part : parts) part.to = output;
-  l.run([=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
-    for (const Part &part : parts) part.copy(gpu, address, bf16);
-  });
+  l.run(
+      [=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
+        for (const Part &part : parts) part.copy(gpu, address, bf16);
+      },
+      static_cast<int>(parts.size()));
 }
 
 void lower(Lowering &l, const Operation &o, const Slice &slice) {

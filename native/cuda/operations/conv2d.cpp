@@ -11,7 +11,7 @@ double flops_of(const Lowering &l, const Operation &convolution) {
 Lowering::Weight fold(Lowering &l, const Operation &o, int64_t outputs, int64_t all_outputs) {
   const auto bytes = static_cast<size_t>(all_outputs) * sizeof(float);
   const View factor = l.forever(bytes), folded = l.forever(bytes);
-  for (size_t i = 2; i < o.inputs.size(); i++) l.depends_on(l.storage(o.inputs[i]));
+  for (size_t i = 2; i < 7; i++) l.depends_on(l.storage(o.inputs[i]));
   l.prepare(
       "fold batch_norm2d", [=, bias = l.storage(o.inputs[2]), gamma = l.storage(o.inputs[3]),
                             beta = l.storage(o.inputs[4]), mean = l.storage(o.inputs[5]),
@@ -133,16 +133,18 @@ void lower_bias_gradient(Lowering &l, const Operation &o, const Operation &forwa
   const View gradient = l.read_map(o.inputs[0]);
   l.begin(o, "conv2d backward bias", output);
   const View partial = l.temporary(sum.partial_bytes), d_bias = l.write(o.outputs[1]);
-  l.run([=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
-    const Kernels &k = gpu.kernels();
-    const auto run = [&](const auto &kernel) {
-      gpu.launch(kernel, sum.blocks, sum.slices, address(gradient), address(partial), positions,
-                 all_channels, sum.columns);
-    };
-    bf16 ? run(k.sum_channels_bf16) : run(k.sum_channels_f32);
-    gpu.launch(k.finish_sum_channels, sum.finish_blocks, 1, address(partial), address(d_bias),
-               sum.slices, channels, all_channels);
-  });
+  l.run(
+      [=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
+        const Kernels &k = gpu.kernels();
+        const auto run = [&](const auto &kernel) {
+          gpu.launch(kernel, sum.blocks, sum.slices, address(gradient), address(partial), positions,
+                     all_channels, sum.columns);
+        };
+        bf16 ? run(k.sum_channels_bf16) : run(k.sum_channels_f32);
+        gpu.launch(k.finish_sum_channels, sum.finish_blocks, 1, address(partial), address(d_bias),
+                   sum.slices, channels, all_channels);
+      },
+      2);
 }
 
 }  // namespace
@@ -162,7 +164,8 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
   const bool has_bias = o.inputs[2] || conv2d.fold;
   GraphRequest plain = request_of(l, o, GraphKind::forward), fused = plain;
   fused.bias = has_bias;
-  fused.slope = conv2d.activation.slope();
+  fused.adds = conv2d.adds;
+  fused.activation = conv2d.activation;
   std::vector<GraphRequest> variants = {fused};
   if (fused.fused()) variants.push_back(plain);
   const Planner::Choice *found = choose(l, variants);
@@ -171,7 +174,8 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
   const Lowering::Weight weight = l.weights[o.outputs[0]] = prepare_weight(l, o);
   const bool is_fused = choice.variant == 0;
 
-  const View input = l.read_map(o.inputs[0]);
+  const View input = l.read_map(o.inputs[0]),
+             added = l.read_map(conv2d.adds ? o.inputs.back() : Operand{});
   Step &step = l.begin(o);
   step.algorithm = choice.describe();
   step.flops = flops_of(l, o);
@@ -183,17 +187,24 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
     convolve.ids.push_back(id_bias);
     convolve.views.push_back(weight.bias);
   }
+  if (is_fused && added) {
+    convolve.ids.push_back(id_added);
+    convolve.views.push_back(added);
+  }
   const int64_t count = l.groups(o.outputs[0]),
                 channel_groups = l.stored_channels(o.outputs[0]) / l.lanes();
-  l.run([=, address = l.addresses(), bf16 = l.bf16(), slope = fused.slope](const Gpu &gpu) {
-    convolve(gpu, "run a convolution");
-    if (is_fused) return;
-    const auto run = [&](const auto &kernel) {
-      gpu.launch_over(kernel, count, address(output), address(weight.bias), address(output), count,
-                      channel_groups, slope);
-    };
-    bf16 ? run(gpu.kernels().bias_leaky_relu_bf16) : run(gpu.kernels().bias_leaky_relu_f32);
-  });
+  if (!is_fused) l.pass_again(output, 2);
+  l.run(
+      [=, address = l.addresses(), bf16 = l.bf16(), act = conv2d.activation](const Gpu &gpu) {
+        convolve(gpu, "run a convolution");
+        if (is_fused) return;
+        const auto run = [&](const auto &kernel) {
+          gpu.launch_over(kernel, count, address(output), address(weight.bias), address(added),
+                          address(output), count, channel_groups, act.kind, act.a, act.b);
+        };
+        bf16 ? run(gpu.kernels().epilogue_bf16) : run(gpu.kernels().epilogue_f32);
+      },
+      is_fused ? 1 : 2);
 }
 
 void lower(Lowering &l, const Operation &o, const Conv2dBackwardFilter &conv2d) {
@@ -233,16 +244,18 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardFilter &conv2d) 
   }
   const Execution convolve{
       choice.plan, l.addresses(), {id_x, id_y, id_w}, {input, gradient, computed}};
-  l.run([=, address = l.addresses()](const Gpu &gpu) {
-    convolve(gpu, "run a convolution's backward");
-    if (chunk_count > 0) gpu.launch(gpu.kernels().repack, chunk_count, 1, address(list));
-  });
+  l.run(
+      [=, address = l.addresses()](const Gpu &gpu) {
+        convolve(gpu, "run a convolution's backward");
+        if (chunk_count > 0) gpu.launch(gpu.kernels().repack, chunk_count, 1, address(list));
+      },
+      chunk_count > 0 ? 2 : 1);
 }
 
 void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
   const Operation &forward = *l.fused().maker(conv2d.output);
   GraphRequest plain = request_of(l, forward, GraphKind::backward_data), fused = plain;
-  fused.slope = conv2d.input_activation.slope();
+  fused.activation = conv2d.input_activation;
   std::vector<GraphRequest> variants = {fused};
   if (fused.fused()) variants.push_back(plain);
   const Planner::Choice *found = choose(l, variants);
@@ -266,15 +279,21 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
     convolve.views.push_back(made);
   }
   const int64_t count = l.groups(o.outputs[0]);
-  l.run([=, address = l.addresses(), bf16 = l.bf16(), slope = fused.slope](const Gpu &gpu) {
-    convolve(gpu, "run a convolution's backward");
-    if (!made || is_fused) return;
-    const auto run = [&](const auto &kernel) {
-      gpu.launch_over(kernel, count, address(made), address(d_input), address(d_input), count,
-                      slope);
-    };
-    bf16 ? run(gpu.kernels().leaky_relu_backward_bf16) : run(gpu.kernels().leaky_relu_backward_f32);
-  });
+  const bool completes = made && !is_fused;
+  if (completes) l.pass_again(d_input, 2);
+  l.run(
+      [=, address = l.addresses(), bf16 = l.bf16(),
+       slope = fused.activation.slope()](const Gpu &gpu) {
+        convolve(gpu, "run a convolution's backward");
+        if (!completes) return;
+        const auto run = [&](const auto &kernel) {
+          gpu.launch_over(kernel, count, address(made), address(d_input), address(d_input), count,
+                          slope);
+        };
+        bf16 ? run(gpu.kernels().leaky_relu_backward_bf16)
+             : run(gpu.kernels().leaky_relu_backward_f32);
+      },
+      completes ? 2 : 1);
 }
 
 }  // namespace gapcam::cuda

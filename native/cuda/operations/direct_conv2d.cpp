@@ -61,16 +61,17 @@ Lowering::Weight prepare_weight(Lowering &l, const Operation &o) {
 
 void lower_direct(Lowering &l, const Operation &o, const Conv2d &conv2d) {
   const Lowering::Weight weight = prepare_weight(l, o);
-  const View input = l.read_map(o.inputs[0]);
+  const View input = l.read_map(o.inputs[0]),
+             added = l.read_map(conv2d.adds ? o.inputs.back() : Operand{});
   Step &step = l.begin(o);
   step.algorithm = algorithm;
   step.flops = flops_of(l, o);
   const View output = l.write(o.outputs[0]);
   l.run([=, address = l.addresses(), bf16 = l.bf16(), shape = direct_shape(l, o),
-         count = l.groups(o.outputs[0]), slope = conv2d.activation.slope()](const Gpu &gpu) {
+         count = l.groups(o.outputs[0]), act = conv2d.activation](const Gpu &gpu) {
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, address(input), address(weight.weight), address(weight.bias),
-                      address(output), shape, slope);
+                      address(added), address(output), shape, act.kind, act.a, act.b);
     };
     bf16 ? run(gpu.kernels().direct_forward_bf16) : run(gpu.kernels().direct_forward_f32);
   });

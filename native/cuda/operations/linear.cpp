@@ -26,14 +26,16 @@ void lower(Lowering &l, const Operation &o, const Linear &) {
   step.algorithm = "cuBLAS";
   step.flops = 2.0 * static_cast<double>(batch * inputs * outputs);
   const View output = l.write(o.outputs[0]);
-  l.run([=, address = l.addresses()](const Gpu &gpu) {
-    multiply(gpu, {batch, outputs, inputs, false, true}, address(input), address(weight),
-             address(output));
-    if (bias) {
-      gpu.launch_over(gpu.kernels().add_bias, batch * outputs, address(output), address(bias),
-                      batch * outputs, outputs);
-    }
-  });
+  l.run(
+      [=, address = l.addresses()](const Gpu &gpu) {
+        multiply(gpu, {batch, outputs, inputs, false, true}, address(input), address(weight),
+                 address(output));
+        if (bias) {
+          gpu.launch_over(gpu.kernels().add_bias, batch * outputs, address(output), address(bias),
+                          batch * outputs, outputs);
+        }
+      },
+      bias ? 2 : 1);
 }
 
 void lower(Lowering &l, const Operation &o, const LinearBackward &) {
@@ -46,20 +48,22 @@ void lower(Lowering &l, const Operation &o, const LinearBackward &) {
   step.flops = 4.0 * static_cast<double>(batch * inputs * outputs);
   const View d_input = l.write(o.outputs[0]), d_weight = l.write(o.outputs[1]),
              d_bias = l.write(o.outputs[2]);
-  l.run([=, address = l.addresses()](const Gpu &gpu) {
-    if (d_weight) {
-      multiply(gpu, {outputs, inputs, batch, true, false}, address(d_output), address(input),
-               address(d_weight));
-    }
-    if (d_bias) {
-      gpu.launch_over(gpu.kernels().sum_rows_f32, outputs, address(d_output), address(d_bias),
-                      batch, outputs);
-    }
-    if (d_input) {
-      multiply(gpu, {batch, inputs, outputs, false, false}, address(d_output), address(weight),
-               address(d_input));
-    }
-  });
+  l.run(
+      [=, address = l.addresses()](const Gpu &gpu) {
+        if (d_weight) {
+          multiply(gpu, {outputs, inputs, batch, true, false}, address(d_output), address(input),
+                   address(d_weight));
+        }
+        if (d_bias) {
+          gpu.launch_over(gpu.kernels().sum_rows_f32, outputs, address(d_output), address(d_bias),
+                          batch, outputs);
+        }
+        if (d_input) {
+          multiply(gpu, {batch, inputs, outputs, false, false}, address(d_output), address(weight),
+                   address(d_input));
+        }
+      },
+      (d_weight ? 1 : 0) + (d_bias ? 1 : 0) + (d_input ? 1 : 0));
 }
 
 }  // namespace gapcam::cuda

@@ -53,21 +53,23 @@ void lower(Lowering &l, const Operation &o, const PrepareImages &prepare) {
   if (columns.first) {
     narrowed = l.temporary(static_cast<size_t>(batch * from[1] * to[3] * channels));
   }
-  l.run([=, address = l.addresses(), bf16 = l.bf16(),
-         all_channels = l.stored_channels(o.outputs[0])](const Gpu &gpu) {
-    driver::Pointer source = address(images);
-    if (narrowed) {
-      gpu.launch_over(gpu.kernels().resize_columns, batch * from[1] * to[3] * channels, source,
-                      address(narrowed), batch * from[1], channels, columns.resolve(address));
-      source = address(narrowed);
-    }
-    const int64_t count = batch * to[2] * to[3];
-    const auto run = [&](const auto &kernel) {
-      gpu.launch_over(kernel, count, source, address(table), address(output), batch, to[3],
-                      channels, all_channels, rows.resolve(address));
-    };
-    bf16 ? run(gpu.kernels().prepare_images_bf16) : run(gpu.kernels().prepare_images_f32);
-  });
+  l.run(
+      [=, address = l.addresses(), bf16 = l.bf16(),
+       all_channels = l.stored_channels(o.outputs[0])](const Gpu &gpu) {
+        driver::Pointer source = address(images);
+        if (narrowed) {
+          gpu.launch_over(gpu.kernels().resize_columns, batch * from[1] * to[3] * channels, source,
+                          address(narrowed), batch * from[1], channels, columns.resolve(address));
+          source = address(narrowed);
+        }
+        const int64_t count = batch * to[2] * to[3];
+        const auto run = [&](const auto &kernel) {
+          gpu.launch_over(kernel, count, source, address(table), address(output), batch, to[3],
+                          channels, all_channels, rows.resolve(address));
+        };
+        bf16 ? run(gpu.kernels().prepare_images_bf16) : run(gpu.kernels().prepare_images_f32);
+      },
+      narrowed ? 2 : 1);
 }
 
 }  // namespace gapcam::cuda

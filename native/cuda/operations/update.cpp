@@ -59,11 +59,13 @@ void lower(Lowering &l, const Operation &o, const GradientNorm &norm) {
   const View list = chunk_list(l, gradients),
              sums = l.temporary(static_cast<size_t>(count) * sizeof(double)),
              all = l.write(o.outputs[0]), factor = l.write(o.outputs[1]);
-  l.run([=, max_norm = norm.max_norm, address = l.addresses()](const Gpu &gpu) {
-    gpu.launch(gpu.kernels().sum_squares, count, 1, address(list), address(sums));
-    gpu.launch(gpu.kernels().finish_norm, 1, 1, address(sums), address(all), address(factor), count,
-               max_norm);
-  });
+  l.run(
+      [=, max_norm = norm.max_norm, address = l.addresses()](const Gpu &gpu) {
+        gpu.launch(gpu.kernels().sum_squares, count, 1, address(list), address(sums));
+        gpu.launch(gpu.kernels().finish_norm, 1, 1, address(sums), address(all), address(factor),
+                   count, max_norm);
+      },
+      2);
 }
 
 void lower(Lowering &l, const Operation &o, const Update &update) {

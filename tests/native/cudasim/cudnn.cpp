@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -267,6 +269,10 @@ void run_operation(const Object &o, Values &values) {
   }
   const Object &pointwise = o.reference(operation_pointwise);
   const auto slope = static_cast<float>(pointwise.value<double>(pointwise_relu_lower_clip_slope));
+  const auto upper = pointwise.has(pointwise_relu_upper_clip)
+                         ? static_cast<float>(pointwise.value<double>(pointwise_relu_upper_clip))
+                         : std::numeric_limits<float>::infinity();
+  const auto beta = static_cast<float>(pointwise.value<double>(pointwise_swish_beta));
   const bool keeps_nan =
       pointwise.has(pointwise_nan_propagation) &&
       pointwise.value<NanPropagation>(pointwise_nan_propagation) == propagate_nan;
@@ -277,8 +283,10 @@ void run_operation(const Object &o, Values &values) {
     case pointwise_add: {
       const Tensor b = tensor_of(o.reference(operation_pointwise_b));
       const auto &bs = values.read(b);
+      const bool whole = b.count() == x.count();
       for (size_t i = 0; i < made.size(); i++) {
-        made[i] = xs[i] + bs[i / static_cast<size_t>(x.h * x.w) % static_cast<size_t>(x.c)];
+        const size_t channel = i / static_cast<size_t>(x.h * x.w) % static_cast<size_t>(x.c);
+        made[i] = xs[i] + bs[whole ? i : channel];
       }
       break;
     }
@@ -287,6 +295,15 @@ void run_operation(const Object &o, Values &values) {
         // As cuDNN may, unless it was told not to.
         const bool lost = xs[i] != xs[i] && !keeps_nan;
         made[i] = lost ? 0.0f : gapcam::leaky_relu(xs[i], slope);
+        if (made[i] > upper) made[i] = upper;
+      }
+      break;
+    case pointwise_swish_forward:
+      for (size_t i = 0; i < made.size(); i++) made[i] = xs[i] / (1.0f + std::exp(-beta * xs[i]));
+      break;
+    case pointwise_gelu_forward:
+      for (size_t i = 0; i < made.size(); i++) {
+        made[i] = 0.5f * xs[i] * (1.0f + std::erf(xs[i] / std::sqrt(2.0f)));
       }
       break;
     case pointwise_relu_backward: {
