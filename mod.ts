@@ -248,7 +248,11 @@ export type { TensorHistogram } from "./src/train/tensor_histogram.ts";
 export { readRunLog } from "./src/train/run_log.ts";
 export type { OptimiserName } from "./src/train/optimiser_of.ts";
 export { train } from "./src/train/train.ts";
-export type { TrainOptions, TrainResult } from "./src/train/train_options.ts";
+export type {
+  RunMoment,
+  TrainOptions,
+  TrainResult,
+} from "./src/train/train_options.ts";
 export { Trainer } from "./src/train/trainer.ts";
 export {
   type TrainingConfig,

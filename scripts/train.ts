@@ -165,10 +165,10 @@ async function main(
     ...(flags["save-every"] ? { saveEvery: flags["save-every"] } : {}),
     histograms: flags.histograms || tensorboard !== undefined,
     signal: interrupt.signal,
-    onEvent: async (event) => {
+    onEvent: async (event, moment) => {
       phase = "training";
       report.event(event);
-      await film?.event(event);
+      await film?.event(event, moment);
       await tensorboard?.add(event);
     },
     onStep: (step) => report.step(step),

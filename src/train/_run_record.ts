@@ -66,7 +66,9 @@ export class RunRecord implements Disposable {
     } catch (error) {
       this.#full.abort(error);
     }
-    await this.#options.onEvent?.(event);
+    await this.#options.onEvent?.(event, {
+      averages: () => this.#trainer.averages,
+    });
   }
 
   /** Saves all that the run needs to go on. */

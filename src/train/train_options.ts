@@ -50,9 +50,10 @@ export interface TrainOptions {
   communicator?: Communicator;
   /**
    * Called with each thing that happens, as it is logged; waited for. What an
-   * epoch came to comes before its checkpoint.
+   * epoch came to comes before its checkpoint. `moment`: what can be asked of
+   * the run then.
    */
-  onEvent?: (event: RunEvent) => unknown;
+  onEvent?: (event: RunEvent, moment: RunMoment) => unknown;
   /**
    * Called after every step, with the running mean since the last interval's
    * end; waited for.
@@ -65,6 +66,15 @@ export interface TrainOptions {
   onFeatureProgress?: (done: number, images: number) => unknown;
   /** Called with how many images validation has done; waited for. */
   onValidationProgress?: (done: number, images: number) => unknown;
+}
+
+/** What can be asked of a run as something happens in it. */
+export interface RunMoment {
+  /**
+   * Copies of the moving averages of parameters and running statistics as they
+   * are now; undefined unless the configuration asks for them.
+   */
+  averages(): StateDict | undefined;
 }
 
 /** What {@linkcode train} came to. */

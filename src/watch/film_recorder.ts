@@ -7,10 +7,11 @@ import type { Dataset } from "../data/dataset.ts";
 import { GapcamError } from "../error.ts";
 import { type HeadWeights, headWeights } from "../explain/_head_weights.ts";
 import { InferenceProgram } from "../nn/inference_program.ts";
-import type { Network } from "../nn/network.ts";
+import { Network } from "../nn/network.ts";
 import type { RunEvent } from "../train/run_event.ts";
 import { FILM_NAME } from "../train/run_folder.ts";
 import { dropCutLine } from "../train/run_log.ts";
+import type { RunMoment } from "../train/train_options.ts";
 import type { TrainingConfig } from "../train/training_config.ts";
 import {
   chosenImages,
@@ -38,15 +39,19 @@ const PLACE_TOLERANCE = 1e-4;
 export interface FilmOptions {
   /** The run's folder. */
   folder: string;
-  /** Size and normalisation of images. */
-  config: Pick<TrainingConfig, "imageSize" | "mean" | "deviation" | "loss">;
+  /** Size and normalisation of images, and whether weights are averaged. */
+  config: Pick<
+    TrainingConfig,
+    "imageSize" | "mean" | "deviation" | "loss" | "emaDecay"
+  >;
 }
 
 /**
  * Films a training: eight images that it does not learn from, and after each
  * epoch the maps of the class that each is and of the class that it is held for.
  * The film is `film.jsonl` in the run's folder. It changes nothing in what is
- * learnt.
+ * learnt. Of a run that averages its weights it shows the averages, which are
+ * what is kept of it.
  *
  * @example
  * ```ts
@@ -63,7 +68,7 @@ export interface FilmOptions {
  *   { folder, config },
  * );
  * await train(network, shapesDataset("train", { size: 16, length: 40 }), {
- *   config, folder, onEvent: (event) => film.event(event),
+ *   config, folder, onEvent: (event, moment) => film.event(event, moment),
  * });
  * // One before the first step, and one after each epoch.
  * if ((await readFilm(folder))?.frames.length !== 3) throw new Error();
@@ -71,7 +76,9 @@ export interface FilmOptions {
  * ```
  */
 export class FilmRecorder implements Disposable {
+  /** What is filmed: what is trained, or one of averages. */
   readonly #network: Network;
+  readonly #averages: boolean;
   readonly #program: InferenceProgram;
   readonly #pixels: Uint8Array;
   readonly #title: FilmTitle;
@@ -82,6 +89,7 @@ export class FilmRecorder implements Disposable {
 
   private constructor(parts: {
     network: Network;
+    averages: boolean;
     program: InferenceProgram;
     pixels: Uint8Array;
     title: FilmTitle;
@@ -89,6 +97,7 @@ export class FilmRecorder implements Disposable {
     eachClass: boolean;
   }) {
     this.#network = parts.network;
+    this.#averages = parts.averages;
     this.#program = parts.program;
     this.#pixels = parts.pixels;
     this.#title = parts.title;
@@ -110,13 +119,20 @@ export class FilmRecorder implements Disposable {
     options: FilmOptions,
   ): Promise<FilmRecorder> {
     headWeights(network);
+    const { imageSize, mean, deviation, emaDecay, loss } = options.config;
     const { height, width, channels } = dataset;
     const indices = chosenImages(dataset.labels, dataset.classes.length);
     const size = height * width * channels;
     const pixels = new Uint8Array(indices.length * size);
     await dataset.read(indices, pixels);
-    const { imageSize, mean, deviation } = options.config;
-    const program = await InferenceProgram.compile(network, {
+    using stack = new DisposableStack();
+    const averages = emaDecay > 0;
+    const filmed = averages
+      ? stack.use(
+        new Network(network.device, network.model, { state: network.state() }),
+      )
+      : network;
+    const program = await InferenceProgram.compile(filmed, {
       batchSize: Math.min(
         indices.length,
         Math.max(1, Math.floor(PIXELS_AT_ONCE / imageSize ** 2)),
@@ -144,10 +160,11 @@ export class FilmRecorder implements Disposable {
         }),
       })),
     };
+    stack.move();
     const { folder } = options;
-    const eachClass = options.config.loss === "binary";
     return new FilmRecorder({
-      ...{ network, program, pixels, title, folder, eachClass },
+      ...{ network: filmed, averages, program, pixels, title, folder },
+      eachClass: loss === "binary",
     });
   }
 
@@ -160,20 +177,23 @@ export class FilmRecorder implements Disposable {
    * Takes what happens in the run: films where it begins and after each epoch.
    * What cannot be filmed or written ends the film, not the training; see
    * {@linkcode problem}.
+   *
+   * @param event What {@linkcode train} tells.
+   * @param moment What it tells with it: the averages are asked for here.
    */
-  async event(event: RunEvent): Promise<void> {
+  async event(event: RunEvent, moment?: RunMoment): Promise<void> {
     if (this.#problem !== undefined) return;
     try {
       switch (event.event) {
         case "start":
           this.#begin();
-          return await this.#film(0, event.step);
+          return await this.#film(0, event.step, moment);
         case "resume":
           // A film of other images, or none, begins here.
           if (!await this.#goesOn()) this.#begin();
           return;
         case "epoch":
-          return await this.#film(event.epoch, event.totalSteps);
+          return await this.#film(event.epoch, event.totalSteps, moment);
       }
     } catch (error) {
       this.#problem = error instanceof GapcamError
@@ -182,9 +202,10 @@ export class FilmRecorder implements Disposable {
     }
   }
 
-  /** Frees the program; the network and the film stay. */
+  /** Frees the program and averages; what is trained and the film stay. */
   [Symbol.dispose](): void {
     this.#program[Symbol.dispose]();
+    if (this.#averages) this.#network[Symbol.dispose]();
   }
 
   #begin(): void {
@@ -199,7 +220,22 @@ export class FilmRecorder implements Disposable {
     return JSON.stringify(title) === JSON.stringify(this.#title);
   }
 
-  async #film(epoch: number, step: number): Promise<void> {
+  async #film(
+    epoch: number,
+    step: number,
+    moment: RunMoment | undefined,
+  ): Promise<void> {
+    if (this.#averages) {
+      const averages = moment?.averages();
+      if (!averages) {
+        throw new GapcamError(
+          "invalid-argument",
+          "Cannot film a run that averages its weights: found no averages, " +
+            "expected the moment that train() tells with each event",
+        );
+      }
+      this.#network.load(averages);
+    }
     const head = headWeights(this.#network);
     const images: FilmedImage[] = [];
     const { batchSize } = this.#program;

@@ -30,15 +30,18 @@ async function run(
   using device = openDevice("cpu", { threads: 1 });
   using network = new Network(device, MODEL, { seed: 5 });
   using film = filmed
-    ? await FilmRecorder.create(network, TEST, { folder, config: CONFIG })
+    ? await FilmRecorder.create(network, TEST, {
+      folder,
+      config: rest.config ?? CONFIG,
+    })
     : undefined;
   await train(network, TRAIN, {
     config: CONFIG,
     folder,
     ...rest,
-    onEvent: async (event) => {
-      await rest.onEvent?.(event);
-      await film?.event(event);
+    onEvent: async (event, moment) => {
+      await rest.onEvent?.(event, moment);
+      await film?.event(event, moment);
     },
   });
   assertEquals(film?.problem, undefined);
@@ -77,46 +80,49 @@ Deno.test("a film has a frame before training and one an epoch, and changes no b
     assertEquals(await readFilm(`${folder}/plain`), undefined);
   }));
 
-Deno.test("a film's last maps are those of the explainer, to a level of 256", () =>
-  withFolder(async (folder) => {
-    await run(folder);
-    const film = (await readFilm(folder))!;
-    const kept = await readCheckpoint(`${folder}/checkpoint.safetensors`);
-    using device = openDevice("cpu", { threads: 1 });
-    using network = new Network(device, MODEL, { state: kept.parameters });
-    using explainer = await Explainer.create(network, {
-      batchSize: 1,
-      image: TEST,
-      mean: CONFIG.mean,
-      deviation: CONFIG.deviation,
-    });
-    const pixels = new Uint8Array(16 * 16 * 3);
-    for (const [i, image] of film.images.entries()) {
-      const filmed = film.frames.at(-1)!.images[i]!;
-      await TEST.read([image.index], pixels);
-      assertEquals(TEST.labels[image.index], image.label);
-      for (
-        const [map, classIndex] of [
-          [filmed.label, image.label],
-          [filmed.answer, undefined],
-        ] as const
-      ) {
-        const [own] = await explainer.explain(
-          pixels,
-          classIndex === undefined ? {} : { classIndex },
-        );
-        assertEquals(map.classIndex, own!.classIndex);
-        assert(Math.abs(map.probability - own!.probability) < 1e-5);
-        const level = (map.to - map.from) / 255;
-        filmMapValues(map).forEach((value, place) =>
-          assert(Math.abs(value - own!.map.data[place]!) <= level)
-        );
+for (const emaDecay of [0, 0.9]) {
+  const of = emaDecay > 0 ? " of the averages" : "";
+  Deno.test(`a film's last maps are those of the explainer${of}, to a level of 256`, () =>
+    withFolder(async (folder) => {
+      await run(folder, { config: { ...CONFIG, emaDecay } });
+      const film = (await readFilm(folder))!;
+      const kept = await readCheckpoint(`${folder}/checkpoint.safetensors`);
+      using device = openDevice("cpu", { threads: 1 });
+      using network = new Network(device, MODEL, { state: kept.parameters });
+      using explainer = await Explainer.create(network, {
+        batchSize: 1,
+        image: TEST,
+        mean: CONFIG.mean,
+        deviation: CONFIG.deviation,
+      });
+      const pixels = new Uint8Array(16 * 16 * 3);
+      for (const [i, image] of film.images.entries()) {
+        const filmed = film.frames.at(-1)!.images[i]!;
+        await TEST.read([image.index], pixels);
+        assertEquals(TEST.labels[image.index], image.label);
+        for (
+          const [map, classIndex] of [
+            [filmed.label, image.label],
+            [filmed.answer, undefined],
+          ] as const
+        ) {
+          const [own] = await explainer.explain(
+            pixels,
+            classIndex === undefined ? {} : { classIndex },
+          );
+          assertEquals(map.classIndex, own!.classIndex);
+          assert(Math.abs(map.probability - own!.probability) < 1e-5);
+          const level = (map.to - map.from) / 255;
+          filmMapValues(map).forEach((value, place) =>
+            assert(Math.abs(value - own!.map.data[place]!) <= level)
+          );
+        }
+        const path = `${folder}/picture.png`;
+        await Deno.writeFile(path, Uint8Array.fromBase64(image.picture));
+        assertEquals((await readImage(path)).data, pixels);
       }
-      const path = `${folder}/picture.png`;
-      await Deno.writeFile(path, Uint8Array.fromBase64(image.picture));
-      assertEquals((await readImage(path)).data, pixels);
-    }
-  }));
+    }));
+}
 
 Deno.test("a film goes on with the run that was cut, each epoch once", () =>
   withFolder(async (folder) => {
