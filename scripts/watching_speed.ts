@@ -1,12 +1,14 @@
 /**
  * What the page costs a training: images a second without it, with `--watch`,
  * with a browser that has the page open, and with one that also asks for the map
- * of a photograph every two seconds, each several times in turn. Then how long a
- * log of a million lines takes to be read.
+ * of a photograph every two seconds, in turn, as ratios of a round; and the
+ * processor time that each takes, of which the machine's other work takes
+ * nothing away. With `log`: how long a log of a million lines takes to be read.
  *
- *     deno run -A scripts/watching_speed.ts [ROUNDS] [FLAGS OF train]
+ *     deno run -A scripts/watching_speed.ts [ROUNDS] [KIND ...] [FLAGS OF train]
+ *     deno run -A scripts/watching_speed.ts log
  *
- * On a machine that does nothing else.
+ * On a machine that does nothing else; processor times are Linux's.
  *
  * @module
  */
@@ -17,8 +19,11 @@ import { chromiumPath } from "../tests/watch/_chromium.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const KINDS = ["without", "watched", "open", "asked"] as const;
-const ROUNDS = /^\d+$/.test(Deno.args[0] ?? "") ? Number(Deno.args[0]) : 3;
-const FLAGS = Deno.args.slice(ROUNDS === Number(Deno.args[0]) ? 1 : 0);
+type Kind = typeof KINDS[number];
+const words = Deno.args.filter((word) => !word.startsWith("-"));
+const ROUNDS = Number(words.find((word) => /^\d+$/.test(word)) ?? 3);
+const ASKED = KINDS.filter((kind) => words.includes(kind));
+const FLAGS = Deno.args.filter((word) => word.startsWith("-"));
 
 /** A photograph of noise. */
 const PHOTOGRAPH = encodePng({
@@ -28,45 +33,54 @@ const PHOTOGRAPH = encodePng({
   data: Uint8Array.from({ length: 640 * 480 * 3 }, (_, i) => i * i),
 });
 
+/** What one training came to. */
+interface Measured {
+  /** Images a second. */
+  rate: number;
+  /** Seconds of processors that the page's thread took, of a second. */
+  page: number;
+  /** The same of the browser. */
+  browser: number;
+}
+
 const browser = chromiumPath();
 const folder = await Deno.makeTempDir();
-const rates: Record<string, number[]> = {
-  without: [],
-  watched: [],
-  open: [],
-  asked: [],
-};
-try {
-  for (let round = 1; round <= ROUNDS; round++) {
-    for (const kind of KINDS) {
-      if ((kind === "open" || kind === "asked") && !browser) continue;
-      const rate = await measure(kind, `${folder}/${round}-${kind}`);
-      rates[kind]!.push(rate);
-      console.log(`${round} ${kind}: ${rate.toFixed(1)} images/s`);
+/** Trains in turn in each way, and says what it came to. */
+async function compare(): Promise<void> {
+  const kinds = (ASKED.length > 0 ? ["without" as const, ...ASKED] : KINDS)
+    .filter((kind, i, all) => all.indexOf(kind) === i)
+    .filter((kind) => browser || kind === "without" || kind === "watched");
+  const all = new Map(kinds.map((kind): [Kind, Measured[]] => [kind, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    // Whose turn it is first changes, as the machine does.
+    for (const at of kinds.keys()) {
+      const kind = kinds[(at + round) % kinds.length]!;
+      const one = await measure(kind, `${folder}/${round}-${kind}`);
+      all.get(kind)!.push(one);
+      console.log(`${round + 1} ${kind}: ${one.rate.toFixed(1)} images/s`);
     }
   }
-  const seconds = await loading();
-  console.log(`a log of a million lines: ${seconds.toFixed(2)} s`);
-} finally {
-  await Deno.remove(folder, { recursive: true });
-}
-const base = median(rates.without!);
-for (const kind of KINDS) {
-  const rate = median(rates[kind]!);
-  if (Number.isNaN(rate)) console.log(`${kind}: not measured, no Chromium`);
-  else {
-    const change = 100 * (rate / base - 1);
+  const base = all.get("without")!;
+  for (const [kind, found] of all) {
+    const ratio = median(found.map(({ rate }, i) => rate / base[i]!.rate));
+    const share = (what: "page" | "browser") =>
+      (100 * median(found.map((one) => one[what])) /
+        navigator.hardwareConcurrency).toFixed(2);
     console.log(
-      `${kind}: ${rate.toFixed(1)} images/s, ${change.toFixed(2)} %`,
+      `${kind}: ${
+        median(found.map(({ rate }) => rate)).toFixed(1)
+      } images/s, ` +
+        `${(100 * (ratio - 1)).toFixed(2)} %; of all processors the page's ` +
+        `thread took ${share("page")} %, the browser ${share("browser")} %`,
     );
   }
 }
 
-/** Images a second over the intervals of a run, but for the first fifth. */
-async function measure(
-  kind: typeof KINDS[number],
-  run: string,
-): Promise<number> {
+/**
+ * Trains: the rate over the intervals of the run, but for the first half, in which a browser starts, and
+ * processor times from when a browser has loaded the page.
+ */
+async function measure(kind: Kind, run: string): Promise<Measured> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "task",
@@ -76,7 +90,7 @@ async function measure(
         "--dataset=shapes",
         "--model=32,32,M,64,64,M,128",
         "--image-size=48",
-        "--epochs=3",
+        "--epochs=6",
         "--log-every=2",
         "--test-limit=100",
       ]),
@@ -88,6 +102,11 @@ async function measure(
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
+  const times = new ProcessorTimes();
+  const watching = setInterval(
+    () => times.look(child.pid, page?.pid),
+    200,
+  );
   let text = "";
   let page: Deno.ChildProcess | undefined;
   let asking: ReturnType<typeof setInterval> | undefined;
@@ -115,13 +134,105 @@ async function measure(
   }
   const { code } = await child.status;
   clearInterval(asking);
+  clearInterval(watching);
   page?.kill("SIGKILL");
   await page?.status;
   if (code !== 0) throw new Error(`the training ended with ${code}: ${text}`);
   const intervals = readRunLog(`${run}/log.jsonl`).flatMap((event) =>
     event.event === "interval" ? event.imagesPerSecond : []
   );
-  return median(intervals.slice(Math.ceil(intervals.length / 5)));
+  return {
+    rate: median(intervals.slice(Math.ceil(intervals.length / 2))),
+    page: times.share("page"),
+    browser: times.share("browser"),
+  };
+}
+
+/** A browser has started and loaded the page after that. */
+const STARTED_MS = 8000;
+
+/** Linux counts processor time in such parts of a second. */
+const TICKS = 100;
+
+/** Processor time of a training's page and of the browser that shows it. */
+class ProcessorTimes {
+  #begun = NaN;
+  readonly #first = new Map<string, number>();
+  readonly #last = new Map<string, number>();
+  #passed = 0;
+
+  /** Takes the times as they are now. */
+  look(training: number, browser: number | undefined): void {
+    if (Number.isNaN(this.#begun)) this.#begun = performance.now();
+    const passed = performance.now() - this.#begun;
+    if (passed < STARTED_MS) return;
+    this.#passed = (passed - STARTED_MS) / 1000;
+    const parents = parentsOfProcesses();
+    const below = (pid: number, root: number | undefined): boolean =>
+      pid === root || pid > 1 && below(parents.get(pid) ?? 0, root);
+    for (const pid of parents.keys()) {
+      if (below(pid, browser)) this.#take(`browser ${pid}`, `/proc/${pid}`);
+      else if (below(pid, training)) {
+        for (const thread of namesIn(`/proc/${pid}/task`)) {
+          this.#take(`page ${thread}`, `/proc/${pid}/task/${thread}`);
+        }
+      }
+    }
+  }
+
+  /** Seconds of processors of a second. */
+  share(what: "page" | "browser"): number {
+    let seconds = 0;
+    for (const [name, last] of this.#last) {
+      if (name.startsWith(what)) seconds += last - this.#first.get(name)!;
+    }
+    return this.#passed > 0 ? seconds / this.#passed : 0;
+  }
+
+  #take(name: string, folder: string): void {
+    const found = statOf(folder);
+    // Of the training's threads Deno names workers.
+    if (!found || name.startsWith("page") && !/^worker-/.test(found.name)) {
+      return;
+    }
+    if (!this.#first.has(name)) this.#first.set(name, found.seconds);
+    this.#last.set(name, found.seconds);
+  }
+}
+
+function parentsOfProcesses(): Map<number, number> {
+  return new Map(
+    namesIn("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+      const found = statOf(`/proc/${name}`);
+      return found ? [[Number(name), found.parent] as const] : [];
+    }),
+  );
+}
+
+/** What Linux says of a process or of a thread; undefined if it has ended. */
+function statOf(
+  folder: string,
+): { name: string; parent: number; seconds: number } | undefined {
+  try {
+    const text = Deno.readTextFileSync(`${folder}/stat`);
+    const [open, close] = [text.indexOf("("), text.lastIndexOf(")")];
+    const rest = text.slice(close + 2).split(" ").map(Number);
+    return {
+      name: text.slice(open + 1, close),
+      parent: rest[1]!,
+      seconds: (rest[11]! + rest[12]!) / TICKS,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 /** Asks for the map of a photograph, as somebody does who drops one. */
@@ -182,4 +293,13 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1
     ? sorted[middle]!
     : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+try {
+  if (words.includes("log")) {
+    const seconds = await loading();
+    console.log(`a log of a million lines: ${seconds.toFixed(2)} s`);
+  } else await compare();
+} finally {
+  await Deno.remove(folder, { recursive: true });
 }

@@ -183,11 +183,11 @@ async function refresh(id) {
 
 /**
  * How long nothing new of a run is drawn, in milliseconds: drawing costs the
- * training, and what a long one does in some seconds no curve shows.
+ * training, and what it does in a hundredth of its time hardly moves a curve.
  */
 function pause(run) {
   const passed = Date.parse(run?.updated) - Date.parse(run?.started);
-  return Math.min(10_000, Math.max(2500, passed / 400 || 0));
+  return Math.min(10_000, Math.max(2500, passed / 100 || 0));
 }
 
 /** A film, of which only that is fetched which is not known. */
