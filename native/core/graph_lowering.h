@@ -42,6 +42,9 @@ class GraphLowering {
     for (const Operation &o : fused_.graph.operations) {
       begun_ = false;
       std::visit([&](const auto &attributes) { lower(o, attributes); }, o.attributes);
+      if (!pending_.empty()) {
+        throw Error(GAPCAM_INTERNAL, "An operation asks for a value that no step of it uses");
+      }
       current_++;
     }
   }
@@ -49,6 +52,8 @@ class GraphLowering {
   // The operation being lowered, and its step.
   const Operation &current() const { return fused_.graph.operations[current_]; }
   Step &begin_step(const std::string &operation, const std::string &name);
+  // What is asked for from now on belongs to the step that begins next, of the same operation.
+  void end_step() { begun_ = false; }
 
   // Memory for a value in that of an operand, if nobody needs the operand afterwards; else empty.
   // The backend says whether the two lie alike.

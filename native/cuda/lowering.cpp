@@ -194,6 +194,7 @@ void Lowering::run(std::function<void(const Gpu &)> body, int launches) {
   program_.schedule_.current().body = [program = &program_, body = std::move(body)] {
     body(program->gpu());
   };
+  end_step();
 }
 
 void Lowering::prepare(const char *name, std::function<void(const Gpu &)> body) {

@@ -318,6 +318,38 @@ void run_operation(const Object &o, Values &values) {
   values.write(tensor_of(o.reference(operation_pointwise_y)), std::move(made));
 }
 
+bool is_output(AttributeName name) {
+  return name == forward_y || name == backward_data_dx || name == backward_filter_dw ||
+         name == operation_pointwise_y || name == operation_pointwise_dx;
+}
+
+// Whether a graph would write where it reads: blocks of threads that are not done yet would read
+// what others made.
+bool overlaps(const Object &graph, const std::map<int64_t, void *> &pointers) {
+  struct Range {
+    const char *begin, *end;
+  };
+  std::vector<Range> read, written;
+  for (const Shared &operation : graph.attributes.at(graph_operations).references) {
+    for (const auto &[name, attribute] : operation->attributes) {
+      for (const Shared &one : attribute.references) {
+        if (one->type != tensor_descriptor) continue;
+        const Tensor t = tensor_of(*one);
+        if (t.is_virtual) continue;
+        const auto *begin = static_cast<const char *>(pointers.at(t.id));
+        const char *end = begin + t.count() * (t.type == data_bfloat16 ? 2 : 4);
+        (is_output(name) ? written : read).push_back({begin, end});
+      }
+    }
+  }
+  for (const Range &to : written) {
+    for (const Range &from : read) {
+      if (to.begin < from.end && from.begin < to.end) return true;
+    }
+  }
+  return false;
+}
+
 // ---- What finalising checks -------------------------------------------------------------------
 
 bool fills(const Tensor &t) { return t.c % (t.type == data_bfloat16 ? 8 : 4) == 0; }
@@ -648,6 +680,7 @@ Status cudnnBackendExecute(Handle handle, Descriptor plan, Descriptor variant) {
       }
     }
   }
+  if (overlaps(*graph, pointers)) return refuse(bad_param, "an output overlaps an input");
   void *workspace = v.value<void *>(variant_workspace);
   if (!workspace || !cudasim_holds(workspace, workspace_bytes)) {
     return refuse(bad_param, "there is no workspace");
