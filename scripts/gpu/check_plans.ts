@@ -14,18 +14,9 @@ import type {
   PlannedConvolution,
 } from "../../src/device/descriptions.ts";
 import { GapcamError } from "../../src/error.ts";
-import { MODELS } from "../../src/models/find_model.ts";
-import { MODEL_NAMES, parseModel } from "../../src/models/model_config.ts";
-import { vgg } from "../../src/models/vgg.ts";
-import { InferenceProgram } from "../../src/nn/inference_program.ts";
-import type { Layer } from "../../src/nn/layers/layer.ts";
-import { Network } from "../../src/nn/network.ts";
-import { adam } from "../../src/nn/optimiser.ts";
-import { parametersOf } from "../../src/nn/parameters.ts";
-import { TrainingProgram } from "../../src/nn/training_program.ts";
 import { type Flag, runCommand } from "../_command.ts";
 import { UsageError } from "../_flags.ts";
-import { chainModel, CHAINS } from "./_chains.ts";
+import { describedSteps, type Job, modelOf } from "./_described.ts";
 
 const FLAGS = {
   models: {
@@ -96,13 +87,6 @@ class Tally {
   }
 }
 
-/** One network to compile. */
-interface Job {
-  model: string;
-  size: number;
-  batch: number;
-}
-
 await runCommand({
   name: "check_plans.ts",
   summary: "Plans every convolution of networks for a device that is only " +
@@ -153,21 +137,6 @@ function modelsOf(text: string): string[] {
   return models;
 }
 
-function modelOf(name: string): Layer {
-  if (Object.hasOwn(MODELS, name)) {
-    return MODELS[name]!.build({ classes: 1000 });
-  }
-  if (Object.hasOwn(CHAINS, name)) return chainModel(CHAINS[name]!);
-  if (MODEL_NAMES.includes(name) || /^[\dM,]+$/.test(name)) {
-    return vgg(parseModel(name), { classes: 10 });
-  }
-  const names = [MODEL_NAMES, Object.keys(CHAINS), Object.keys(MODELS)].flat();
-  throw new UsageError(
-    `--models does not know ${JSON.stringify(name)}; choose among ` +
-      names.join(", "),
-  );
-}
-
 function numbersOf(name: string, text: string): number[] {
   return listOf(text).map((part) => {
     if (/^[1-9]\d{0,4}$/.test(part)) return Number(part);
@@ -206,7 +175,7 @@ async function compile(
 ): Promise<void> {
   for (const training of [true, false]) {
     try {
-      await compileProgram(device, job, { training });
+      await describedSteps(device, job, { training });
     } catch (error) {
       if (!(error instanceof GapcamError)) throw error;
       tally.count("refused");
@@ -218,28 +187,6 @@ async function compile(
       );
     }
   }
-}
-
-async function compileProgram(
-  device: Device<"cuda">,
-  { model, size, batch: batchSize }: Job,
-  { training }: { training: boolean },
-): Promise<void> {
-  const described = modelOf(model);
-  // Values do not matter: nothing runs.
-  const state = new Map(
-    parametersOf(described).map(({ name, shape }) => {
-      const length = shape.reduce((product, one) => product * one, 1);
-      return [name, { shape, data: new Float32Array(length) }];
-    }),
-  );
-  using network = new Network(device, described, { state });
-  const image = { height: size, width: size, channels: 3 };
-  using _program = training
-    ? await TrainingProgram.compile(network, {
-      ...{ batchSize, image, optimiser: adam() },
-    })
-    : await InferenceProgram.compile(network, { batchSize, image });
 }
 
 function printKernels({ name, kernelBytes }: DescribedDevice): void {
