@@ -8,6 +8,9 @@ import { runsIn } from "../train/run_name.ts";
 import { WatchedRun } from "./_watched_run.ts";
 import type { RunLine } from "./run_data.ts";
 
+/** What was written so long ago was written before it was read, in milliseconds. */
+const RESTS_MS = 2000;
+
 /** What is new since a number that was told before. */
 export interface RunsNews {
   /** A number to ask with next time. */
@@ -20,13 +23,21 @@ export interface RunsNews {
   reading: boolean;
 }
 
+interface Watched {
+  run: WatchedRun;
+  /** The sequence number of its last change. */
+  changed: number;
+  /** What its folder and its log were when it was read; see `tracesOf`. */
+  traces: string | undefined;
+}
+
 /**
  * Reads all runs of a folder, and what is added to them. Only what lies in that
  * folder is read: a link that leads out of it is no run.
  */
 export class RunsWatcher {
   readonly #folder: string;
-  readonly #runs = new Map<string, { run: WatchedRun; changed: number }>();
+  readonly #runs = new Map<string, Watched>();
   readonly #gone = new Map<string, number>();
   #sequence = 0;
   #reading: Promise<void> | undefined;
@@ -86,36 +97,69 @@ export class RunsWatcher {
   }
 
   async #readAll(): Promise<void> {
+    const base = this.#base();
     const found = new Map(
-      this.#found().map((folder) => [
+      (base === undefined ? [] : runsIn(base)).map((folder) => [
         folder.slice(folder.lastIndexOf("/") + 1),
-        folder,
+        { folder, traces: tracesOf(folder) },
       ]),
     );
+    for (const [id, { folder, traces }] of found) {
+      // Of hundreds of runs few go on; the others are to cost next to nothing.
+      if (this.#rests(id, traces)) continue;
+      if (!staysWithin(folder, base!)) found.delete(id);
+    }
     for (const id of this.#runs.keys()) {
       if (found.has(id)) continue;
       this.#runs.delete(id);
       this.#gone.set(id, ++this.#sequence);
     }
     // Names are times: the newest first, so that it can be looked at first.
-    for (const [id, folder] of [...found].reverse()) {
+    for (const [id, { folder, traces }] of [...found].reverse()) {
+      if (this.#rests(id, traces)) continue;
       const known = this.#runs.get(id);
       const run = known?.run ?? new WatchedRun(folder);
-      const changed = await run.read();
-      if (known && !changed) continue;
-      this.#gone.delete(id);
-      this.#runs.set(id, { run, changed: ++this.#sequence });
+      const changed = await run.read() || !known;
+      if (changed) this.#gone.delete(id);
+      this.#runs.set(id, {
+        run,
+        traces,
+        changed: changed ? ++this.#sequence : known!.changed,
+      });
     }
   }
 
-  #found(): string[] {
-    let base: string;
+  #base(): string | undefined {
     try {
-      base = Deno.realPathSync(this.#folder);
+      return Deno.realPathSync(this.#folder);
     } catch {
-      return [];
+      return undefined;
     }
-    return runsIn(base).filter((folder) => staysWithin(folder, base));
+  }
+
+  /** Whether nothing can be new in a run that is known. */
+  #rests(id: string, traces: string | undefined): boolean {
+    const known = this.#runs.get(id);
+    return traces !== undefined && known?.traces === traces &&
+      known.run.line().state !== "running";
+  }
+}
+
+/**
+ * What changes with a run: when its folder and its log were written, and that
+ * they are the same ones. Undefined while that may be yet to come: what is
+ * written within the same tick of a clock leaves no trace.
+ */
+function tracesOf(folder: string): string | undefined {
+  try {
+    const traces = [folder, `${folder}/${LOG_NAME}`].map((path) => {
+      const { ino, size, mtime, isSymlink } = Deno.lstatSync(path);
+      return { ino, size, isSymlink, time: mtime?.getTime() ?? NaN };
+    });
+    const rests = traces.every(({ time }) => Date.now() - time > RESTS_MS);
+    return rests ? JSON.stringify(traces) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

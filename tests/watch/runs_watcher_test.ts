@@ -72,6 +72,40 @@ Deno.test("RunsWatcher reads what is added, once lines are whole", () =>
     assertEquals(watcher.run("a")!.data().series.loss.values, [3]);
   }));
 
+Deno.test("RunsWatcher looks at a run that rests once anything of it is written", () =>
+  withRuns(async (runs) => {
+    await log(runs, "a", begins(0), interval(2, 5, 3));
+    const folder = `${runs}/a`;
+    const rest = async () => {
+      const before = new Date(Date.now() - 60_000);
+      for (const path of [`${folder}/log.jsonl`, folder]) {
+        await Deno.utime(path, before, before);
+      }
+    };
+    await rest();
+    const watcher = await watched(runs);
+    const values = () => watcher.run("a")!.data().series.loss.values;
+    assertEquals(values(), [3]);
+    const heard = watcher.sequence;
+    await watcher.read();
+    await watcher.read();
+    assertEquals(watcher.since(heard).changed, []);
+    await log(runs, "a", interval(4, 10, 2));
+    await watcher.read();
+    assertEquals(values(), [3, 2]);
+    await rest();
+    await watcher.read();
+    await Deno.writeTextFile(`${folder}/name.txt`, "the good one\n");
+    await watcher.read();
+    assertEquals(watcher.run("a")!.line().name, "the good one");
+    await rest();
+    await watcher.read();
+    await Deno.remove(folder, { recursive: true });
+    await Deno.symlink("/", folder);
+    await watcher.read();
+    assertEquals(watcher.run("a"), undefined);
+  }));
+
 Deno.test("RunsWatcher shows a run that was killed and went on once", () =>
   withRuns(async (runs) => {
     await log(
