@@ -76,10 +76,12 @@ struct Conv2dGradient {
 
 // d_output, weight, [map after the activation], [positions] -> d_input. Fusion may add that what is
 // made is the gradient before `input_activation`, which made the input: an operand of its own,
-// last.
+// behind the positions; and, `adds`, behind that another gradient of the input, which is added
+// before.
 struct Conv2dBackwardData : Conv2dGradient {
   static constexpr const char *name = "conv2d backward data";
   Activation input_activation;
+  bool adds = false;
 };
 
 // d_output, input, [map after the activation], [positions] -> [d_weight], [d_bias]

@@ -72,6 +72,29 @@ void sum_into(Rewriter &r, const Patterns &patterns, const May &may) {
   });
 }
 
+// The sum of two gradients of a map becomes part of the convolution's backward that makes one.
+void sum_into_gradient(Rewriter &r) {
+  r.each([&](Operation &o) -> Gone {
+    const auto *binary = o.as<Binary>();
+    if (!binary || binary->kind != GAPCAM_ADD || o.phase != GAPCAM_BACKWARD) return {};
+    for (size_t i = 0; i < 2; i++) {
+      const Operand &summand = o.inputs[i], &other = o.inputs[1 - i];
+      Operation *before = r.maker(summand.value);
+      const auto *data = before ? before->as<Conv2dBackwardData>() : nullptr;
+      if (!data || data->adds || !r.passed_on(summand.value) || other.value == summand.value) {
+        continue;
+      }
+      Operation whole = *before;
+      whole.as<Conv2dBackwardData>()->adds = true;
+      whole.inputs.push_back(other);
+      whole.outputs[0] = o.outputs[0];
+      o = whole;
+      return {before};
+    }
+    return {};
+  });
+}
+
 // A batch normalisation's backward takes the gradient after its activation: it computes again what
 // the activation took.
 void gradient_into_norm(Rewriter &r) {
@@ -334,6 +357,7 @@ FusedGraph fuse(const Graph &graph, const Patterns &patterns) {
     sum_into<BatchNorm2d>(r, patterns, [](const Operation &) { return true; });
   }
   gradient_into_norm(r);
+  if (patterns.sum_into_gradient) sum_into_gradient(r);
   if (patterns.activation_into_gradient) activation_into_gradient(r, patterns);
   if (patterns.gradient_into_convolution) activation_before_pool(r);
   mark_pools(r);

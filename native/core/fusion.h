@@ -40,6 +40,8 @@ struct Patterns {
   std::function<bool(const FusedGraph &, const Operation &convolution)> sum_into_convolution;
   // A batch normalisation can do so too, also where there is a backward pass.
   bool sum_into_norm = false;
+  // So can a convolution's backward, what other readers of its input make of that one's gradient.
+  bool sum_into_gradient = false;
   // A batch normalisation's backward can take the gradient after an activation that needs what it
   // took, and computes that again.
   bool norm_computes_again = false;

@@ -14,7 +14,7 @@ Patterns patterns() {
   Patterns patterns;
   patterns.epilogue = is_epilogue;
   patterns.sum_into_convolution = [](const FusedGraph &, const Operation &) { return true; };
-  patterns.sum_into_norm = patterns.norm_computes_again = true;
+  patterns.sum_into_norm = patterns.sum_into_gradient = patterns.norm_computes_again = true;
   patterns.activation_into_gradient = [](const Activation &activation) {
     return activation.kind == GAPCAM_LEAKY_RELU;
   };

@@ -28,7 +28,12 @@ double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
   const bool forward = request.kind == GraphKind::forward;
   const Block made(gpu, bytes_of(forward || !wanted.activates() ? 1 : x_elements, request.type),
                    purpose);
-  const Block added(gpu, bytes_of(wanted.adds ? y_elements : 1, request.type), purpose);
+  const Block added(gpu,
+                    bytes_of(!wanted.adds ? 1
+                             : forward    ? y_elements
+                                          : x_elements,
+                             request.type),
+                    purpose);
   const Block workspace(gpu, static_cast<size_t>(plan.workspace), purpose);
   for (const Block *block : {&x, &y, &w, &bias, &made, &added}) {
     gpu->check(gpu->driver().cuMemsetD8Async(block->address(), 0, block->bytes(), gpu->stream()),
@@ -65,10 +70,11 @@ double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
       bf16 ? run(k.epilogue_bf16) : run(k.epilogue_f32);
     } else {
       const auto run = [&](const auto &kernel) {
-        gpu->launch_over(kernel, x_elements / lanes, made.address(), x.address(), x.address(),
-                         x_elements / lanes, wanted.activation.slope());
+        gpu->launch_over(kernel, x_elements / lanes, x.address(), wanted.adds ? added.address() : 0,
+                         wanted.activates() ? made.address() : 0, x.address(), x_elements / lanes,
+                         wanted.activation.slope());
       };
-      bf16 ? run(k.leaky_relu_backward_bf16) : run(k.leaky_relu_backward_f32);
+      bf16 ? run(k.gradient_epilogue_bf16) : run(k.gradient_epilogue_f32);
     }
   };
   const OwnedEvent start(gpu, true), end(gpu, true);

@@ -201,7 +201,7 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
     }
     if (activates) then(mode_of(request.activation), nullptr, true);
   } else if (request.kind == GraphKind::backward_data) {
-    OwnedDescriptor &d_x = request.activates() ? between(map_x) : tensor(map_x);
+    OwnedDescriptor &d_x = request.fused() ? between(map_x) : tensor(map_x);
     OwnedDescriptor &operation = make(cudnn::convolution_backward_data_descriptor);
     operation.set_descriptor(cudnn::backward_data_convolution, convolution);
     operation.set_descriptor(cudnn::backward_data_w, tensor(filter));
@@ -210,13 +210,26 @@ PlannedGraph::PlannedGraph(const PlanTarget &target, const GraphRequest &request
     scale(operation, cudnn::backward_data_alpha, cudnn::backward_data_beta);
     operation.finalise();
     operations.push_back(operation.get());
+    OwnedDescriptor *sum = &d_x;
+    if (request.adds) {
+      TensorShape other = map_x;
+      other.id = id_added;
+      sum = &(request.activates() ? between(map_x) : tensor(map_x));
+      OwnedDescriptor &add = make(cudnn::operation_pointwise_descriptor);
+      add.set_descriptor(cudnn::operation_pointwise, pointwise(cudnn::pointwise_add));
+      add.set_descriptor(cudnn::operation_pointwise_x, d_x);
+      add.set_descriptor(cudnn::operation_pointwise_b, tensor(other));
+      add.set_descriptor(cudnn::operation_pointwise_y, *sum);
+      add.finalise();
+      operations.push_back(add.get());
+    }
     if (request.activates()) {
       TensorShape made = map_x;
       made.id = id_made;
       OwnedDescriptor &gradient = make(cudnn::operation_pointwise_descriptor);
       gradient.set_descriptor(cudnn::operation_pointwise,
                               pointwise(cudnn::pointwise_relu_backward));
-      gradient.set_descriptor(cudnn::operation_pointwise_dy, d_x);
+      gradient.set_descriptor(cudnn::operation_pointwise_dy, *sum);
       gradient.set_descriptor(cudnn::operation_pointwise_x, tensor(made));
       gradient.set_descriptor(cudnn::operation_pointwise_dx, tensor(map_x));
       gradient.finalise();

@@ -25,8 +25,8 @@ struct GraphRequest : ConvolutionWindow {
   // backward_filter: of the gradient, f32 or the maps' type.
   cudnn::DataType gradient_type = cudnn::data_float;
   // Fused into the graph. forward: plus a f32 bias [outputs], plus a map like the output, then the
-  // activation; see is_epilogue(). backward_data: times a leaky ReLU's gradient, from the map that
-  // it made.
+  // activation; see is_epilogue(). backward_data: plus a map like the input, times a leaky ReLU's
+  // gradient, from the map that it made.
   bool bias = false, adds = false;
   Activation activation;
 

@@ -51,10 +51,11 @@ GAPCAM_DEVICE void direct_forward(const T *x, const float *weight, const float *
   store(y, i, made);
 }
 
-// made: null, or the map that a leaky ReLU made of what d_x is the gradient after.
+// added: null, or another gradient that is added. made: null, or the map that a leaky ReLU made of
+// what d_x is the gradient after.
 template <class T>
-GAPCAM_DEVICE void direct_backward_data(const T *d_y, const float *weight, const T *made, T *d_x,
-                                        const DirectShape &s, float slope) {
+GAPCAM_DEVICE void direct_backward_data(const T *d_y, const float *weight, const T *added,
+                                        const T *made, T *d_x, const DirectShape &s, float slope) {
   enum { lanes = Lanes<T>::count };
   const int groups = s.stored_inputs / lanes;
   const int64_t i = thread_index(), pixel = i / groups;
@@ -62,7 +63,8 @@ GAPCAM_DEVICE void direct_backward_data(const T *d_y, const float *weight, const
   const int ih = (int)(pixel / s.width % s.height);
   const int64_t n = pixel / s.width / s.height;
   if (n >= s.batch) return;
-  Group<T> known;
+  Group<T> known, other;
+  if (added) other = load(added, i);
   if (made) known = load(made, i);
   Group<T> out;
   GAPCAM_NO_UNROLL
@@ -87,6 +89,7 @@ GAPCAM_DEVICE void direct_backward_data(const T *d_y, const float *weight, const
           }
         }
       }
+      if (added) sum += to_float(other.lane[l]);
       if (made) sum = leaky_relu_gradient(to_float(known.lane[l]), sum, slope);
     }
     from_float(sum, &out.lane[l]);
@@ -130,9 +133,10 @@ GAPCAM_DEVICE void direct_backward_filter(const T *x, const T *d_y, float *d_wei
                                       float b) {                                                  \
     direct_forward(x, weight, bias, added, y, shape, kind, a, b);                                 \
   }                                                                                               \
-  GAPCAM_KERNEL direct_backward_data_##type(const T *d_y, const float *weight, const T *made,     \
-                                            T *d_x, DirectShape shape, float slope) {             \
-    direct_backward_data(d_y, weight, made, d_x, shape, slope);                                   \
+  GAPCAM_KERNEL direct_backward_data_##type(const T *d_y, const float *weight, const T *added,    \
+                                            const T *made, T *d_x, DirectShape shape,             \
+                                            float slope) {                                        \
+    direct_backward_data(d_y, weight, added, made, d_x, shape, slope);                            \
   }                                                                                               \
   GAPCAM_KERNEL direct_backward_filter_##type(const T *x, const T *d_y, float *d_weight,          \
                                               DirectShape shape) {                                \

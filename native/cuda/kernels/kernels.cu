@@ -143,6 +143,33 @@ GAPCAM_DEVICE void epilogue_map(const T *x, const float *bias, const T *added, T
   }
   store(y, i, v);
 }
+// What follows a convolution's backward where it is not fused: plus another gradient, times that of
+// a leaky ReLU from the map that it made; each of the two may be null. x may be y.
+template <class T>
+GAPCAM_DEVICE void gradient_epilogue_map(const T *x, const T *added, const T *made, T *y,
+                                         int64_t groups, float slope) {
+  const int64_t i = thread_index();
+  if (i >= groups) return;
+  Group<T> v = load(x, i), other, known;
+  if (added) other = load(added, i);
+  if (made) known = load(made, i);
+  for (int l = 0; l < Lanes<T>::count; l++) {
+    float sum = to_float(v.lane[l]);
+    if (added) sum += to_float(other.lane[l]);
+    if (made) sum = leaky_relu_gradient(to_float(known.lane[l]), sum, slope);
+    from_float(sum, &v.lane[l]);
+  }
+  store(y, i, v);
+}
+GAPCAM_KERNEL gradient_epilogue_f32(const float *x, const float *added, const float *made, float *y,
+                                    int64_t groups, float slope) {
+  gradient_epilogue_map(x, added, made, y, groups, slope);
+}
+GAPCAM_KERNEL gradient_epilogue_bf16(const Bf16 *x, const Bf16 *added, const Bf16 *made, Bf16 *y,
+                                     int64_t groups, float slope) {
+  gradient_epilogue_map(x, added, made, y, groups, slope);
+}
+
 GAPCAM_KERNEL epilogue_f32(const float *x, const float *bias, const float *added, float *y,
                            int64_t groups, int channel_groups, int kind, float a, float b) {
   epilogue_map(x, bias, added, y, groups, channel_groups, kind, a, b);

@@ -27,11 +27,13 @@
   K(gate_gradient_bf16, (P, P, P, int, int, int))                          \
   K(epilogue_f32, (P, P, P, P, int64_t, int, int, float, float))           \
   K(epilogue_bf16, (P, P, P, P, int64_t, int, int, float, float))          \
+  K(gradient_epilogue_f32, (P, P, P, P, int64_t, float))                   \
+  K(gradient_epilogue_bf16, (P, P, P, P, int64_t, float))                  \
   K(add_bias, (P, P, int64_t, int))                                        \
   K(direct_forward_f32, (P, P, P, P, P, DirectShape, int, float, float))   \
   K(direct_forward_bf16, (P, P, P, P, P, DirectShape, int, float, float))  \
-  K(direct_backward_data_f32, (P, P, P, P, DirectShape, float))            \
-  K(direct_backward_data_bf16, (P, P, P, P, DirectShape, float))           \
+  K(direct_backward_data_f32, (P, P, P, P, P, DirectShape, float))         \
+  K(direct_backward_data_bf16, (P, P, P, P, P, DirectShape, float))        \
   K(direct_backward_filter_f32, (P, P, P, DirectShape))                    \
   K(direct_backward_filter_bf16, (P, P, P, DirectShape))                   \
   K(write_words, (P, Words, int))                                          \

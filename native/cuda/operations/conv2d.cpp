@@ -256,6 +256,7 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
   const Operation &forward = *l.fused().maker(conv2d.output);
   GraphRequest plain = request_of(l, forward, GraphKind::backward_data), fused = plain;
   fused.activation = conv2d.input_activation;
+  fused.adds = conv2d.adds;
   std::vector<GraphRequest> variants = {fused};
   if (fused.fused()) variants.push_back(plain);
   const Planner::Choice *found = choose(l, variants);
@@ -266,7 +267,8 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
   if (!weight.weight) weight = prepare_weight(l, forward);
   const bool is_fused = choice.variant == 0;
 
-  const View gradient = l.read_map(o.inputs[0]), made = l.read_map(o.inputs[4]);
+  const View gradient = l.read_map(o.inputs[0]), made = l.read_map(o.inputs[4]),
+             added = l.read_map(conv2d.adds ? o.inputs.back() : Operand{});
   Step &step = l.begin(o, "conv2d backward data", conv2d.output);
   step.algorithm = choice.describe();
   step.flops = flops_of(l, forward);
@@ -278,8 +280,12 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
     convolve.ids.push_back(id_made);
     convolve.views.push_back(made);
   }
+  if (added && is_fused) {
+    convolve.ids.push_back(id_added);
+    convolve.views.push_back(added);
+  }
   const int64_t count = l.groups(o.outputs[0]);
-  const bool completes = made && !is_fused;
+  const bool completes = fused.fused() && !is_fused;
   if (completes) l.pass_again(d_input, 2);
   l.run(
       [=, address = l.addresses(), bf16 = l.bf16(),
@@ -287,11 +293,10 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
         convolve(gpu, "run a convolution's backward");
         if (!completes) return;
         const auto run = [&](const auto &kernel) {
-          gpu.launch_over(kernel, count, address(made), address(d_input), address(d_input), count,
-                          slope);
+          gpu.launch_over(kernel, count, address(d_input), address(added), address(made),
+                          address(d_input), count, slope);
         };
-        bf16 ? run(gpu.kernels().leaky_relu_backward_bf16)
-             : run(gpu.kernels().leaky_relu_backward_f32);
+        bf16 ? run(gpu.kernels().gradient_epilogue_bf16) : run(gpu.kernels().gradient_epilogue_f32);
       },
       completes ? 2 : 1);
 }

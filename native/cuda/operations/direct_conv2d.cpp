@@ -79,7 +79,8 @@ void lower_direct(Lowering &l, const Operation &o, const Conv2d &conv2d) {
 
 void lower_direct(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
   const Operation &forward = *l.fused().maker(conv2d.output);
-  const View gradient = l.read_map(o.inputs[0]), made = l.read_map(o.inputs[4]);
+  const View gradient = l.read_map(o.inputs[0]), made = l.read_map(o.inputs[4]),
+             added = l.read_map(conv2d.adds ? o.inputs.back() : Operand{});
   Step &step = l.begin(o, Conv2dBackwardData::name, conv2d.output);
   step.algorithm = algorithm;
   step.flops = flops_of(l, forward);
@@ -88,8 +89,8 @@ void lower_direct(Lowering &l, const Operation &o, const Conv2dBackwardData &con
          count = l.groups(o.outputs[0]), weight = prepare_weight(l, forward).weight,
          slope = conv2d.input_activation.slope()](const Gpu &gpu) {
     const auto run = [&](const auto &kernel) {
-      gpu.launch_over(kernel, count, address(gradient), address(weight), address(made),
-                      address(d_input), shape, slope);
+      gpu.launch_over(kernel, count, address(gradient), address(weight), address(added),
+                      address(made), address(d_input), shape, slope);
     };
     bf16 ? run(gpu.kernels().direct_backward_data_bf16)
          : run(gpu.kernels().direct_backward_data_f32);
