@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "communication/mpi_transport.h"
+#include "communication/rank_communicator.h"
 #include "guard.h"
 #include "json.h"
 #include "recorder.h"
@@ -10,7 +12,7 @@ using namespace gapcam;
 
 namespace {
 
-std::shared_ptr<MpiCommunicator> find(gapcam_handle handle) {
+std::shared_ptr<Communicator> find(gapcam_handle handle) {
   return registry().find_communicator(handle);
 }
 
@@ -42,7 +44,8 @@ int32_t gapcam_communicator_open(gapcam_handle *communicator, char *message) {
     require(!opened.exchange(true),
             "Cannot join the ranks twice: MPI starts and ends once in each process",
             GAPCAM_UNSUPPORTED);
-    *communicator = registry().add(std::make_shared<MpiCommunicator>());
+    *communicator =
+        registry().add(std::make_shared<RankCommunicator>(std::make_shared<MpiTransport>()));
   });
 }
 

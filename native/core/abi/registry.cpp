@@ -73,7 +73,7 @@ gapcam_handle Registry::add(const std::shared_ptr<TensorObject> &tensor,
   return last_;
 }
 
-gapcam_handle Registry::add(const std::shared_ptr<MpiCommunicator> &communicator) {
+gapcam_handle Registry::add(const std::shared_ptr<Communicator> &communicator) {
   std::lock_guard lock(mutex_);
   communicators_.emplace(++last_, communicator);
   return last_;
@@ -94,7 +94,7 @@ std::shared_ptr<TensorObject> Registry::find_tensor(gapcam_handle handle) {
   return find_in(tensors_, handle, "tensor")->second;
 }
 
-std::shared_ptr<MpiCommunicator> Registry::find_communicator(gapcam_handle handle) {
+std::shared_ptr<Communicator> Registry::find_communicator(gapcam_handle handle) {
   std::lock_guard lock(mutex_);
   return find_in(communicators_, handle, "communicator")->second;
 }
@@ -135,7 +135,7 @@ Removed Registry::remove_tensor(gapcam_handle handle) {
   return removed;
 }
 
-std::shared_ptr<MpiCommunicator> Registry::remove_communicator(gapcam_handle handle) {
+std::shared_ptr<Communicator> Registry::remove_communicator(gapcam_handle handle) {
   std::lock_guard lock(mutex_);
   const auto found = find_in(communicators_, handle, "communicator");
   auto removed = found->second;

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "backend.h"
-#include "communication/mpi_communicator.h"
+#include "communication/communicator.h"
 #include "gapcam.h"
 
 namespace gapcam {
@@ -66,19 +66,19 @@ class Registry {
   // nothing outlives it. `maker`: the program that a value is of, or null.
   gapcam_handle add(const std::shared_ptr<ProgramObject> &program);
   gapcam_handle add(const std::shared_ptr<TensorObject> &tensor, const ProgramObject *maker);
-  gapcam_handle add(const std::shared_ptr<MpiCommunicator> &communicator);
+  gapcam_handle add(const std::shared_ptr<Communicator> &communicator);
 
   std::shared_ptr<DeviceObject> find_device(gapcam_handle handle);
   std::shared_ptr<ProgramObject> find_program(gapcam_handle handle);
   std::shared_ptr<TensorObject> find_tensor(gapcam_handle handle);
-  std::shared_ptr<MpiCommunicator> find_communicator(gapcam_handle handle);
+  std::shared_ptr<Communicator> find_communicator(gapcam_handle handle);
 
   // With all that is on the device.
   Removed remove_device(gapcam_handle handle);
   // With the tensors that its operations made.
   Removed remove_program(gapcam_handle handle);
   Removed remove_tensor(gapcam_handle handle);
-  std::shared_ptr<MpiCommunicator> remove_communicator(gapcam_handle handle);
+  std::shared_ptr<Communicator> remove_communicator(gapcam_handle handle);
 
  private:
   template <class Object>
@@ -89,7 +89,7 @@ class Registry {
   Map<DeviceObject> devices_;
   Map<ProgramObject> programs_;
   Map<TensorObject> tensors_;
-  Map<MpiCommunicator> communicators_;
+  Map<Communicator> communicators_;
 };
 
 Registry &registry();

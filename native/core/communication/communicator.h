@@ -1,10 +1,11 @@
-// What joins the processes of one run, its ranks. All ranks must call its functions, in the same
-// order. They throw GAPCAM_RANK_FAILED where another rank cannot go on.
+// What joins the processes of one run, its ranks. All ranks must call the functions that exchange
+// something, in the same order. They throw GAPCAM_RANK_FAILED where another rank cannot go on.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace gapcam {
@@ -24,6 +25,16 @@ class Communicator {
   // every rank and with every library; `fast`: in whatever order the library likes. Who waits in
   // vain, for a rank that died, goes on without the numbers.
   virtual void sum(const std::shared_ptr<std::vector<float>> &numbers, bool fast) = 0;
+
+  // Ends what joins the ranks; nothing can be exchanged any more.
+  virtual void leave() = 0;
+  // Tells the others why this rank cannot go on.
+  virtual void fail(const std::string &reason) = 0;
+  // Waits until the run cannot go on, and gives why; "" once it was left.
+  virtual std::string wait_for_failure() = 0;
+
+  // The JSON of gapcam_communicator_describe.
+  virtual std::string describe() const = 0;
 
  protected:
   int rank_ = 0, size_ = 1;
