@@ -110,14 +110,16 @@ size_t kernel_bytes(int capability) {
 
 std::string describe_choice(const Planner::Choice &choice) {
   const GraphRequest &wanted = choice.variants[0];
-  const char *outcome = choice.refused()      ? "refused"
-                        : !wanted.fused()     ? "planned"
-                        : choice.variant == 0 ? "fused"
-                                              : "unfused";
+  const char *outcome = choice.refused()       ? "refused"
+                        : choice.request().own ? "own"
+                        : !wanted.fused()      ? "planned"
+                        : choice.variant == 0  ? "fused"
+                                               : "unfused";
   std::string json = format("{\"graph\": %s, \"outcome\": \"%s\", \"algorithm\": %s, \"plans\": [",
                             quoted(wanted.name()).c_str(), outcome,
                             quoted(choice.refused() ? "refused" : choice.describe()).c_str());
   for (size_t i = 0; i < choice.variants.size(); i++) {
+    if (choice.variants[i].own) continue;
     json +=
         format("%s{\"graph\": %s, \"engine\": %lld, \"workspace\": %lld}", i ? ", " : "",
                quoted(choice.variants[i].name()).c_str(), static_cast<long long>(choice.engines[i]),

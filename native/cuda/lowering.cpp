@@ -6,8 +6,6 @@ namespace gapcam::cuda {
 
 namespace {
 
-constexpr int64_t most_sum_blocks = 512;
-
 size_t at(ValueId value) { return static_cast<size_t>(value); }
 
 Patterns patterns() {
@@ -51,21 +49,6 @@ size_t Lowering::bytes(ValueId value) const {
   const Shape &s = shape(value);
   if (s.size() != 4) return static_cast<size_t>(element_count(s)) * sizeof(float);
   return static_cast<size_t>(s[0] * pixels(value) * stored_channels(value)) * element_bytes();
-}
-
-SumShape Lowering::sum_shape(int64_t positions, int64_t all_channels, int values) const {
-  const int64_t group_count = all_channels / lanes_;
-  SumShape sum;
-  while (sum.columns < group_count && sum.columns < 32) sum.columns *= 2;
-  sum.blocks = (group_count + sum.columns - 1) / sum.columns;
-  const int64_t rows = block_threads / sum.columns;
-  // So many blocks that enough loads are under way to fill the memory's rate on large GPUs, and no
-  // more, since all of their sums are read once more.
-  sum.slices = std::clamp<int64_t>(positions / (rows * 8), 1,
-                                   std::max<int64_t>(64, most_sum_blocks / sum.blocks));
-  sum.finish_blocks = (all_channels + finish_columns - 1) / finish_columns;
-  sum.partial_bytes = static_cast<size_t>(sum.slices * values * all_channels) * sizeof(float);
-  return sum;
 }
 
 PoolShape Lowering::pool_shape(const Window2d &window, ValueId input, ValueId output) const {

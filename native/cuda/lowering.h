@@ -7,17 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "depthwise.h"
 #include "graph_lowering.h"
 #include "planner.h"
 #include "program.h"
 
 namespace gapcam::cuda {
-
-// How threads are arranged to sum over positions; see kernels/sums.h.
-struct SumShape {
-  int64_t columns = 1, blocks = 1, slices = 1, finish_blocks = 1;
-  size_t partial_bytes = 0;
-};
 
 // The address of a view when a program runs.
 struct Addresses {
@@ -51,7 +46,9 @@ class Lowering : public GraphLowering {
   size_t element_bytes() const { return bf16_ ? 2 : 4; }
   // Groups of 16 bytes of a value, in maps or flat.
   int64_t groups(ValueId value) const { return static_cast<int64_t>((bytes(value) + 15) / 16); }
-  SumShape sum_shape(int64_t positions, int64_t stored_channels, int values) const;
+  SumShape sum_shape(int64_t positions, int64_t stored_channels, int values) const {
+    return {positions, stored_channels, lanes_, values};
+  }
   PoolShape pool_shape(const Window2d &window, ValueId input, ValueId output) const;
 
   // An operand as a map, if it has rank 4, and as a tensor of the device lies: brought there by a

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "depthwise.h"
 #include "error.h"
 
 namespace gapcam::cuda {
@@ -39,6 +40,21 @@ double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
     gpu->check(gpu->driver().cuMemsetD8Async(block->address(), 0, block->bytes(), gpu->stream()),
                "fill memory");
   }
+  const bool filter = request.kind == GraphKind::backward_filter;
+  const Depthwise depthwise(request, request.outputs);
+  const Block partial(gpu, request.own && filter ? depthwise.partial_bytes() : 1, purpose);
+  const auto run_own = [&] {
+    const driver::Pointer other = request.adds ? added.address() : 0;
+    if (filter) {
+      depthwise.backward_filter(*gpu, x.address(), y.address(), partial.address(), w.address());
+    } else if (forward) {
+      depthwise.forward(*gpu, x.address(), w.address(), request.bias ? bias.address() : 0, other,
+                        y.address());
+    } else {
+      depthwise.backward_data(*gpu, y.address(), w.address(), other,
+                              request.activates() ? made.address() : 0, x.address());
+    }
+  };
   const auto pointer = [](const Block &block) { return reinterpret_cast<void *>(block.address()); };
   std::vector<int64_t> ids = {id_x, id_w, id_y};
   std::vector<void *> pointers = {pointer(x), pointer(w), pointer(y)};
@@ -81,6 +97,10 @@ double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
   float taken = 0.0f;
   for (int i = 0; i <= timed_runs; i++) {
     if (i == 1) start.record(gpu->stream());
+    if (request.own) {
+      run_own();
+      continue;
+    }
     const cudnn::Status status =
         execute(gpu->libraries(), gpu->cudnn(), plan, ids, pointers, pointer(workspace));
     // A plan that its engine cannot run after all; a GPU that failed shows when it is waited for.

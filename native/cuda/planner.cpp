@@ -32,6 +32,7 @@ std::string key_of(const std::vector<GraphRequest> &variants) {
 }  // namespace
 
 std::string Planner::Choice::describe() const {
+  if (request().own) return "own kernel";
   std::string text = format("cuDNN engine %lld", static_cast<long long>(plan->engine));
   if (variants[0].fused()) text += request().fused() ? ", fused" : ", not fused";
   if (plan->workspace > 0) {
@@ -98,7 +99,9 @@ bool Planner::recall(const std::string &name, const std::string &text, Choice &c
   if (one.variant >= choice.variants.size()) return false;
   const GraphRequest &request = choice.variants[one.variant];
   std::shared_ptr<const Plan> plan;
-  if (const std::string stored = read_sealed(text_file(name)); !stored.empty()) {
+  if (request.own) {
+    plan = own_plan();
+  } else if (const std::string stored = read_sealed(text_file(name)); !stored.empty()) {
     plan = restore(stored, choice.variants[0], request, one);
   }
   if (!plan) {
@@ -125,6 +128,13 @@ std::shared_ptr<const Plan> Planner::restore(const std::string &text, const Grap
   return plan;
 }
 
+std::shared_ptr<const Plan> Planner::own_plan() const {
+  auto plan = std::make_shared<Plan>(
+      OwnedDescriptor(target_.libraries(), cudnn::execution_plan_descriptor));
+  plan->engine = own_engine;
+  return plan;
+}
+
 void Planner::search(Choice &choice) {
   double best = std::numeric_limits<double>::infinity();
   choice.plan = nullptr;
@@ -136,6 +146,17 @@ void Planner::search(Choice &choice) {
       choice.refusals.push_back(request.name() + ": " + reason);
       if (variant == 0 && choice.wanted_refusal.empty()) choice.wanted_refusal = reason;
     };
+    if (request.own) {
+      const std::shared_ptr<const Plan> plan = own_plan();
+      const double time = timer_ ? timer_(choice.variants[0], request, *plan) : 0.0;
+      choice.engines[variant] = own_engine;
+      if (!choice.plan || time < best) {
+        choice.plan = plan;
+        choice.variant = variant;
+        best = time;
+      }
+      continue;
+    }
     try {
       const PlannedGraph graph(target_, request);
       if (graph.count() == 0) refuse("cuDNN proposes no permitted engine");

@@ -60,6 +60,7 @@ class Planner {
                                       const GraphRequest &request,
                                       const Remembered &remembered) const;
   void search(Choice &choice);
+  std::shared_ptr<const Plan> own_plan() const;
 
   std::string text_file(const std::string &name) const;
   void keep_text(const std::string &name, const Plan &plan) const;

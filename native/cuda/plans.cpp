@@ -58,6 +58,7 @@ std::string GraphRequest::name() const {
   if (bias) text += " bias";
   if (adds) text += " sum";
   text += activation_name(activation);
+  if (own) text += " by our kernel";
   text += type == cudnn::data_bfloat16 ? " bf16" : tf32 ? " tf32" : " f32";
   if (kind == GraphKind::backward_filter && gradient_type != type) text += " to f32";
   return text;

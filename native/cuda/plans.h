@@ -30,6 +30,9 @@ struct GraphRequest : ConvolutionWindow {
   bool bias = false, adds = false;
   Activation activation;
 
+  // By a kernel of our own, which is timed beside cuDNN's plans; see Depthwise.
+  bool own = false;
+
   bool activates() const { return !activation.is_identity(); }
   bool fused() const { return bias || adds || activates(); }
   // Multiplications and additions, alike in all directions.
@@ -50,6 +53,9 @@ enum TensorId : int64_t { id_x = 1, id_w = 2, id_y = 3, id_bias = 4, id_made = 5
 // Whether an activation can end a forward graph, and our kernels that do what such a graph does:
 // cuDNN has it in one operation, and it keeps the 0 of channels that only fill up.
 bool is_epilogue(const Activation &activation);
+
+// The engine of plans that are our own kernels.
+constexpr int64_t own_engine = 1 << 20;
 
 struct Plan {
   explicit Plan(OwnedDescriptor made) : descriptor(std::move(made)) {}

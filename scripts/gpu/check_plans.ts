@@ -48,7 +48,7 @@ const FLAGS = {
 
 /** What a device that is only described tells of a convolution, beside how it is planned. */
 interface DescribedConvolution extends PlannedConvolution {
-  readonly outcome: "planned" | "fused" | "unfused" | "refused";
+  readonly outcome: "planned" | "fused" | "unfused" | "own" | "refused";
   /** What does the same, the wanted first; engine -1: not to be had. */
   readonly plans: readonly {
     graph: string;
@@ -68,20 +68,20 @@ interface DescribedDevice extends CudaDeviceDescription {
 
 /** How many graphs there are, and what became of them. */
 class Tally {
-  readonly #counts = { planned: 0, fused: 0, unfused: 0, refused: 0 };
+  readonly #counts = { planned: 0, fused: 0, unfused: 0, own: 0, refused: 0 };
 
   count(outcome: DescribedConvolution["outcome"]): void {
     this.#counts[outcome]++;
   }
 
   get isWell(): boolean {
-    const { planned, fused, unfused, refused } = this.#counts;
-    return refused === 0 && planned + fused + unfused > 0;
+    const { refused, ...others } = this.#counts;
+    return refused === 0 && Object.values(others).some((count) => count > 0);
   }
 
   toString(): string {
     const { refused, unfused, ...others } = this.#counts;
-    const planned = others.planned + others.fused + unfused;
+    const planned = others.planned + others.fused + others.own + unfused;
     return `${planned + refused} graphs, ${planned} planned, ` +
       `${refused} refused` + (unfused ? ` (${unfused} of them not fused)` : "");
   }
@@ -202,7 +202,7 @@ function printNew(
   tally: Tally,
 ): void {
   for (const { graph, outcome, plans, refusals } of convolutions) {
-    const key = plans.map((plan) => plan.graph).join(";");
+    const key = `${graph};${plans.map((plan) => plan.graph).join(";")}`;
     if (printed.has(key)) continue;
     printed.add(key);
     tally.count(outcome);

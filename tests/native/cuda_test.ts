@@ -65,6 +65,17 @@ Deno.test("the CUDA backend over stand-ins for NVIDIA's libraries", async (t) =>
         CUDASIM_REFUSE_FUSED: "1",
       });
       assertEquals([tested.code, tested.failed], [0, []], tested.output);
+      const own = await runTests([
+        "--filter",
+        "cuda: ",
+        "tests/device/depthwise_test.ts",
+      ], {
+        GAPCAM_REQUIRE: "cuda",
+        GAPCAM_CACHE: folder,
+        // Filters of one channel.
+        CUDASIM_REFUSE_CHANNELS: "1",
+      });
+      assertEquals([own.code, own.failed], [0, []], own.output);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -6,6 +6,7 @@
 // block_threads threads. Sums are taken in a fixed order: the same input gives the same bytes.
 #include "average_pool2d.h"
 #include "channels.h"
+#include "depthwise.h"
 #include "dropout.h"
 #include "elementwise.h"
 #include "direct.h"

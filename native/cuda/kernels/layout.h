@@ -61,6 +61,10 @@ struct DirectShape {
   int dilation_height, dilation_width;
 };
 
+// Of convolutions of each channel by itself: pixels of a strip that a thread takes at once, strips
+// that it takes one after the other, f32 weights that a block keeps, and the widest filter.
+enum { strip_pixels = 4, strips_each = 4, depthwise_weights = 6400, depthwise_row = 7 };
+
 struct NormShape {
   long long positions;  // batch * height * width
   int channels, stored_channels;

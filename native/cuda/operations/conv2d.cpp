@@ -94,6 +94,14 @@ Lowering::Weight prepare_weight(Lowering &l, const Operation &o) {
   return prepared;
 }
 
+// Adds our own kernel for the first of `variants` to them, where there is one.
+void add_own(std::vector<GraphRequest> &variants) {
+  if (!Depthwise::serves(variants[0])) return;
+  GraphRequest own = variants[0];
+  own.own = true;
+  variants.push_back(own);
+}
+
 // The best of `variants`. Null where cuDNN cannot be asked, or has a plan for none, and our own
 // kernels take its place: they are slow, which is better than nothing for what few networks have.
 const Planner::Choice *choose(Lowering &l, const std::vector<GraphRequest> &variants) {
@@ -168,9 +176,11 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
   fused.activation = conv2d.activation;
   std::vector<GraphRequest> variants = {fused};
   if (fused.fused()) variants.push_back(plain);
+  add_own(variants);
   const Planner::Choice *found = choose(l, variants);
   if (!found) return lower_direct(l, o, conv2d);
   const Planner::Choice &choice = *found;
+  if (choice.request().own) return lower_own(l, o, conv2d, fused);
   const Lowering::Weight weight = l.weights[o.outputs[0]] = prepare_weight(l, o);
   const bool is_fused = choice.variant == 0;
 
@@ -217,9 +227,11 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardFilter &conv2d) 
     variants.push_back(exact);
     variants.back().gradient_type = cudnn::data_bfloat16;
   }
+  add_own(variants);
   const Planner::Choice *found = choose(l, variants);
   if (!found) return lower_direct(l, o, conv2d);
   const Planner::Choice &choice = *found;
+  if (choice.request().own) return lower_own(l, o, conv2d, exact);
   const bool narrow = choice.request().gradient_type == cudnn::data_bfloat16;
   const Shape &s = l.shape(o.outputs[0]);
   const int64_t channels = exact.inputs / exact.groups;  // of the filter
@@ -259,9 +271,11 @@ void lower(Lowering &l, const Operation &o, const Conv2dBackwardData &conv2d) {
   fused.adds = conv2d.adds;
   std::vector<GraphRequest> variants = {fused};
   if (fused.fused()) variants.push_back(plain);
+  add_own(variants);
   const Planner::Choice *found = choose(l, variants);
   if (!found) return lower_direct(l, o, conv2d);
   const Planner::Choice &choice = *found;
+  if (choice.request().own) return lower_own(l, o, conv2d, fused);
   // As the forward pass has it, unless that was not done by cuDNN.
   auto &weight = l.weights[conv2d.output];
   if (!weight.weight) weight = prepare_weight(l, forward);

@@ -34,8 +34,9 @@ DirectShape direct_shape(const Lowering &l, const Operation &convolution) {
   return s;
 }
 
-// Weight and bias in f32, without channels that only fill up.
-Lowering::Weight prepare_weight(Lowering &l, const Operation &o) {
+}  // namespace
+
+Lowering::Weight prepare_plain_weight(Lowering &l, const Operation &o) {
   CudaStorage *weight = l.storage(o.inputs[1]);
   Lowering::Weight prepared{{weight}, {l.storage(o.inputs[2])}};
   if (!o.as<Conv2d>()->fold) return prepared;
@@ -57,10 +58,8 @@ Lowering::Weight prepare_weight(Lowering &l, const Operation &o) {
   return prepared;
 }
 
-}  // namespace
-
 void lower_direct(Lowering &l, const Operation &o, const Conv2d &conv2d) {
-  const Lowering::Weight weight = prepare_weight(l, o);
+  const Lowering::Weight weight = prepare_plain_weight(l, o);
   const View input = l.read_map(o.inputs[0]),
              added = l.read_map(conv2d.adds ? o.inputs.back() : Operand{});
   Step &step = l.begin(o);
@@ -86,7 +85,7 @@ void lower_direct(Lowering &l, const Operation &o, const Conv2dBackwardData &con
   step.flops = flops_of(l, forward);
   const View d_input = l.write(o.outputs[0]);
   l.run([=, address = l.addresses(), bf16 = l.bf16(), shape = direct_shape(l, forward),
-         count = l.groups(o.outputs[0]), weight = prepare_weight(l, forward).weight,
+         count = l.groups(o.outputs[0]), weight = prepare_plain_weight(l, forward).weight,
          slope = conv2d.input_activation.slope()](const Gpu &gpu) {
     const auto run = [&](const auto &kernel) {
       gpu.launch_over(kernel, count, address(gradient), address(weight), address(added),
