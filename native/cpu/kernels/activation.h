@@ -29,7 +29,46 @@ void with_activation(int kind, const Body &body) {
   }
 }
 
+// Leaky ReLU in vectors, since GCC keeps a branch in its loop, and the signs of a map are guessed
+// wrong half the time. choose(known, x, x below zero, y) makes one vector.
+template <class Choose>
+void leaky_vectors(float slope, const float *known, const float *x, float *y, int64_t count,
+                   const Choose &choose) {
+  using V = Vector<lanes_max>;
+  using Floats = typename V::Floats;
+  using Integers = typename V::Integers;
+  Integers keep = {};  // slope 0 makes 0 of infinity too
+  if (slope != 0.0f) keep -= 1;
+  const auto one = [=](const float *sign, const float *from, float *to) {
+    const Floats value = *reinterpret_cast<const Floats *>(from);
+    const Floats below =
+        reinterpret_cast<Floats>(reinterpret_cast<Integers>(Floats(value * slope)) & keep);
+    choose(*reinterpret_cast<const Floats *>(sign), value, below, *reinterpret_cast<Floats *>(to));
+  };
+  const int64_t whole = count / lanes_max;
+#pragma omp parallel for schedule(static) if (count >= worth_threads)
+  for (int64_t i = 0; i < whole; i++) {
+    one(known + i * lanes_max, x + i * lanes_max, y + i * lanes_max);
+  }
+  const int64_t rest = count - whole * lanes_max;
+  if (rest == 0) return;
+  float signs[lanes_max] = {}, from[lanes_max] = {}, to[lanes_max];
+  for (int64_t i = 0; i < rest; i++) {
+    signs[i] = known[whole * lanes_max + i];
+    from[i] = x[whole * lanes_max + i];
+  }
+  one(signs, from, to);
+  for (int64_t i = 0; i < rest; i++) y[whole * lanes_max + i] = to[i];
+}
+
 void activation(int kind, float a, float b, const float *x, float *y, int64_t count) {
+  if (kind == activation_leaky_relu) {
+    // As leaky_relu() of elementwise.h.
+    return leaky_vectors(a, x, x, y, count,
+                         [](const auto &, const auto &value, const auto &below, auto &to) {
+                           to = below > value ? below : value;
+                         });
+  }
   with_activation(kind, [=](auto fixed) {
     // Locals: a store to the map could change what the closure holds, and no loop is a vector's.
     const float *from = x, p = a, q = b;
@@ -42,6 +81,13 @@ void activation(int kind, float a, float b, const float *x, float *y, int64_t co
 
 void activation_backward(int kind, float a, float b, const float *known, const float *d_y,
                          float *d_x, int64_t count) {
+  if (kind == activation_leaky_relu) {
+    // As leaky_relu_gradient().
+    return leaky_vectors(a, known, d_y, d_x, count,
+                         [](const auto &sign, const auto &value, const auto &below, auto &to) {
+                           to = sign <= 0.0f ? below : value;
+                         });
+  }
   with_activation(kind, [=](auto fixed) {
     const float *from = known, *d_to = d_y, p = a, q = b;
     float *d_from = d_x;

@@ -66,6 +66,13 @@ struct Vector {
   }
 
   static void load_bytes(const uint8_t *bytes, Integers &lanes) {
+#if defined(__AVX512F__)
+    if constexpr (Block == 16) {
+      lanes = reinterpret_cast<Integers>(_mm512_maskz_cvtepu8_epi32(
+          0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i *>(bytes))));
+      return;
+    }
+#endif
 #if defined(__AVX2__)
     auto *eights = reinterpret_cast<__m256i *>(&lanes);
     for (int64_t i = 0; i < Block / 8; i++) {

@@ -120,8 +120,8 @@ void max_pool(const PoolShape &shape, const float *x, float *y, void *argmax) {
 
 // Whether each input pixel belongs to exactly one window: then backward writes instead of adding.
 bool covers_once(const PoolShape &s) {
-  return s.stride_height == s.kernel_height && s.stride_width == s.kernel_width &&
-         s.output_height * s.kernel_height == s.input.height &&
+  return s.padding_height == 0 && s.padding_width == 0 && s.stride_height == s.kernel_height &&
+         s.stride_width == s.kernel_width && s.output_height * s.kernel_height == s.input.height &&
          s.output_width * s.kernel_width == s.input.width;
 }
 
@@ -148,6 +148,47 @@ void max_pool_backward_blocked(const PoolShape &s, const float *d_y, const uint8
                 chosen ? gradient : typename V::Floats{};
           }
         }
+      }
+    }
+  }
+}
+
+// The windows along one direction that an input pixel lies in.
+struct Windows {
+  int64_t first, end;
+  Windows(int64_t pixel, int stride, int padding, int kernel, int64_t count)
+      : first(max(pixel + padding - kernel + stride, 0) / stride),
+        end(min((pixel + padding) / stride + 1, count)) {}
+};
+
+// Windows that overlap: each pixel adds up what those that it lies in give it, in their order.
+template <int64_t Block>
+void max_pool_backward_overlapping(const PoolShape &s, const float *d_y, const uint8_t *argmax,
+                                   float *d_x) {
+  using V = Vector<Block>;
+  const int64_t planes = s.input.batch * s.input.blocks();
+  const int64_t width = s.input.width;
+#pragma omp parallel for collapse(2) schedule(static) if (s.input.elements() >= worth_threads)
+  for (int64_t plane = 0; plane < planes; plane++) {
+    for (int64_t i = 0; i < s.input.height; i++) {
+      const Windows h(i, s.stride_height, s.padding_height, s.kernel_height, s.output_height);
+      float *pixel = d_x + (plane * s.input.height + i) * width * Block;
+      for (int64_t j = 0; j < width; j++, pixel += Block) {
+        const Windows w(j, s.stride_width, s.padding_width, s.kernel_width, s.output_width);
+        typename V::Floats sum = {};
+        for (int64_t oh = h.first; oh < h.end; oh++) {
+          const int64_t row = i - (oh * s.stride_height - s.padding_height);
+          for (int64_t ow = w.first; ow < w.end; ow++) {
+            const int64_t column = j - (ow * s.stride_width - s.padding_width);
+            const int64_t out = ((plane * s.output_height + oh) * s.output_width + ow) * Block;
+            typename V::Integers where;
+            V::load_bytes(argmax + out, where);
+            const auto chosen = where == static_cast<int32_t>(row * s.kernel_width + column);
+            sum += chosen ? *reinterpret_cast<const typename V::Floats *>(d_y + out)
+                          : typename V::Floats{};
+          }
+        }
+        *reinterpret_cast<typename V::Floats *>(pixel) = sum;
       }
     }
   }
@@ -203,10 +244,15 @@ void max_pool_backward_typed(const PoolShape &s, const float *d_y, const Index *
 }
 
 void max_pool_backward(const PoolShape &shape, const float *d_y, const void *argmax, float *d_x) {
-  if (shape.narrow() && covers_once(shape)) {
+  if (shape.narrow() && (shape.input.block == 8 || shape.input.block == 16)) {
     const auto *bytes = static_cast<const uint8_t *>(argmax);
-    if (shape.input.block == 8) return max_pool_backward_blocked<8>(shape, d_y, bytes, d_x);
-    if (shape.input.block == 16) return max_pool_backward_blocked<16>(shape, d_y, bytes, d_x);
+    const bool eight = shape.input.block == 8;
+    if (covers_once(shape)) {
+      return (eight ? max_pool_backward_blocked<8> : max_pool_backward_blocked<16>)(shape, d_y,
+                                                                                    bytes, d_x);
+    }
+    return (eight ? max_pool_backward_overlapping<8>
+                  : max_pool_backward_overlapping<16>)(shape, d_y, bytes, d_x);
   }
   with_block(shape.input.block, [&](auto block) {
     if (shape.narrow()) {
