@@ -1,16 +1,16 @@
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <vector>
 
 #include "cache.h"
 #include "convolution.h"
+#include "convolution_race.h"
 #include "error.h"
 #include "kernels.h"
-#include "memory.h"
 #include "onednn_engine.h"
 
 namespace gapcam::cpu {
@@ -23,12 +23,10 @@ constexpr const char *winograd = "winograd";
 constexpr const char *depthwise = "depthwise";
 
 // Change it when a kernel's speed changes, so that old timings are forgotten.
-constexpr const char *timing_version = "4";
+constexpr const char *timing_version = "5";
 
 // Below this a timing is noise.
 constexpr double worth_timing = 4e6;
-// Floating-point operations of one timed run, about, for each thread.
-constexpr double timed_work = 6e7;
 
 // oneDNN 2's own Winograd is no candidate: it makes 1e-6 of what is exactly 0, which a ReLU behind
 // it lets through, and was hardly ever the fastest; oneDNN 3 has none.
@@ -48,186 +46,6 @@ const char *rival(const ConvolutionRequest &request) {
     if (create(request, name)) return name;
   }
   return nullptr;
-}
-
-// The same convolution over fewer images and rows, since its time grows with both.
-ConvolutionRequest shortened(const ConvolutionRequest &request) {
-  ConvolutionRequest shorter = request;
-  ConvolutionShape &s = shorter.shape;
-  const double target = timed_work * request.threads;
-  const auto images = static_cast<int64_t>(target / (s.flops() / static_cast<double>(s.batch)));
-  s.batch = std::clamp<int64_t>(images, 1, s.batch);
-  const auto shorter_height = [&] {
-    return s.output_height / 2 + s.reach_height() - 1 - s.padding_height - s.padding_bottom;
-  };
-  while (s.stride_height == 1 && shorter_height() >= 1 && s.batch == 1 && s.flops() > 2 * target &&
-         s.output_height >= 32 && s.output_height % 8 == 0) {
-    s.height = shorter_height();
-    s.output_height /= 2;
-  }
-  return shorter;
-}
-
-PoolShape pool_of(const ConvolutionRequest &request) {
-  const ConvolutionShape &s = request.shape;
-  PoolShape pool;
-  pool.input = {s.batch, s.outputs, s.output_height, s.output_width, request.output.block};
-  pool.output_height = s.output_height / 2;
-  pool.output_width = s.output_width / 2;
-  pool.kernel_height = pool.kernel_width = pool.stride_height = pool.stride_width = 2;
-  return pool;
-}
-
-// One candidate, and the shortest that each of its parts has taken, in seconds.
-struct Contender {
-  const char *name;
-  std::unique_ptr<Convolution> convolution;
-  Block scratch, weight;
-  double transform = 0.0, run = 0.0;
-};
-
-Block timing_block(size_t bytes) {
-  return Block(std::make_shared<Ledger>(), bytes, "timing a convolution");
-}
-
-// Memory for timings, dirty pages and all, shared by the candidates for one request.
-class Bench {
- public:
-  explicit Bench(const ConvolutionRequest &request) : request_(request), pool_(pool_of(request)) {
-    const ConvolutionShape &s = request.shape;
-    const auto map = [](int64_t n, int64_t c, int64_t h, int64_t w, Layout layout) {
-      return static_cast<size_t>(n * layout.padded_channels(c) * h * w) * sizeof(float);
-    };
-    input_ = timing_block(map(s.batch, s.inputs, s.height, s.width, request.input));
-    output_ =
-        timing_block(map(s.batch, s.outputs, s.output_height, s.output_width, request.output));
-    gradient_ = timing_block(output_.bytes());
-    argmax_ = timing_block(output_.bytes() / sizeof(float));
-    weight_ = timing_block(static_cast<size_t>(s.weight_elements()) * sizeof(float));
-    bias_ = timing_block(static_cast<size_t>(request.output.padded_channels(s.outputs)) *
-                         sizeof(float));
-    std::fill_n(f32(input_), input_.bytes() / sizeof(float), 0.5f);
-    std::fill_n(f32(output_), output_.bytes() / sizeof(float), 0.5f);
-    std::fill_n(f32(gradient_), output_.bytes() / sizeof(float), 0.5f);
-    std::fill_n(f32(weight_), weight_.bytes() / sizeof(float), 0.01f);
-  }
-
-  // Times every candidate once a round, one after the other: a moment in which the machine is busy
-  // with something else then slows all of them, and not the one whose turn it was.
-  void race(std::vector<Contender> &contenders) {
-    for (int round = 0; round < rounds; round++) {
-      // The first round warms up.
-      const bool first = round <= 1;
-      for (Contender &c : contenders) {
-        if (c.weight.bytes() > 0) {
-          shorten(c.transform, first, [&] {
-            c.convolution->transform_weight(f32(weight_), c.weight.data(), c.scratch.data());
-          });
-        }
-        const ConvolutionArguments a = arguments(c);
-        shorten(c.run, first, [&] { c.convolution->run(a); });
-      }
-      shorten(beside_, first, [&] { run_beside(); });
-    }
-  }
-
-  // Seconds of a step with this candidate; `whole` times as much work is done by the request.
-  double seconds(const Contender &c, double whole) const {
-    // An inference program transforms its weights once.
-    const double transform = request_.keep_argmax ? c.transform : 0.0;
-    double beside = 0.0;
-    if (request_.direction == Direction::forward) {
-      if (!c.convolution->fuses_pool()) beside = beside_;
-    } else if (!c.convolution->fuses_gradient()) {
-      beside = 0.5 * beside_;  // the other direction uses the same
-    }
-    return transform + whole * (c.run + beside);
-  }
-
- private:
-  static constexpr int rounds = 6;
-
-  static float *f32(const Block &b) { return static_cast<float *>(b.data()); }
-  uint8_t *argmax() const { return static_cast<uint8_t *>(argmax_.data()); }
-
-  ConvolutionArguments arguments(const Contender &c) const {
-    ConvolutionArguments a;
-    a.weight = c.weight.data();
-    a.scratch = c.scratch.data();
-    a.input = a.d_input = f32(input_);
-    if (request_.direction == Direction::forward) {
-      a.bias = request_.bias ? f32(bias_) : nullptr;
-      const bool pools = request_.pool && c.convolution->fuses_pool();
-      if (!pools || request_.keep_output) a.output = f32(output_);
-      if (pools) {
-        a.pooled = f32(gradient_);
-        a.argmax = request_.keep_argmax ? argmax() : nullptr;
-      }
-      return a;
-    }
-    if (request_.direction == Direction::backward_filter) {
-      a.d_weight = f32(weight_);
-      a.d_bias = request_.bias ? f32(bias_) : nullptr;
-    }
-    a.d_output = f32(gradient_);
-    if (c.convolution->fuses_gradient()) {
-      if (request_.negative_slope != 1.0f) a.d_output_sign = f32(output_);
-      if (request_.pool) a.d_argmax = argmax();
-    }
-    return a;
-  }
-
-  // What the program does beside a convolution that does not do it.
-  void run_beside() {
-    if (request_.direction == Direction::forward) {
-      if (request_.pool) {
-        kernels().max_pool(pool_, f32(output_), f32(gradient_),
-                           request_.keep_argmax ? argmax() : nullptr);
-      }
-    } else if (request_.pool) {
-      kernels().max_pool_backward(pool_, f32(gradient_), argmax(), f32(output_));
-    } else if (request_.negative_slope != 1.0f) {
-      kernels().activation_backward(GAPCAM_LEAKY_RELU, request_.negative_slope, 0.0f, f32(output_),
-                                    f32(gradient_), f32(gradient_),
-                                    static_cast<int64_t>(output_.bytes() / sizeof(float)));
-    }
-  }
-
-  template <class Action>
-  static void shorten(double &best, bool first, const Action &action) {
-    const auto start = std::chrono::steady_clock::now();
-    action();
-    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    if (first || taken.count() < best) best = taken.count();
-  }
-
-  ConvolutionRequest request_;
-  PoolShape pool_;
-  Block input_, output_, gradient_, argmax_, weight_, bias_;
-  double beside_ = 0.0;
-};
-
-std::string fastest(const ConvolutionRequest &request) {
-  const ConvolutionRequest shorter = shortened(request);
-  std::vector<Contender> contenders;
-  for (const char *name : {direct, rival(shorter)}) {
-    if (!name) continue;
-    auto convolution = create(shorter, name);
-    if (!convolution) continue;
-    Contender contender{name, std::move(convolution), {}, {}};
-    contender.scratch = timing_block(contender.convolution->scratch_bytes());
-    contender.weight = timing_block(contender.convolution->weight_bytes());
-    contenders.push_back(std::move(contender));
-  }
-  if (contenders.empty()) return direct;
-  Bench bench(shorter);
-  bench.race(contenders);
-  const double whole = request.shape.flops() / shorter.shape.flops();
-  return std::min_element(contenders.begin(), contenders.end(),
-                          [&](const Contender &a, const Contender &b) {
-                            return bench.seconds(a, whole) < bench.seconds(b, whole);
-                          })
-      ->name;
 }
 
 const std::string &processor_name() {
@@ -275,14 +93,30 @@ std::string key_of(const ConvolutionRequest &r) {
   return key;
 }
 
-// The choice remembered for `key`, or what `decide` returns, which is then remembered.
-std::string remembered_choice(const std::string &key, const std::function<std::string()> &decide) {
+RaceResult fastest(const ConvolutionRequest &request) {
+  const ConvolutionRequest shorter = shortened(request);
+  std::vector<Contender> contenders;
+  for (const char *name : {direct, rival(shorter)}) {
+    auto convolution = name ? create(shorter, name) : nullptr;
+    if (convolution) contenders.push_back({name, std::move(convolution)});
+  }
+  if (contenders.empty()) return {direct, true};
+  return race(request, std::move(contenders));
+}
+
+// The choice remembered for `key`, or what `decide` finds, which is then remembered: for other
+// processes too, unless its timings are not to be relied on.
+std::string remembered_choice(const std::string &key, const std::function<RaceResult()> &decide) {
   // Never destroyed: a program may compile while the process ends.
   static auto *timing = new std::mutex;  // candidates of one convolution at a time
   static auto *table = new ChoiceTable("convolutions.json");
+  static auto *here = new std::map<std::string, std::string>;
   std::lock_guard lock(*timing);
-  const std::string known = table->find(key);
-  return known.empty() ? table->keep(key, decide()) : known;
+  if (const auto found = here->find(key); found != here->end()) return found->second;
+  if (const std::string known = table->find(key); !known.empty()) return known;
+  const RaceResult result = decide();
+  if (result.repeated) return table->keep(key, result.fastest);
+  return (*here)[key] = result.fastest;
 }
 
 }  // namespace
