@@ -17,7 +17,7 @@ import {
   openDevice,
   type ProgramStep,
 } from "../src/device/mod.ts";
-import { MODELS } from "../src/models/find_model.ts";
+import { modelNameOf, MODELS } from "../src/models/find_model.ts";
 import { parseModel } from "../src/models/model_config.ts";
 import { nearestNames } from "../src/_nearest_names.ts";
 import { runCommand } from "./_command.ts";
@@ -219,7 +219,8 @@ await runCommand({
 });
 
 /** A published network of that name, which knows 1000 classes, or a trunk for 10. */
-function modelOf(name: string): Pick<Build, "model" | "classes"> {
+function modelOf(text: string): Pick<Build, "model" | "classes"> {
+  const name = modelNameOf(text);
   if (Object.hasOwn(MODELS, name)) return { model: name, classes: 1000 };
   try {
     return { model: parseModel(name), classes: 10 };

@@ -50,10 +50,10 @@ class Named(nn.Module):
 
     def __init__(self, name, classes):
         super().__init__()
-        if name.startswith("efficientnet-lite"):
+        if name.startswith("efficientnet_lite"):
             import timm
 
-            self.net = timm.create_model("tf_" + name.replace("-", "_"), num_classes=classes)
+            self.net = timm.create_model("tf_" + name, num_classes=classes)
         else:
             import torchvision
 
