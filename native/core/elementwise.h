@@ -41,7 +41,32 @@ enum {
   activation_gelu = 7
 };
 
-GAPCAM_INLINE float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+#ifdef __CUDACC__
+GAPCAM_INLINE float exponential(float x) { return expf(x); }
+#else
+// e^x, off by at most 2 units in the last place (Cephes' polynomial), and infinity above 88.38: in
+// arithmetic that becomes vectors, which a call of expf does not. Below -87 it is e^-87.
+GAPCAM_INLINE float exponential(float x) {
+  const float least = -87.0f, most = 89.0f;
+  const float inside = x < least ? least : x > most ? most : x;
+  const float round = 12582912.0f;  // 1.5 * 2^23: what is added to it has no fraction
+  const float power = (inside * 1.44269504f + round) - round;
+  const float r = (inside - power * 0.693359375f) + power * 2.12194440e-4f;
+  float sum = 1.9875691500e-4f;
+  sum = sum * r + 1.3981999507e-3f;
+  sum = sum * r + 8.3334519073e-3f;
+  sum = sum * r + 4.1665795894e-2f;
+  sum = sum * r + 1.6666665459e-1f;
+  sum = sum * r + 5.0000001201e-1f;
+  sum = sum * r * r + r + 1.0f;
+  const unsigned bits = (unsigned)((int)power + 127) << 23;
+  float scale;
+  __builtin_memcpy(&scale, &bits, sizeof scale);
+  return sum * scale;
+}
+#endif
+
+GAPCAM_INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
 
 // The standard normal distribution up to x.
 GAPCAM_INLINE float normal_cdf(float x) { return 0.5f * (1.0f + erff(x * 0.70710678f)); }

@@ -132,9 +132,10 @@ std::string convolution_wish() {
 }
 
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request) {
-  // Adding makes none of them the fastest that is not.
+  // Adding, or an activation, makes none of them the fastest that is not.
   ConvolutionRequest alone = request;
   alone.adds = false;
+  alone.activation = {};
   const std::string wish = convolution_wish();
   const char *other = wish.empty() ? rival(alone) : nullptr;
   std::string choice = wish.empty() ? direct : wish;

@@ -38,6 +38,7 @@ struct ConvolutionRequest {
   bool bias = true;             // forward: add a bias; backward_filter: compute its gradient
   bool adds = false;            // forward: to what `output` holds; see ConvolutionArguments
   float negative_slope = 1.0f;  // leaky ReLU after bias and sum; 1: none
+  Activation activation;        // forward: another one there; see Convolution::fuses_activation
   bool pool = false;            // a 2x2 max pool with stride 2 and no padding follows
   bool keep_output = true;      // with pool: the map before the pool is wanted too
   bool keep_argmax = true;      // with pool: argmax is wanted (training)
@@ -79,6 +80,8 @@ class Convolution {
 
   // forward: run() also does the pool (request.pool), else the program does.
   virtual bool fuses_pool() const { return false; }
+  // forward: run() also does request.activation, else the program does.
+  virtual bool fuses_activation() const { return false; }
   // backward: run() also does the backward of leaky ReLU and pool.
   virtual bool fuses_gradient() const { return false; }
 

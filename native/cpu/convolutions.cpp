@@ -10,6 +10,26 @@ Direction direction_of(const Operation &operation) {
   return operation.as<Conv2dBackwardData>() ? Direction::backward_data : Direction::backward_filter;
 }
 
+// Or none.
+bool is_leaky(const Activation &activation) {
+  return activation.is_identity() || activation.kind == GAPCAM_LEAKY_RELU;
+}
+
+// What can be made where the map is made: of 0 it makes 0, as channels that fill up a block are.
+bool is_epilogue(const Activation &activation) {
+  switch (activation.kind) {
+    case GAPCAM_LEAKY_RELU:
+    case GAPCAM_SILU:
+    case GAPCAM_HARD_SWISH:
+    case GAPCAM_GELU:
+      return true;
+    case GAPCAM_CLIP:
+      return activation.a <= 0.0f && activation.b >= 0.0f;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 // Rewriting changes who makes a map, not how it lies.
@@ -36,7 +56,10 @@ ConvolutionRequest Convolutions::request(const FusedGraph &fused, const Operatio
   static_cast<ConvolutionWindow &>(request.shape) = conv2d.window;
   request.input = layouts(fused)[static_cast<size_t>(input)];
   request.output = layouts(fused)[static_cast<size_t>(output)];
-  request.negative_slope = conv2d.activation.is_identity() ? 1.0f : conv2d.activation.a;
+  // Of an activation that is no leaky ReLU the backward is an operation of its own.
+  const bool leaky = is_leaky(conv2d.activation);
+  request.negative_slope = leaky ? conv2d.activation.slope() : 1.0f;
+  if (!leaky && direction == Direction::forward) request.activation = conv2d.activation;
   const bool bias = static_cast<bool>(convolution.inputs[2]);
   request.bias = bias || (conv2d.fold && direction != Direction::backward_filter);
   request.adds = conv2d.adds && direction == Direction::forward;
@@ -44,7 +67,7 @@ ConvolutionRequest Convolutions::request(const FusedGraph &fused, const Operatio
   request.threads = threads_;
   request.keep_argmax = fused.graph.has_phase(GAPCAM_BACKWARD);
   request.keep_output = conv2d.pool_after == PoolAfter::none;
-  request.pool = conv2d.pool_after == PoolAfter::halving;
+  request.pool = leaky && conv2d.pool_after == PoolAfter::halving;
   return request;
 }
 
@@ -58,14 +81,16 @@ std::shared_ptr<Convolution> Convolutions::choose(const FusedGraph &fused,
 
 Patterns Convolutions::patterns() {
   Patterns patterns;
-  patterns.epilogue = [](const Activation &activation) {
-    return activation.kind == GAPCAM_LEAKY_RELU;
-  };
+  patterns.epilogue = is_epilogue;
+  patterns.sum_into_norm = patterns.norm_computes_again = true;
   patterns.gradient_into_convolution = [this](const FusedGraph &fused,
                                               const std::vector<const Operation *> &directions) {
     for (const Operation *direction : directions) {
       const Operation *convolution = fused.maker(gradient_of_convolution(*direction)->output);
-      if (!choose(fused, *convolution, direction_of(*direction))->fuses_gradient()) return false;
+      if (!is_leaky(convolution->as<Conv2d>()->activation) ||
+          !choose(fused, *convolution, direction_of(*direction))->fuses_gradient()) {
+        return false;
+      }
     }
     return true;
   };
@@ -73,7 +98,8 @@ Patterns Convolutions::patterns() {
     return choose(fused, convolution, Direction::forward) != nullptr;
   };
   patterns.pool_into_convolution = [this](const FusedGraph &fused, const Operation &convolution) {
-    return choose(fused, convolution, Direction::forward)->fuses_pool();
+    return is_leaky(convolution.as<Conv2d>()->activation) &&
+           choose(fused, convolution, Direction::forward)->fuses_pool();
   };
   return patterns;
 }

@@ -15,9 +15,13 @@ class DepthwiseConvolution : public Convolution {
     shape_.output = {s.batch, s.outputs, s.output_height, s.output_width, request.output.block};
     shape_.multiplier = s.outputs / s.inputs;
     shape_.negative_slope = request.negative_slope;
+    shape_.activation = request.activation.kind;
+    shape_.a = request.activation.a;
+    shape_.b = request.activation.b;
   }
 
   std::string algorithm() const override { return std::string("depthwise ") + kernels().name; }
+  bool fuses_activation() const override { return true; }
   bool fuses_gradient() const override { return !request_.pool; }
 
   size_t scratch_bytes() const override {
@@ -25,6 +29,7 @@ class DepthwiseConvolution : public Convolution {
     // Of each thread: a row of the output, or all of its rows, for each output of a channel.
     int64_t floats = threads * shape_.multiplier * shape_.output.width * block;
     if (request_.direction != Direction::forward) floats *= shape_.output.height;
+    if (shape_.pads()) floats += threads * shape_.padded_elements();
     if (request_.direction == Direction::backward_filter) {
       floats += shape_.input.batch * shape_.input.blocks() * shape_.multiplier *
                 (shape_.taps() + 1) * block;

@@ -38,7 +38,20 @@ struct DepthwiseShape : ConvolutionWindow {
   MapShape input, output;
   int64_t multiplier = 1;
   float negative_slope = 1.0f;  // of what follows
+  // Forward: another activation that follows; see activate() in elementwise.h.
+  int activation = 0;
+  float a = 0.0f, b = 0.0f;
 
+  // Whether rows are so short that they are copied with zeros around them, or what is done at their
+  // ends would take longer than all between.
+  bool pads() const { return output.width <= 16 && input.width <= 64; }
+  // Of such a copy of a plane of the input, or of the output, at most.
+  int64_t padded_elements() const {
+    const int64_t height = input.height > output.height ? input.height : output.height;
+    const int64_t width = input.width > output.width ? input.width : output.width;
+    const int64_t beside = 2 * reach_width() + stride_width + padding_width + padding_right + 2;
+    return height * (width + beside) * input.block;
+  }
   int64_t taps() const { return static_cast<int64_t>(kernel_height) * kernel_width; }
   // Multiplications.
   int64_t work() const { return output.elements() * taps(); }
@@ -72,7 +85,9 @@ struct NormExchange {
 
 struct NormShape {
   MapShape map;
-  float epsilon, momentum, negative_slope;
+  float epsilon, momentum;
+  int activation;  // what follows; see activate() in elementwise.h
+  float a, b;
   bool training;
   NormExchange exchange = {};  // empty: the batch is the rank's own
 };
@@ -94,7 +109,9 @@ constexpr int64_t update_chunk = 16384;
 //   dropout              y may be x; settings: see gapcam_program_dropout
 //   max_pool             argmax may be null; it holds u8 or i32 (PoolShape::narrow)
 //   spatial_sum          weights [height, width], whatever the map's layout
-//   batch_norm           saved receives mean and 1 / deviation; scratch: norm_scratch(map) elements
+//   batch_norm           saved receives mean and 1 / deviation; scratch: norm_scratch(map)
+//   elements;
+//                        `added`, a map that is added before the activation, may be null, or y
 //   batch_norm_backward  d_x may be d_y, and null where it is not wanted
 //   linear_backward_filter  d_weight and d_bias may be null
 //   copy_channels        `count` channels from one map to another, and 0 to what fills up its last
@@ -127,9 +144,9 @@ constexpr int64_t update_chunk = 16384;
   K(shuffle_channels, (const MapShape &shape, int64_t groups, const float *x, float *y))           \
   K(dropout, (const MapShape &map, const DropoutShape &shape, const int32_t *settings,             \
               const float *x, float *y))                                                           \
-  K(batch_norm,                                                                                    \
-    (const NormShape &shape, const float *x, const float *weight, const float *bias,               \
-     float *running_mean, float *running_variance, float *y, float *saved, double *scratch))       \
+  K(batch_norm, (const NormShape &shape, const float *x, const float *weight, const float *bias,   \
+                 float *running_mean, float *running_variance, const float *added, float *y,       \
+                 float *saved, double *scratch))                                                   \
   K(batch_norm_backward, (const NormShape &shape, const float *x, const float *weight,             \
                           const float *bias, const float *saved, const float *d_y, float *d_x,     \
                           float *d_weight, float *d_bias, double *scratch))                        \

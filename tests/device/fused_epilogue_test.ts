@@ -179,3 +179,35 @@ backendTest(
     }
   },
 );
+
+backendTest(
+  "cpu",
+  "sums and activations equal what they are step by step",
+  async () => {
+    using device = openDevice("cpu", { threads: 2 });
+    for (const training of [false, true]) {
+      for (const sum of ["none", "input", "convolution"] as const) {
+        for (const activation of ACTIVATIONS) {
+          for (const groups of [1, 13]) {
+            const block: Block = { training, sum, activation, groups };
+            const whole = await run(device, block, { apart: false });
+            const apart = await run(device, block, { apart: true });
+            const what = JSON.stringify(block);
+            assertLessOrEqual(
+              difference(whole.values, apart.values),
+              2e-6,
+              what,
+            );
+            whole.gradients.forEach((gradient, i) =>
+              assertLessOrEqual(
+                difference(gradient, apart.gradients[i]!),
+                1e-5,
+                `${what}, gradient ${i}`,
+              )
+            );
+          }
+        }
+      }
+    }
+  },
+);

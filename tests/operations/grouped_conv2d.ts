@@ -235,6 +235,9 @@ const windows: readonly Grouped[] = [
     padding: [5, 4, 4, 6],
     stride: 3,
   },
+  // Rows long enough to have an inside.
+  depthwise(17, { size: [9, 37], kernel: [3, 3], stride: 2, padding: 1 }),
+  depthwise(8, { size: [5, 35], kernel: [3, 3], padding: 1, slope: 0 }),
   // One pixel, and a kernel of which most meets nothing.
   {
     inputs: 8,

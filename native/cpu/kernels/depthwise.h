@@ -8,113 +8,12 @@
 
 #include <omp.h>
 
-#include "blocks.h"
+#include "activation.h"
+#include "depthwise_rows.h"
 #include "elementwise.h"
 
 namespace gapcam::cpu {
 namespace {
-
-// The columns of a kernel, of which result t reads pixel t * step + offset.
-struct Columns {
-  int64_t offset[depthwise_kernel_max], index[depthwise_kernel_max];
-  int64_t count = 0, step = 1;
-  int64_t results = 0;         // in a row
-  int64_t width = 0;           // of what is read
-  int64_t first = 0, end = 0;  // the results for which every column meets a pixel
-
-  bool meets(int64_t column, int64_t result) const {
-    const int64_t pixel = result * step + offset[column];
-    return pixel >= 0 && pixel < width;
-  }
-  void find_inner() {
-    const auto inner = [&](int64_t result) {
-      for (int64_t k = 0; k < count; k++) {
-        if (!meets(k, result)) return false;
-      }
-      return true;
-    };
-    while (first < results && !inner(first)) first++;
-    end = first;
-    while (end < results && inner(end)) end++;
-  }
-};
-
-// The rows that a row of the result sums, and their weights.
-struct Rows {
-  const float *pixels[depthwise_rows_max], *weight[depthwise_rows_max];
-  int64_t count = 0;
-};
-
-template <int64_t Block>
-const auto &load_block(const float *p) {
-  return *reinterpret_cast<const typename Vector<Block>::Floats *>(p);
-}
-template <int64_t Block>
-void store_block(float *p, const typename Vector<Block>::Floats &v) {
-  *reinterpret_cast<typename Vector<Block>::Floats *>(p) = v;
-}
-
-// What starts a sum and what is done to it.
-template <int64_t Block>
-struct Epilogue {
-  typename Vector<Block>::Floats start;
-  float slope;  // 1: none
-
-  void store(float *y, const typename Vector<Block>::Floats &sum) const {
-    using Floats = typename Vector<Block>::Floats;
-    if (slope == 1.0f) return store_block<Block>(y, sum);
-    const Floats low = slope == 0.0f ? Floats{} : sum * slope;
-    store_block<Block>(y, low > sum ? low : sum);
-  }
-};
-
-// Results t to t + Count - 1, by the columns of the kernel from `first` on.
-template <int64_t Block, int64_t Step, int Count>
-inline void sum_columns(const Rows &rows, const Columns &columns, int64_t first, int64_t end,
-                        int64_t t, const Epilogue<Block> &epilogue, float *y, int64_t y_step) {
-  using Floats = typename Vector<Block>::Floats;
-  const int64_t step = Step ? Step : columns.step;
-  Floats sum[Count];
-#pragma GCC unroll 8
-  for (int i = 0; i < Count; i++) sum[i] = epilogue.start;
-  for (int64_t r = 0; r < rows.count; r++) {
-    const float *row = rows.pixels[r] + t * step * Block, *weights = rows.weight[r];
-    for (int64_t k = first; k < end; k++) {
-      const Floats w = load_block<Block>(weights + columns.index[k] * Block);
-      const float *pixel = row + columns.offset[k] * Block;
-#pragma GCC unroll 8
-      for (int i = 0; i < Count; i++) sum[i] += load_block<Block>(pixel + i * step * Block) * w;
-    }
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < Count; i++) epilogue.store(y + (t + i) * y_step * Block, sum[i]);
-}
-
-template <int64_t Block, int64_t Step>
-void sum_row(const Rows &rows, const Columns &columns, const Epilogue<Block> &epilogue, float *y,
-             int64_t y_step) {
-  const int64_t count = columns.count;
-  const auto edge = [&](int64_t t) {
-    // The columns that meet a pixel are neighbours.
-    int64_t first = 0;
-    while (first < count && !columns.meets(first, t)) first++;
-    int64_t end = first;
-    while (end < count && columns.meets(end, t)) end++;
-    sum_columns<Block, Step, 1>(rows, columns, first, end, t, epilogue, y, y_step);
-  };
-  int64_t t = 0;
-  for (; t < columns.first; t++) edge(t);
-  for (; t + 8 <= columns.end; t += 8) {
-    sum_columns<Block, Step, 8>(rows, columns, 0, count, t, epilogue, y, y_step);
-  }
-  for (; t + 4 <= columns.end; t += 4) {
-    sum_columns<Block, Step, 4>(rows, columns, 0, count, t, epilogue, y, y_step);
-  }
-  for (; t < columns.end; t++) {
-    sum_columns<Block, Step, 1>(rows, columns, 0, count, t, epilogue, y, y_step);
-  }
-  for (; t < columns.results; t++) edge(t);
-}
 
 // Calls body with the step known at compile time where it is 1 or 2; Fixed<0> stands for any other.
 template <class Body>
@@ -148,7 +47,8 @@ Columns forward_columns(const DepthwiseShape &s) {
 // Of the input's columns start, start + stride, ...
 Columns backward_columns(const DepthwiseShape &s, int64_t start) {
   Columns columns;
-  for (int64_t k = 0; k < s.kernel_width; k++) {
+  // From the last on: they read pixels in order.
+  for (int64_t k = s.kernel_width - 1; k >= 0; k--) {
     const int64_t distance = start + s.padding_width - k * s.dilation_width;
     if (distance % s.stride_width != 0) continue;
     columns.index[columns.count] = k;
@@ -182,48 +82,89 @@ void depthwise_weight(const DepthwiseShape &s, const float *plain, float *transf
   }
 }
 
+// While the row is near.
+void activate_row(const DepthwiseShape &s, float *row) {
+  with_activation(s.activation, [&](auto kind) {
+    const float a = s.a, b = s.b;
+    const int64_t count = s.output.width * s.output.block;
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++) row[i] = activate(kind.value, a, b, row[i]);
+  });
+}
+
+// One row of the outputs of a block of channels q, from rows of `width` pixels.
+template <int64_t Block, int64_t Step>
+void depthwise_row(const DepthwiseShape &s, int64_t q, int64_t oh, const float *pixels,
+                   const Columns &columns, const float *weight, const float *bias, int64_t m,
+                   float *out) {
+  Epilogue<Block> epilogue;
+  const bool clips = s.activation == activation_clip && s.a == 0.0f;
+  epilogue.set(clips ? 0.0f : s.negative_slope, clips ? s.b : __builtin_inff());
+  float start[Block] = {};
+  for (int64_t l = 0; bias && l < min(Block, s.input.channels - q * Block); l++) {
+    start[l] = bias[(q * Block + l) * s.multiplier + m];
+  }
+  epilogue.start = load_block<Block>(start);
+  Rows rows;
+  for (int64_t k = 0; k < s.kernel_height; k++) {
+    const int64_t ih = oh * s.stride_height - s.padding_height + k * s.dilation_height;
+    if (ih < 0 || ih >= s.input.height) continue;
+    rows.pixels[rows.count] = pixels + ih * columns.width * Block;
+    rows.weight[rows.count++] =
+        weight + ((q * s.multiplier + m) * s.taps() + k * s.kernel_width) * Block;
+  }
+  sum_row<Block, Step>(rows, columns, epilogue, out, 1);
+  if (s.activation == activation_identity || clips) return;
+  activate_row(s, out);
+}
+
+// From outputs m of a block of channels beside each other to the blocks that they belong in.
+void interleave_row(const DepthwiseShape &s, int64_t n, int64_t q, int64_t oh, const float *apart,
+                    float *y) {
+  const int64_t block = s.input.block, row = s.output.width * block;
+  for (int64_t r = 0; r < min(s.multiplier, s.output.blocks() - q * s.multiplier); r++) {
+    float *out = y + ((n * s.output.blocks() + q * s.multiplier + r) * s.output.height + oh) * row;
+    for (int64_t l = 0; l < block; l++) {
+      const Place place(s, r, l);
+      const float *from = apart + place.m * row + place.c;
+      for (int64_t i = 0; i < row; i += block) out[i + l] = from[i];
+    }
+  }
+}
+
 void depthwise(const DepthwiseShape &s, const float *x, const float *weight, const float *bias,
                float *y, float *scratch) {
   const Columns columns = forward_columns(s);
-  const int64_t multiplier = s.multiplier, taps = s.taps();
+  const bool pads = s.pads();
+  const int64_t left = columns.left(), right = columns.right();
+  const Columns inner = pads ? columns.padded(left, right) : columns;
+  // What is copied once is for all rows.
+  const int64_t parts = pads ? 1 : s.output.height, rows = pads ? s.output.height : 1;
   const int64_t planes = s.input.batch * s.input.blocks();
   with_blocked(s.input.block, [&](auto fixed) {
     constexpr int64_t block = decltype(fixed)::value;
-    const int64_t row = s.output.width * block;
+    const int64_t row = s.output.width * block, size = s.input.pixels() * block;
+    const int64_t own = s.multiplier * row + (pads ? s.padded_elements() : 0);
     with_step(s.stride_width, [&](auto step) {
 #pragma omp parallel for collapse(2) schedule(static) if (s.work() >= worth_threads)
       for (int64_t plane = 0; plane < planes; plane++) {
-        for (int64_t oh = 0; oh < s.output.height; oh++) {
+        for (int64_t part = 0; part < parts; part++) {
           const int64_t n = plane / s.input.blocks(), q = plane % s.input.blocks();
-          float *apart = scratch + omp_get_thread_num() * multiplier * row;
-          for (int64_t m = 0; m < multiplier; m++) {
-            Epilogue<block> epilogue{{}, s.negative_slope};
-            float start[block] = {};
-            for (int64_t l = 0; bias && l < min(block, s.input.channels - q * block); l++) {
-              start[l] = bias[(q * block + l) * multiplier + m];
-            }
-            epilogue.start = load_block<block>(start);
-            Rows rows;
-            for (int64_t k = 0; k < s.kernel_height; k++) {
-              const int64_t ih = oh * s.stride_height - s.padding_height + k * s.dilation_height;
-              if (ih < 0 || ih >= s.input.height) continue;
-              rows.pixels[rows.count] = x + (plane * s.input.height + ih) * s.input.width * block;
-              rows.weight[rows.count++] =
-                  weight + ((q * multiplier + m) * taps + k * s.kernel_width) * block;
-            }
-            float *out =
-                multiplier == 1 ? y + (plane * s.output.height + oh) * row : apart + m * row;
-            sum_row<block, decltype(step)::value>(rows, columns, epilogue, out, 1);
+          float *apart = scratch + omp_get_thread_num() * own;
+          const float *pixels = x + plane * size;
+          if (pads) {
+            float *padded = apart + s.multiplier * row;
+            pad_rows<block>(pixels, s.input.height, s.input.width, left, right, padded);
+            pixels = padded;
           }
-          if (multiplier == 1) continue;
-          for (int64_t r = 0; r < min(multiplier, s.output.blocks() - q * multiplier); r++) {
-            float *out =
-                y + ((n * s.output.blocks() + q * multiplier + r) * s.output.height + oh) * row;
-            for (int64_t l = 0; l < block; l++) {
-              const Place place(s, r, l);
-              const float *from = apart + place.m * row + place.c;
-              for (int64_t i = 0; i < row; i += block) out[i + l] = from[i];
+          for (int64_t oh = part * rows; oh < (part + 1) * rows; oh++) {
+            for (int64_t m = 0; m < s.multiplier; m++) {
+              float *out =
+                  s.multiplier == 1 ? y + (plane * s.output.height + oh) * row : apart + m * row;
+              depthwise_row<block, decltype(step)::value>(s, q, oh, pixels, inner, weight, bias, m,
+                                                          out);
             }
+            if (s.multiplier > 1) interleave_row(s, n, q, oh, apart, y);
           }
         }
       }
@@ -265,18 +206,32 @@ const float *gradient_planes(const DepthwiseShape &s, int64_t n, int64_t q, cons
 void depthwise_backward_data(const DepthwiseShape &s, const float *d_y, const float *sign,
                              const float *weight, float *d_x, float *scratch) {
   const int64_t multiplier = s.multiplier, taps = s.taps();
+  const bool pads = s.pads() && multiplier == 1;
   Columns columns[depthwise_stride_max];
+  int64_t left = 0, right = 0;
   for (int64_t start = 0; start < s.stride_width; start++) {
     columns[start] = backward_columns(s, start);
+    left = max(left, columns[start].left());
+    right = max(right, columns[start].right());
+  }
+  for (int64_t start = 0; pads && start < s.stride_width; start++) {
+    columns[start] = columns[start].padded(left, right);
   }
   with_blocked(s.input.block, [&](auto fixed) {
     constexpr int64_t block = decltype(fixed)::value;
-    const int64_t row = s.output.width * block, size = s.output.pixels() * block;
+    const int64_t size = s.output.pixels() * block;
+    const int64_t row = (s.output.width + (pads ? left + right : 0)) * block;
+    const int64_t own = multiplier * size + (pads ? s.padded_elements() : 0);
 #pragma omp parallel for schedule(static) if (s.work() >= worth_threads)
     for (int64_t plane = 0; plane < s.input.batch * s.input.blocks(); plane++) {
       const int64_t q = plane % s.input.blocks();
-      const float *gradient = gradient_planes(s, plane / s.input.blocks(), q, d_y, sign,
-                                              scratch + omp_get_thread_num() * multiplier * size);
+      float *apart = scratch + omp_get_thread_num() * own;
+      const float *gradient = gradient_planes(s, plane / s.input.blocks(), q, d_y, sign, apart);
+      if (pads) {
+        float *padded = apart + multiplier * size;
+        pad_rows<block>(gradient, s.output.height, s.output.width, left, right, padded);
+        gradient = padded;
+      }
       for (int64_t ih = 0; ih < s.input.height; ih++) {
         Rows rows;
         for (int64_t k = 0; k < s.kernel_height; k++) {
@@ -291,7 +246,7 @@ void depthwise_backward_data(const DepthwiseShape &s, const float *d_y, const fl
         }
         float *out = d_x + (plane * s.input.height + ih) * s.input.width * block;
         for (int64_t start = 0; start < min(s.stride_width, s.input.width); start++) {
-          sum_row<block, 1>(rows, columns[start], Epilogue<block>{{}, 1.0f}, out + start * block,
+          sum_row<block, 1>(rows, columns[start], Epilogue<block>{}, out + start * block,
                             s.stride_width);
         }
       }

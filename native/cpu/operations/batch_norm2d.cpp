@@ -6,7 +6,8 @@ namespace gapcam::cpu {
 namespace {
 
 NormShape norm_shape(const Lowering &l, ValueId input, const Norm &norm) {
-  return {l.map_shape(input), norm.epsilon, norm.momentum, norm.activation.slope(), l.training()};
+  return {l.map_shape(input), norm.epsilon,      norm.momentum, norm.activation.kind,
+          norm.activation.a,  norm.activation.b, l.training()};
 }
 
 // What exchanges the statistics of ranks; null where each takes its own.
@@ -26,14 +27,16 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2d &attributes) {
   CpuStorage *mean = l.storage(o.inputs[3]), *variance = l.storage(o.inputs[4]);
   const View input = l.read(o.inputs[0]), weight = l.read_plain(o.inputs[1]),
              bias = l.read_plain(o.inputs[2]);
+  const Operand summand = attributes.adds ? o.inputs.back() : Operand{};
+  const View added = l.read(summand, l.layout(o.outputs[0]));
   l.begin(o);
-  const View output = l.write(o.outputs[0]);
+  const View output = summand ? l.write_over(o.outputs[0], summand) : l.write(o.outputs[0]);
   const View saved = l.write(o.outputs[1], norm_saved(norm.map) * sizeof(float));
   l.scratch(norm_scratch(norm.map) * sizeof(double));
   // Which holds what the exchange works with.
   l.run([=, held = sync, &m = l.memory()] {
     kernels().batch_norm(norm, m.f32(input), m.f32(weight), m.f32(bias), mean->f32(),
-                         variance->f32(), m.f32(output), m.f32(saved),
+                         variance->f32(), m.f32(added), m.f32(output), m.f32(saved),
                          static_cast<double *>(m.scratch()));
     if (norm.training) {
       mean->changed();

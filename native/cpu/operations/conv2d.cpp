@@ -124,7 +124,8 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
   } else {
     output = l.write(o.outputs[0]);
   }
-  const MapShape sum = conv2d.adds ? l.map_shape(o.outputs[0]) : MapShape{};
+  const MapShape made = l.map_shape(o.outputs[0]);
+  const Activation after = convolution->fuses_activation() ? Activation{} : request.activation;
   l.run([=, &m = l.memory()] {
     if (folded) {
       folded->update(m, *convolution, weight->transformed);
@@ -140,9 +141,13 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
     a.argmax = m.u8(positions);
     a.scratch = m.scratch();
     if (added && m.f32(added) != m.f32(output)) {
-      kernels().copy_channels(sum, 0, sum, 0, sum.channels, m.f32(added), m.f32(output));
+      kernels().copy_channels(made, 0, made, 0, made.channels, m.f32(added), m.f32(output));
     }
     convolution->run(a);
+    if (!after.is_identity()) {
+      kernels().activation(after.kind, after.a, after.b, m.f32(output), m.f32(output),
+                           made.elements());
+    }
   });
 }
 
