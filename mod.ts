@@ -80,13 +80,14 @@ export type {
   DeviceOptions,
   Precision,
 } from "./src/device/device_options.ts";
-export {
-  Communicator,
-  type CommunicatorDescription,
-  type ReduceOrder,
-} from "./src/device/communicator.ts";
+export { Communicator, type ReduceOrder } from "./src/device/communicator.ts";
+export type { CommunicatorDescription } from "./src/device/communicator_description.ts";
 export { openCommunicator } from "./src/device/open_communicator.ts";
-export { findLauncher, type Launcher } from "./src/device/launcher.ts";
+export {
+  findLauncher,
+  type Launcher,
+  type Meeting,
+} from "./src/device/launcher.ts";
 export { openDevice } from "./src/device/open_device.ts";
 
 // Models

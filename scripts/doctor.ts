@@ -6,7 +6,7 @@
 
 import { type Precision, PRECISIONS } from "../src/device/device_options.ts";
 import { describeBackend, openDevice } from "../src/device/open_device.ts";
-import type { MpiDescription } from "../src/device/communicator.ts";
+import type { MpiDescription } from "../src/device/communicator_description.ts";
 import { findLauncher, type Launcher } from "../src/device/launcher.ts";
 import { describeMpi } from "../src/device/open_communicator.ts";
 import type { CudaDescription } from "../src/device/descriptions.ts";
@@ -245,13 +245,26 @@ function gpu(): Finding[] {
 
 /** NVIDIA's libraries, unless there is none: the GPU's own line says enough then. */
 function libraries(backend: CudaDescription | undefined): Finding[] {
-  const all = backend?.libraries ?? [];
-  if (!all.some(({ path }) => path)) return [];
-  return all.map(({ name, path, version, problem }) => ({
-    name,
-    found: problem === undefined,
-    detail: problem ?? `${version}, ${path}`,
-  }));
+  if (!backend?.libraries.some(({ path }) => path)) return [];
+  const { libraries: all, nccl } = backend;
+  return [
+    ...all.map(({ name, path, version, problem }) => ({
+      name,
+      found: problem === undefined,
+      detail: problem ?? `${version}, ${path}`,
+    })),
+    "problem" in nccl
+      ? {
+        name: "NCCL",
+        found: false,
+        detail: `${nccl.problem}; needed for several GPUs alone`,
+      }
+      : {
+        name: "NCCL",
+        found: true,
+        detail: `${nccl.version}, ${nccl.library}`,
+      },
+  ];
 }
 
 /** Which convolutions of a small training step run as one graph with what follows them. */

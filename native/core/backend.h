@@ -45,6 +45,10 @@ class Device {
   // yet.
   virtual std::string refusal(const Graph &graph, const Operation &operation) const = 0;
   virtual std::unique_ptr<Executable> compile(std::shared_ptr<const Graph> graph) = 0;
+  // How this device's part of programs on several ranks reaches the others' devices, which all of
+  // them ask at once.
+  virtual std::shared_ptr<Communicator> join(std::shared_ptr<Communicator> ranks) { return ranks; }
+
   virtual std::string describe() const = 0;
   virtual uint64_t free_bytes() const = 0;  // 0: unknown
   const Ledger &ledger() const { return *ledger_; }

@@ -5,6 +5,7 @@
 #include "executable.h"
 #include "json.h"
 #include "lowering.h"
+#include "nccl_communicator.h"
 #include "plan_timer.h"
 #include "storage.h"
 
@@ -58,6 +59,15 @@ std::string device_fields(const cuda::driver::Functions &driver) {
   return json;
 }
 
+// What would join the GPUs of several ranks.
+std::string nccl_fields() {
+  const cuda::NcclLibrary &nccl = cuda::nccl_library();
+  return nccl.problem.empty()
+             ? format("\"nccl\": {\"library\": %s, \"version\": \"%s\"}", quoted(nccl.path).c_str(),
+                      cuda::nccl_version_text(nccl.version).c_str())
+             : format("\"nccl\": {\"problem\": %s}", quoted(nccl.problem).c_str());
+}
+
 std::string version_line(const cuda::Libraries &libraries) {
   return format("CUDA with cuDNN %zu.%zu.%zu, driver for CUDA %d.%d",
                 libraries.cudnn_version / 10000, libraries.cudnn_version / 100 % 100,
@@ -77,7 +87,7 @@ std::string describe_backend() {
     json += "\"version\": \"CUDA, not usable\", \"devices\": [], \"problem\": " +
             quoted(opened.problem);
   }
-  return json + ", " + library_fields() + "}";
+  return json + ", " + nccl_fields() + ", " + library_fields() + "}";
 }
 
 std::unique_ptr<Device> open_device(const DeviceOptions &options) {
@@ -116,6 +126,11 @@ std::string CudaDevice::refusal(const Graph &graph, const Operation &operation) 
 std::unique_ptr<Executable> CudaDevice::compile(std::shared_ptr<const Graph> graph) {
   gpu_->enter();
   return std::make_unique<CudaExecutable>(std::move(graph), gpu_, *planner_);
+}
+
+std::shared_ptr<Communicator> CudaDevice::join(std::shared_ptr<Communicator> ranks) {
+  gpu_->enter();
+  return std::make_shared<NcclCommunicator>(gpu_, std::move(ranks));
 }
 
 std::string CudaDevice::describe() const {

@@ -13,6 +13,7 @@ class CudaDevice : public Device {
   std::shared_ptr<Storage> allocate(DataType type, const Shape &shape, bool staged) override;
   std::string refusal(const Graph &graph, const Operation &operation) const override;
   std::unique_ptr<Executable> compile(std::shared_ptr<const Graph> graph) override;
+  std::shared_ptr<Communicator> join(std::shared_ptr<Communicator> ranks) override;
   std::string describe() const override;
   uint64_t free_bytes() const override;
 

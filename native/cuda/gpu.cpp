@@ -117,7 +117,24 @@ void Gpu::close() noexcept {
   driver().cuDevicePrimaryCtxRelease_v2(device_);
 }
 
+void Gpu::interrupt(const std::string &reason) const {
+  std::lock_guard lock(failure_mutex_);
+  interruption_ = reason;
+  interrupted_ = true;
+}
+
+void Gpu::check_interruption() const {
+  if (!interrupted_) return;
+  std::lock_guard lock(failure_mutex_);
+  throw Error(GAPCAM_RANK_FAILED, interruption_);
+}
+
+void Gpu::identify(unsigned char *bytes) const {
+  check(driver().cuDeviceGetUuid_v2(bytes, device_), "tell the GPU's identity");
+}
+
 void Gpu::enter() const {
+  check_interruption();
   if (failed_) {
     std::lock_guard lock(failure_mutex_);
     throw Error(
@@ -173,7 +190,9 @@ void Gpu::check_cublas(cublas::Status status, const std::string &action) const {
 }
 
 void Gpu::synchronise(const std::string &action) const {
-  check(driver().cuStreamSynchronize(compute_), action);
+  const driver::Result result = driver().cuStreamSynchronize(compute_);
+  check_interruption();
+  check(result, action);
 }
 
 void Gpu::check_allocation(driver::Result result, size_t bytes, const std::string &purpose) const {

@@ -40,7 +40,14 @@ class Gpu {
   // again.
   void forgive() const;
 
+  // Waits for what was enqueued. Throws GAPCAM_RANK_FAILED once the run was interrupted.
   void synchronise(const std::string &action) const;
+
+  // Another rank cannot go on: what this one computed meanwhile is of no use. `reason` is said from
+  // now on.
+  void interrupt(const std::string &reason) const;
+  // 16 bytes that no other GPU has.
+  void identify(unsigned char *bytes) const;
 
   const Libraries &libraries() const { return libraries_; }
   const driver::Functions &driver() const { return libraries_.driver; }
@@ -102,6 +109,7 @@ class Gpu {
   void close() noexcept;
   [[noreturn]] void fail(const std::string &message) const;
   void check_cause(const std::string &action) const;
+  void check_interruption() const;
 
   DeviceOptions options_;
   const Libraries &libraries_;
@@ -118,8 +126,8 @@ class Gpu {
   int capability_ = 0;
   size_t total_bytes_ = 0;
   mutable std::mutex failure_mutex_;
-  mutable std::string failure_;
-  mutable std::atomic<bool> failed_{false};
+  mutable std::string failure_, interruption_;
+  mutable std::atomic<bool> failed_{false}, interrupted_{false};
 };
 
 // Memory on the GPU, counted in the device's ledger.

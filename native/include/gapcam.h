@@ -45,7 +45,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 11
+#define GAPCAM_ABI_VERSION 12
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -103,6 +103,19 @@ GAPCAM_API int32_t gapcam_mpi_describe(char *json, uint64_t capacity, uint64_t *
 
 /* Starts MPI and joins the ranks; once a process and library. */
 GAPCAM_API int32_t gapcam_communicator_open(gapcam_handle *communicator, char *message);
+
+/* As gapcam_communicator_open, over TCP and without MPI, for GPUs, whose gradients NCCL sums: rank
+ * 0 waits at `port` or at one of the 15 after it, where the others look for it at `address`. `run`
+ * names the run. */
+GAPCAM_API int32_t gapcam_communicator_connect(const char *address, int32_t port, int32_t rank,
+                                               int32_t size, const char *run,
+                                               gapcam_handle *communicator, char *message);
+
+/* Joins the device to those of the other ranks: GPUs through NCCL. `library` is the file of the
+ * library whose communicator `ranks` is. `joined` is what programs of the device take. All ranks
+ * must call this; it is closed with gapcam_communicator_close, after its programs. */
+GAPCAM_API int32_t gapcam_device_join(gapcam_handle device, const char *library,
+                                      gapcam_handle ranks, gapcam_handle *joined, char *message);
 
 /* Waits for all ranks, and ends MPI; without the wait after a failure. */
 GAPCAM_API int32_t gapcam_communicator_close(gapcam_handle communicator, char *message);

@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 11;
+export const ABI_VERSION = 12;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -46,6 +46,16 @@ export const SYMBOLS = {
   },
   gapcam_communicator_open: {
     parameters: [BUFFER, BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
+  gapcam_communicator_connect: {
+    parameters: [BUFFER, "i32", "i32", "i32", BUFFER, BUFFER, BUFFER],
+    result: "i32",
+    nonblocking: true,
+  },
+  gapcam_device_join: {
+    parameters: [HANDLE, BUFFER, HANDLE, BUFFER, BUFFER],
     result: "i32",
     nonblocking: true,
   },

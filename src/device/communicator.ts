@@ -1,54 +1,13 @@
 import { GapcamError } from "../error.ts";
 import { check, messageBuffer, readDescription } from "./_library.ts";
 import type { Symbols } from "./_symbols.ts";
+import type { CommunicatorDescription } from "./communicator_description.ts";
 
 /**
  * How numbers are summed over ranks: `ordered`, in the order of ranks, which
  * gives the same bytes with every MPI; `fast`, as the library likes.
  */
 export type ReduceOrder = "ordered" | "fast";
-
-/** An MPI library, or why none can be used. */
-export type MpiDescription =
-  | {
-    /** The file that was loaded. */
-    readonly library: string;
-    /** What the library says of itself. */
-    readonly version: string;
-    /** Its binary interface: Open MPI's, MPICH's (Intel's too), that of MPI 5. */
-    readonly abi: "open-mpi" | "mpich" | "standard";
-  }
-  | {
-    /** What is wrong. */
-    readonly problem: string;
-  };
-
-/** What a {@linkcode Communicator} joins. */
-export interface CommunicatorDescription {
-  /** Number of this process, from 0. */
-  readonly rank: number;
-  /** How many processes there are. */
-  readonly size: number;
-  /** Number of this process among those of its host, from 0. */
-  readonly localRank: number;
-  /** How many of the processes run on this host. */
-  readonly localSize: number;
-  /** This host's name. */
-  readonly host: string;
-  /** How many hosts there are. */
-  readonly hosts: number;
-  /**
-   * This process's share of the processors: those that the launcher bound it
-   * to, or an equal part of those that several share.
-   */
-  readonly threads: number;
-  /** The MPI library. */
-  readonly library: string;
-  /** What it says of itself. */
-  readonly version: string;
-  /** Its binary interface. */
-  readonly abi: "open-mpi" | "mpich" | "standard";
-}
 
 /**
  * What joins the processes of a run, its ranks, made by
@@ -58,13 +17,20 @@ export interface CommunicatorDescription {
  */
 export class Communicator {
   readonly #symbols: Symbols;
+  readonly #library: string;
+  readonly #joined: { symbols: Symbols; device: bigint; handle: bigint }[] = [];
   #handle: bigint;
   /** The ranks, their hosts and the library. */
   readonly description: CommunicatorDescription;
 
   /** @ignore Made by {@linkcode openCommunicator}. */
-  constructor(symbols: Symbols, handle: bigint) {
+  constructor(
+    symbols: Symbols,
+    handle: bigint,
+    options: { library: string },
+  ) {
     this.#symbols = symbols;
+    this.#library = options.library;
     this.#handle = handle;
     this.description = readDescription((...buffers) =>
       symbols.gapcam_communicator_describe(handle, ...buffers)
@@ -81,13 +47,43 @@ export class Communicator {
     return this.description.size;
   }
 
-  /** @ignore The handle, for a program of the library that is `symbols`. */
-  handleFor(symbols: Symbols): bigint {
+  /** @ignore Joins a device, once; see {@linkcode Device.join}. */
+  async joinDevice(symbols: Symbols, device: bigint): Promise<void> {
+    if (symbols === this.#symbols) {
+      if (this.description.abi !== "tcp" || this.size === 1) return;
+      throw new GapcamError(
+        "unsupported",
+        "Cannot train on the CPUs of several ranks without MPI, which sums " +
+          "their gradients; start them with mpirun, or use GPUs",
+      );
+    }
+    if (this.#joined.some((one) => one.device === device)) return;
+    const message = messageBuffer();
+    const joined = new BigUint64Array(1);
+    check(
+      await symbols.gapcam_device_join(
+        device,
+        new TextEncoder().encode(`${this.#library}\0`),
+        this.#use(),
+        joined,
+        message,
+      ),
+      message,
+    );
+    this.#joined.push({ symbols, device, handle: joined[0]! });
+  }
+
+  /** @ignore The handle, for a program of a device. */
+  handleFor(symbols: Symbols, device: bigint): bigint {
     if (symbols === this.#symbols) return this.#use();
+    const joined = this.#joined.find((one) =>
+      one.symbols === symbols && one.device === device
+    );
+    if (joined) return joined.handle;
     throw new GapcamError(
-      "unsupported",
-      "Cannot train on several GPUs: their gradients are summed by MPI, " +
-        "which sums those of CPUs alone here; use the CPU",
+      "invalid-argument",
+      "Cannot make a program on several ranks: its device has not joined " +
+        "theirs; call its join() first",
     );
   }
 
@@ -252,6 +248,9 @@ export class Communicator {
     const handle = this.#use();
     this.#handle = 0n;
     const message = messageBuffer();
+    for (const { symbols, handle } of this.#joined.splice(0)) {
+      check(await symbols.gapcam_communicator_close(handle, message), message);
+    }
     check(
       await this.#symbols.gapcam_communicator_close(handle, message),
       message,

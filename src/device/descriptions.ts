@@ -65,6 +65,10 @@ export interface CudaDescription {
   readonly problem?: string;
   /** NVIDIA's libraries. */
   readonly libraries: readonly LibraryDescription[];
+  /** NCCL, which joins the GPUs of several ranks, or why it cannot be used. */
+  readonly nccl:
+    | { readonly library: string; readonly version: string }
+    | { readonly problem: string };
 }
 
 /** A GPU. */

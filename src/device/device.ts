@@ -1,6 +1,7 @@
 import { GapcamError } from "../error.ts";
 import { type Backend, call, readDescription } from "./_library.ts";
 import { Lifetime } from "./_lifetime.ts";
+import type { Communicator } from "./communicator.ts";
 import { MAX_RANK, type Symbols } from "./_symbols.ts";
 import type { DeviceDescription } from "./descriptions.ts";
 import type {
@@ -66,6 +67,18 @@ export class Device<B extends Backend = Backend> implements Disposable {
     this.reason = options.reason;
     this.asynchronous = options.backend === "cuda";
     registry.register(this, { symbols, handle }, this);
+  }
+
+  /**
+   * Joins it with the devices of the other ranks, once, before programs are made
+   * that run on all of them: GPUs through NCCL, each rank with one of its own. All
+   * ranks must do so.
+   *
+   * @throws {GapcamError} If NCCL is missing on a rank or of another version, two
+   * ranks have one GPU, or CPUs are joined by no MPI.
+   */
+  async join(communicator: Communicator): Promise<void> {
+    await communicator.joinDevice(this.#symbols, this.#use());
   }
 
   /**

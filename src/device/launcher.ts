@@ -10,6 +10,18 @@ export interface Launcher {
   readonly size: number;
   /** Number of this process among those of its host, where the launcher says. */
   readonly localRank?: number;
+  /** Where the processes find each other without MPI, under `torchrun`. */
+  readonly meeting?: Meeting;
+}
+
+/** Where processes find each other over TCP. */
+export interface Meeting {
+  /** Name or number of the first one's host. */
+  readonly address: string;
+  /** Its port, or the first of a few. */
+  readonly port: number;
+  /** Names the run, so that it is not mistaken for another. */
+  readonly run: string;
 }
 
 /** Variables by which launchers tell: the number of processes, rank, local rank. */
@@ -47,9 +59,11 @@ const LAUNCHERS: readonly {
 ];
 
 /** The variables that {@linkcode findLauncher} reads. */
-export const LAUNCHER_VARIABLES: readonly string[] = LAUNCHERS.flatMap(
-  ({ size, rank, localRank }) => [size, rank, localRank],
-);
+export const LAUNCHER_VARIABLES: readonly string[] = [
+  ...LAUNCHERS.flatMap(({ size, rank, localRank }) => [size, rank, localRank]),
+  ...["MASTER_ADDR", "MASTER_PORT"],
+  ...["TORCHELASTIC_RUN_ID", "TORCHELASTIC_USE_AGENT_STORE"],
+];
 
 /**
  * What started this process, by the variables that `mpirun`, `mpiexec`, `srun`
@@ -91,9 +105,33 @@ export function findLauncher(
       rank,
       size,
       ...(localRank === undefined ? {} : { localRank }),
+      ...(name === "torchrun" && size > 1
+        ? { meeting: findMeeting(variable) }
+        : {}),
     };
   }
   return undefined;
+}
+
+function findMeeting(
+  variable: (name: string) => string | undefined,
+): Meeting {
+  const address = variable("MASTER_ADDR"), port = variable("MASTER_PORT");
+  if (!address || !port) {
+    throw new GapcamError(
+      "bad-data",
+      "Cannot join the ranks: torchrun's RANK and WORLD_SIZE are set, and not " +
+        "both MASTER_ADDR and MASTER_PORT; start them with torchrun, or unset " +
+        "these",
+    );
+  }
+  // Torchrun itself listens at the port where it keeps a store of its own.
+  const taken = variable("TORCHELASTIC_USE_AGENT_STORE") === "True";
+  return {
+    address,
+    port: wholeNumber("MASTER_PORT", port, "torchrun") + (taken ? 1 : 0),
+    run: variable("TORCHELASTIC_RUN_ID") ?? "run",
+  };
 }
 
 function wholeNumber(name: string, text: string, launcher: string): number {

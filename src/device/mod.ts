@@ -18,14 +18,13 @@ export { describeBackend, openDevice } from "./open_device.ts";
 export type { Activation } from "./activation.ts";
 export type { LossOptions } from "./losses.ts";
 export type { AdamOptions, SgdOptions, UpdateOptions } from "./updates.ts";
-export {
-  Communicator,
-  type CommunicatorDescription,
-  type MpiDescription,
-  type ReduceOrder,
-} from "./communicator.ts";
+export { Communicator, type ReduceOrder } from "./communicator.ts";
+export type {
+  CommunicatorDescription,
+  MpiDescription,
+} from "./communicator_description.ts";
 export { describeMpi, openCommunicator } from "./open_communicator.ts";
-export { findLauncher, type Launcher } from "./launcher.ts";
+export { findLauncher, type Launcher, type Meeting } from "./launcher.ts";
 export { Program } from "./program.ts";
 export type { Phase, ProgramOptions, ProgramStep } from "./program_options.ts";
 export type { Padding2d, Size2d } from "./size2d.ts";

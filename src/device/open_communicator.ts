@@ -1,11 +1,13 @@
 import { GapcamError } from "../error.ts";
 import {
   check,
+  libraryFolder,
   messageBuffer,
   openLibrary,
   readDescription,
 } from "./_library.ts";
-import { Communicator, type MpiDescription } from "./communicator.ts";
+import { Communicator } from "./communicator.ts";
+import type { MpiDescription } from "./communicator_description.ts";
 import type { Launcher } from "./launcher.ts";
 
 /**
@@ -33,7 +35,8 @@ export function describeMpi(
 
 /**
  * Starts MPI and joins the processes of a run, its ranks, once a process. Under
- * a launcher all of them must do so.
+ * a launcher all of them must do so. Those that `torchrun` started meet over TCP,
+ * at the address that it names.
  *
  * @param options `launcher`: what started the process, to hold what MPI says
  * against; `libraryFolder`, as for {@linkcode openDevice}.
@@ -47,9 +50,25 @@ export async function openCommunicator(
   const symbols = openLibrary("cpu", options.libraryFolder);
   const message = messageBuffer();
   const created = new BigUint64Array(1);
-  check(await symbols.gapcam_communicator_open(created, message), message);
-  const communicator = new Communicator(symbols, created[0]!);
   const { launcher } = options;
+  const text = new TextEncoder();
+  check(
+    launcher?.meeting
+      ? await symbols.gapcam_communicator_connect(
+        text.encode(`${launcher.meeting.address}\0`),
+        launcher.meeting.port,
+        launcher.rank,
+        launcher.size,
+        text.encode(`${launcher.meeting.run}\0`),
+        created,
+        message,
+      )
+      : await symbols.gapcam_communicator_open(created, message),
+    message,
+  );
+  const communicator = new Communicator(symbols, created[0]!, {
+    library: `${libraryFolder(options.libraryFolder)}/libgapcam_cpu.so`,
+  });
   const { size, library, version } = communicator.description;
   if (launcher && launcher.size !== size) {
     throw new GapcamError(

@@ -84,7 +84,7 @@ export class Program implements Disposable {
     call((message) =>
       symbols.gapcam_program_communicate(
         this.#handle,
-        communicator.handleFor(symbols),
+        communicator.handleFor(symbols, device),
         (options.syncBatchNorm ? 1 : 0) | (options.reduce === "fast" ? 2 : 0),
         message,
       )

@@ -77,6 +77,7 @@ export async function alignRanks(
       );
     }
   });
+  await network.device.join(communicator);
   await shareParameters(network, communicator);
 }
 

@@ -27,8 +27,35 @@ Deno.test("findLauncher() recognises each launcher by its variables", () => {
       RANK: "5",
       LOCAL_RANK: "1",
       MASTER_ADDR: "a",
+      MASTER_PORT: "29500",
     }),
-    { name: "torchrun", rank: 5, size: 8, localRank: 1 },
+    {
+      name: "torchrun",
+      rank: 5,
+      size: 8,
+      localRank: 1,
+      meeting: { address: "a", port: 29500, run: "run" },
+    },
+  );
+});
+
+Deno.test("findLauncher() says where ranks that torchrun started meet", () => {
+  const variables = { WORLD_SIZE: "2", RANK: "0", MASTER_ADDR: "host" };
+  // Where torchrun keeps a store, its port is taken.
+  assertEquals(
+    found({
+      ...variables,
+      MASTER_PORT: "29500",
+      TORCHELASTIC_USE_AGENT_STORE: "True",
+      TORCHELASTIC_RUN_ID: "mine",
+    })?.meeting,
+    { address: "host", port: 29501, run: "mine" },
+  );
+  assertThrows(
+    () => found(variables),
+    GapcamError,
+    "Cannot join the ranks: torchrun's RANK and WORLD_SIZE are set, and not " +
+      "both MASTER_ADDR and MASTER_PORT; start them with torchrun, or unset these",
   );
 });
 

@@ -28,7 +28,12 @@ const communicator = launcher
   ? await openCommunicator({ launcher })
   : undefined;
 const rank = communicator?.rank ?? 0, size = communicator?.size ?? 1;
-using device = openDevice("cpu", { threads: 1 });
+// On GPUs each rank has its own.
+const backend = Deno.env.get("STEPS_DEVICE") ?? "cpu";
+using device = backend === "cuda"
+  ? openDevice("cuda", { index: communicator?.description.localRank ?? 0 })
+  : openDevice("cpu", { threads: 1 });
+if (communicator) await device.join(communicator);
 using network = new Network(
   device,
   sequential([
@@ -94,8 +99,11 @@ const digest = hash.digest("hex");
 const digests = await communicator?.gatherValues(digest) ?? [digest];
 if (rank === 0) {
   const { abi } = communicator?.description ?? {};
+  const { recorded } = program.describe() as { recorded?: boolean };
   console.log(
-    JSON.stringify({ size, kind, abi, digests, losses, parameters }),
+    JSON.stringify({
+      ...{ size, kind, abi, recorded, digests, losses, parameters },
+    }),
   );
 }
 const path = Deno.env.get("STEPS_FILE");

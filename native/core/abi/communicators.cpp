@@ -2,8 +2,11 @@
 #include <algorithm>
 #include <atomic>
 
+#include "communication/lent_communicator.h"
+#include "communication/mpi_library.h"
 #include "communication/mpi_transport.h"
 #include "communication/rank_communicator.h"
+#include "communication/tcp_transport.h"
 #include "guard.h"
 #include "json.h"
 #include "recorder.h"
@@ -20,6 +23,13 @@ std::shared_ptr<Communicator> find(gapcam_handle handle) {
 void expect_communicator(Recorder &recorder) {
   recorder.check(recorder.graph().communicator != nullptr, "the program has no communicator",
                  GAPCAM_INVALID_ARGUMENT);
+}
+
+void join_once() {
+  static std::atomic<bool> opened{false};
+  require(!opened.exchange(true),
+          "Cannot join the ranks twice: MPI starts and ends once in each process",
+          GAPCAM_UNSUPPORTED);
 }
 
 }  // namespace
@@ -40,12 +50,35 @@ int32_t gapcam_mpi_describe(char *json, uint64_t capacity, uint64_t *needed, cha
 int32_t gapcam_communicator_open(gapcam_handle *communicator, char *message) {
   return guard(message, [&] {
     not_null(communicator, "communicator");
-    static std::atomic<bool> opened{false};
-    require(!opened.exchange(true),
-            "Cannot join the ranks twice: MPI starts and ends once in each process",
-            GAPCAM_UNSUPPORTED);
+    join_once();
     *communicator =
         registry().add(std::make_shared<RankCommunicator>(std::make_shared<MpiTransport>()));
+  });
+}
+
+int32_t gapcam_communicator_connect(const char *address, int32_t port, int32_t rank, int32_t size,
+                                    const char *run, gapcam_handle *communicator, char *message) {
+  return guard(message, [&] {
+    not_null(communicator, "communicator");
+    require(size >= 1 && rank >= 0 && rank < size,
+            format("Cannot join the ranks: found rank %d of %d", rank, size));
+    require(port >= 1 && port <= 65535,
+            format("Cannot join the ranks: found TCP port %d, expected 1 to 65535", port));
+    const TcpRun named{not_null(address, "address"), port, rank, size, not_null(run, "run")};
+    join_once();
+    *communicator =
+        registry().add(std::make_shared<RankCommunicator>(std::make_shared<TcpTransport>(named)));
+  });
+}
+
+int32_t gapcam_device_join(gapcam_handle device, const char *library, gapcam_handle ranks,
+                           gapcam_handle *joined, char *message) {
+  return guard(message, [&] {
+    not_null(joined, "joined");
+    const auto object = registry().find_device(device);
+    const auto lent = std::make_shared<LentCommunicator>(not_null(library, "library"), ranks);
+    std::lock_guard lock(object->mutex);
+    *joined = registry().add(object->device->join(lent));
   });
 }
 

@@ -4,12 +4,16 @@
 #include <cuda.h>
 #include <cudnn.h>
 #include <nvrtc.h>
+#if __has_include(<nccl.h>)
+#include <nccl.h>
+#endif
 
 #include <type_traits>
 
 #include "cublas.h"
 #include "cudnn.h"
 #include "driver.h"
+#include "nccl.h"
 #include "nvrtc.h"
 
 namespace gapcam::cuda {
@@ -55,6 +59,19 @@ struct Same<R (*)(A...), S (*)(B...)> {
 #define GAPCAM_SAME(name, result, parameters)                              \
   static_assert(Same<decltype(Functions::name), decltype(&::name)>::value, \
                 "our declaration of " #name " differs from NVIDIA's");
+#ifdef NCCL_MAJOR
+namespace nccl {
+GAPCAM_NCCL_FUNCTIONS(GAPCAM_SAME)
+static_assert(sizeof(UniqueId) == sizeof(ncclUniqueId) &&
+              alignof(UniqueId) == alignof(ncclUniqueId));
+static_assert(static_cast<int>(success) == static_cast<int>(ncclSuccess));
+static_assert(static_cast<int>(remote_error) == static_cast<int>(ncclRemoteError));
+static_assert(static_cast<int>(in_progress) == static_cast<int>(ncclInProgress));
+static_assert(static_cast<int>(type_uint8) == static_cast<int>(ncclUint8));
+static_assert(static_cast<int>(type_float32) == static_cast<int>(ncclFloat32));
+static_assert(static_cast<int>(sum) == static_cast<int>(ncclSum));
+}  // namespace nccl
+#endif
 namespace driver {
 GAPCAM_DRIVER_FUNCTIONS(GAPCAM_SAME)
 }

@@ -47,6 +47,7 @@ enum CaptureMode : int32_t { capture_thread_local = 1 };
   F(cuDeviceGet, Result, (Device * device, int32_t index))                                       \
   F(cuDeviceGetName, Result, (char *name, int32_t capacity, Device device))                      \
   F(cuDeviceGetAttribute, Result, (int32_t * value, Attribute attribute, Device device))         \
+  F(cuDeviceGetUuid_v2, Result, (void *identity, Device device))                                 \
   F(cuDeviceTotalMem_v2, Result, (size_t * bytes, Device device))                                \
   F(cuDevicePrimaryCtxRetain, Result, (Context * context, Device device))                        \
   F(cuDevicePrimaryCtxRelease_v2, Result, (Device device))                                       \

@@ -18,6 +18,7 @@
 #include "norm.h"
 #include "platform.h"
 #include "pool.h"
+#include "ranks.h"
 #include "sums.h"
 #include "update.h"
 

@@ -98,6 +98,14 @@
   K(norm_gradients, (P, P, P, P, P, int, NormShape))                              \
   K(norm_backward_f32, (P, P, P, P, P, P, P, NormShape))                          \
   K(norm_backward_bf16, (P, P, P, P, P, P, P, NormShape))                         \
+  K(copy_pieces, (P, float))                                                      \
+  K(sum_ranks, (P, int64_t, int))                                                 \
+  K(take_loss_part, (P, P, P))                                                    \
+  K(count_whole_batch, (P, P, P, P, int))                                         \
+  K(norm_rank_statistics, (P, P, int, int, NormShape))                            \
+  K(norm_whole_batch, (P, P, P, P, int, NormShape))                               \
+  K(norm_rank_gradients, (P, P, P, P, P, int, NormShape))                         \
+  K(norm_whole_gradients, (P, P, P, int, NormShape))                              \
   K(loss, (LossOperands, P, P, P, LossShape))                                     \
   K(loss_backward, (LossOperands, P, P, P, LossShape))                            \
   K(resize_columns, (P, P, int64_t, int, ResizeTable))                            \

@@ -123,17 +123,25 @@ struct SliceSquares {
   }
 };
 
-GAPCAM_KERNEL norm_statistics(const float *partial, float *saved, float *running_mean,
-                              float *running_variance, int slices, int columns, NormShape s) {
+// The sum of squares about the mean of channel finish_channel(), and that `mean`, from
+// sum_moments_map(). All threads of the block must call it.
+GAPCAM_DEVICE double sum_slice_moments(const float *partial, int slices, int columns,
+                                       const NormShape &s, double *mean) {
   GAPCAM_SHARED double means[finish_columns];
   const int rows = block_threads / columns;
   const SliceMean slice{partial, s.positions, (int64_t)slices * rows, rows, s.stored_channels};
-  const double count = (double)s.positions;
   const double sum = sum_slices(slices, s.stored_channels, slice);
-  if (finishes()) means[threadIdx.x] = sum / count;
+  if (finishes()) means[threadIdx.x] = sum / (double)s.positions;
   GAPCAM_SYNCHRONISE();
-  const double mean = means[threadIdx.x % finish_columns];
-  const double total = sum_slices(slices, s.stored_channels, SliceSquares{slice, mean});
+  *mean = means[threadIdx.x % finish_columns];
+  return sum_slices(slices, s.stored_channels, SliceSquares{slice, *mean});
+}
+
+GAPCAM_KERNEL norm_statistics(const float *partial, float *saved, float *running_mean,
+                              float *running_variance, int slices, int columns, NormShape s) {
+  const double count = (double)s.positions;
+  double mean = 0.0;
+  const double total = sum_slice_moments(partial, slices, columns, s, &mean);
   const int c = finish_channel();
   if (!finishes() || c >= s.stored_channels) return;
   float *inverse = saved + s.stored_channels;

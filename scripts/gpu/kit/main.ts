@@ -151,6 +151,14 @@ const steps: Step[] = [
     read: (output) => readTests(output, "cuda: "),
   },
   {
+    name: "nccl",
+    title: "NCCL with one rank",
+    limit: 60,
+    command: deno("test", "tests/ranks/one_gpu_test.ts"),
+    env: { GAPCAM_REQUIRE: "cuda" },
+    read: readTests,
+  },
+  {
     name: "parity",
     title: "PyTorch's numbers",
     limit: 80,
