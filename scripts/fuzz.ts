@@ -4,14 +4,21 @@
  * @module
  */
 
+import { cpuUsage } from "node:process";
 import { GapcamError } from "../src/error.ts";
 import { runCommand } from "./_command.ts";
 import type { FuzzReport } from "./fuzz/run_target.ts";
 import { fuzzFolder, TARGETS } from "./fuzz/targets.ts";
 import type { FuzzOrder } from "./fuzz/worker.ts";
 
-/** A worker that says nothing for so long is in an endless loop. */
-const SILENCE_MILLISECONDS = 20_000;
+/**
+ * A worker that says nothing while it computes for so many seconds is in an
+ * endless loop. On a machine that does much else they may take minutes.
+ */
+const SILENT_PROCESSOR_SECONDS = 20;
+
+/** One that says nothing for so many seconds waits for what never comes. */
+const SILENT_SECONDS = 600;
 
 await runCommand({
   name: "fuzz",
@@ -75,27 +82,31 @@ async function runInWorker(order: FuzzOrder): Promise<FuzzReport> {
     type: "module",
   });
   let index = order.first ?? 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: ReturnType<typeof setInterval> | undefined;
   try {
     return await new Promise<FuzzReport>((resolve, reject) => {
-      const watch = () => {
-        clearTimeout(timer);
-        timer = setTimeout(() => {
-          reject(
-            new GapcamError(
-              "internal",
-              `Cannot end ${order.target}: an input from ${index} on, with ` +
-                `seed ${order.seed}, takes over ${
-                  SILENCE_MILLISECONDS / 1000
-                } seconds`,
-            ),
-          );
-        }, SILENCE_MILLISECONDS);
-      };
+      let heard = { at: performance.now(), processor: processorSeconds() };
+      timer = setInterval(() => {
+        const computed = processorSeconds() - heard.processor;
+        const passed = (performance.now() - heard.at) / 1000;
+        const found = computed > SILENT_PROCESSOR_SECONDS
+          ? `computes for over ${SILENT_PROCESSOR_SECONDS} seconds`
+          : passed > SILENT_SECONDS
+          ? `waits for over ${SILENT_SECONDS} seconds`
+          : undefined;
+        if (found === undefined) return;
+        reject(
+          new GapcamError(
+            "internal",
+            `Cannot end ${order.target}: an input from ${index} on, with ` +
+              `seed ${order.seed}, ${found}`,
+          ),
+        );
+      }, 500);
       worker.onmessage = (
         { data }: MessageEvent<{ index?: number; report?: FuzzReport }>,
       ) => {
-        watch();
+        heard = { at: performance.now(), processor: processorSeconds() };
         if (data.report) resolve(data.report);
         else index = data.index ?? index;
       };
@@ -103,13 +114,18 @@ async function runInWorker(order: FuzzOrder): Promise<FuzzReport> {
         event.preventDefault();
         reject(event.error ?? new Error(event.message));
       };
-      watch();
       worker.postMessage(order);
     });
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
     worker.terminate();
   }
+}
+
+/** Processor time of this process, workers and all. */
+function processorSeconds(): number {
+  const { user, system } = cpuUsage();
+  return (user + system) / 1e6;
 }
 
 function formatReport(name: string, report: FuzzReport): string {
