@@ -87,6 +87,7 @@ std::string key_of(const ConvolutionRequest &r) {
       r.negative_slope != 1.0f ? " leaky" : "", r.pool ? " pool" : "", r.keep_output ? " kept" : "",
       r.keep_argmax ? " training" : "");
   if (r.bf16) key += " bf16";
+  if (!r.activation.is_identity()) key += format(" activation %d", r.activation.kind);
   if (s.groups != 1) key += format(" groups %lld", static_cast<long long>(s.groups));
   if (s.is_dilated()) key += format(" dilation %dx%d", s.dilation_height, s.dilation_width);
   if (!s.is_symmetric()) key += format(" to %dx%d", s.padding_bottom, s.padding_right);
@@ -132,10 +133,9 @@ std::string convolution_wish() {
 }
 
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request) {
-  // Adding, or an activation, makes none of them the fastest that is not.
+  // Adding makes none of them the fastest that is not.
   ConvolutionRequest alone = request;
   alone.adds = false;
-  alone.activation = {};
   const std::string wish = convolution_wish();
   const char *other = wish.empty() ? rival(alone) : nullptr;
   std::string choice = wish.empty() ? direct : wish;

@@ -117,7 +117,10 @@ class Bench {
     const double transform = request_.keep_argmax ? c.transform.best : 0.0;
     double beside = 0.0;
     if (request_.direction == Direction::forward) {
-      if (!c.contender.convolution->fuses_pool()) beside = beside_.best;
+      const bool fuses = request_.activation.is_identity()
+                             ? c.contender.convolution->fuses_pool()
+                             : c.contender.convolution->fuses_activation();
+      if (!fuses) beside = beside_.best;
     } else if (!c.contender.convolution->fuses_gradient()) {
       beside = 0.5 * beside_.best;  // the other direction uses the same
     }
@@ -167,6 +170,10 @@ class Bench {
       if (request_.pool) {
         kernels().max_pool(pool_, f32(output_), f32(gradient_),
                            request_.keep_argmax ? argmax() : nullptr);
+      } else if (!request_.activation.is_identity()) {
+        const Activation &after = request_.activation;
+        kernels().activation(after.kind, after.a, after.b, f32(output_), f32(output_),
+                             static_cast<int64_t>(output_.bytes() / sizeof(float)));
       }
     } else if (request_.pool) {
       kernels().max_pool_backward(pool_, f32(gradient_), argmax(), f32(output_));
