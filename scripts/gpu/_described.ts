@@ -26,13 +26,16 @@ export interface Job {
 }
 
 /** The network that a name of `--models` means. */
-export function modelOf(name: string): Layer {
+export function modelOf(
+  name: string,
+  { classes }: { classes?: number } = {},
+): Layer {
   if (Object.hasOwn(MODELS, name)) {
-    return MODELS[name]!.build({ classes: 1000 });
+    return MODELS[name]!.build({ classes: classes ?? 1000 });
   }
   if (Object.hasOwn(CHAINS, name)) return chainModel(CHAINS[name]!);
   if (MODEL_NAMES.includes(name) || /^[\dM,]+$/.test(name)) {
-    return vgg(parseModel(name), { classes: 10 });
+    return vgg(parseModel(name), { classes: classes ?? 10 });
   }
   const names = [MODEL_NAMES, Object.keys(CHAINS), Object.keys(MODELS)].flat();
   throw new UsageError(

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks and times gapcam on a machine with an NVIDIA GPU and writes OUT/gpu-report.md, in at most
-# nine minutes. Every step has a limit of its own; a failed one does not stop the others, and the
+# eight minutes. Every step has a limit of its own; a failed one does not stop the others, and the
 # exit code is 1 if any failed.
 #
 #   sh scripts/gpu/kit.sh OUT
@@ -11,7 +11,7 @@
 #   GAPCAM_PYTHON=FILE          a Python with torch; else python3 or python, if it has torch
 #   GAPCAM_NVIDIA_FOLDER=FOLDER where NVIDIA's libraries are; else that Python's nvidia folder
 #   KIT_DENO=FILE               Deno; else bin/deno beside the sources, else that of PATH
-#   KIT_SECONDS=N               what all steps may take together (525)
+#   KIT_SECONDS=N               what all steps may take together (470)
 #   KIT_SMALL=1                 tiny sizes and PyTorch on the CPU: tries the kit, not a GPU
 set -eu
 [ $# = 1 ] || { echo "kit: name the folder of the report: sh scripts/gpu/kit.sh OUT" >&2; exit 1; }
@@ -65,6 +65,6 @@ export TRITON_CACHE_DIR="$scratch/triton"
 
 # A net: main.ts keeps the time by itself.
 code=0
-timeout -k 5 $((${KIT_SECONDS:-525} + 10)) \
+timeout -k 5 $((${KIT_SECONDS:-470} + 10)) \
   "$deno" run --no-check --cached-only -A "$root/scripts/gpu/kit/main.ts" "$out" || code=$?
 [ "$code" = 0 ] || exit 1

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { VGG_CONFIGURATIONS } from "../../src/models/vgg.ts";
 import {
+  benchmarkMarkdown,
   type BenchmarkResult,
   goalLines,
   ratioToBest,
@@ -14,6 +15,7 @@ import {
   readSanitizer,
   readTests,
 } from "../../scripts/gpu/kit/_read_output.ts";
+import { readFamilies } from "../../scripts/gpu/kit/_families.ts";
 import { formatReport } from "../../scripts/gpu/kit/_report.ts";
 import { runStep, type Step } from "../../scripts/gpu/kit/_steps.ts";
 import { buildStandIns, standIns } from "../native/_cudasim.ts";
@@ -107,6 +109,7 @@ function benchmarkOf(
     torch: undefined,
     bf16FlopsPerSecond,
     comparisons: [{
+      model: "vgg16",
       precision: "bf16",
       batch: 256,
       rates: {
@@ -118,6 +121,7 @@ function benchmarkOf(
         ),
       },
     }],
+    operations: {},
     notes: [],
   };
 }
@@ -138,6 +142,58 @@ Deno.test("goalLines() says met, missed or not measured", () => {
   );
   assertMatch(alone!, /not measured/);
   for (const line of goalLines(undefined)) assertMatch(line, /not measured/);
+});
+
+Deno.test("goalLines() holds ResNet-50 against torch.compile alone", () => {
+  const result = benchmarkOf(
+    { gapcam: [300], eager: [400], compile: [290] },
+    1,
+  );
+  const named = result.comparisons.map((one) => ({
+    ...one,
+    model: "resnet50",
+  }));
+  const lines = goalLines({ ...result, comparisons: named });
+  assertMatch(lines[0]!, /VGG16.*not measured/);
+  assertMatch(lines[2]!, /ResNet-50.*met\*\* \(1\.03 x\)/);
+});
+
+Deno.test("benchmarkMarkdown() shows each network's step by kind of operation", () => {
+  const result = benchmarkOf({ gapcam: [300] }, 1e14);
+  const convolution = {
+    ...{ name: "1 conv2d", operation: "conv2d", algorithm: "own kernel" },
+    ...{ milliseconds: 2, flops: 4e9, bytes: 6e9 },
+  };
+  result.operations.resnet50 = [
+    convolution,
+    { ...convolution, name: "2 conv2d", milliseconds: 4 },
+    { ...convolution, name: "add", operation: "add", flops: 0 },
+  ];
+  const markdown = benchmarkMarkdown(result);
+  assertMatch(markdown, /step of resnet50 by operation.*8\.00 ms in all/);
+  assertMatch(
+    markdown,
+    /\| conv2d \| 2 \| 6\.000 \| 75\.0 % \| 1\.3 TFLOP\/s \| 2000 GB\/s \|/,
+  );
+  assertMatch(
+    markdown,
+    /\| add \| 1 \| 2\.000 \| 25\.0 % \|  \| 3000 GB\/s \|/,
+  );
+});
+
+Deno.test("readFamilies() wants every network near the CPU, and says what was left out", () => {
+  const family = { name: "vgg11", precision: "f32", logits: 1e-7, losses: 0 };
+  const read = (families: unknown[], leftOut: string[] = []) =>
+    readFamilies(JSON.stringify({ families, leftOut }));
+  assertEquals(read([family]).problem, undefined);
+  assertMatch(read([family], ["vgg9 f32"]).markdown!, /Left out.*vgg9 f32/);
+  for (const wrong of [{ logits: 0.1 }, { losses: null }, { error: "no" }]) {
+    assertEquals(
+      read([{ ...family, ...wrong }]).problem,
+      "not the CPU's: vgg11 f32",
+    );
+  }
+  assertEquals(read([]).problem, "it printed no networks");
 });
 
 Deno.test("ratioToBest() compares within each round", () => {
@@ -216,6 +272,7 @@ Deno.test("kit.sh runs every step against the stand-in for a GPU and reports", a
         "doctor",
         "operations",
         "parity",
+        "families",
         "training",
         "benchmark",
       ]
@@ -223,7 +280,7 @@ Deno.test("kit.sh runs every step against the stand-in for a GPU and reports", a
       assertMatch(report, new RegExp(`\\| ${step} \\| passed \\|`));
     }
     assertMatch(report, /\| cuda: linear equals plain loops.* \| ok \|/);
-    assertMatch(report, /\| train \| bf16 \| 4 \| \d/);
+    assertMatch(report, /\| vgg16 \| train \| bf16 \| 4 \| \d/);
     assertEquals(
       [...Deno.readDirSync(folder)].map(({ name }) => name).sort(),
       ["benchmark.json", "gpu-report.md", "kit.log"],

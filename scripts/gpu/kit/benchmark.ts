@@ -1,6 +1,6 @@
 /**
- * Times the seed's network beside PyTorch, eager and compiled, in one run: each
- * round every competitor takes its turn. Comparisons go from the most to the
+ * Times VGG16, ResNet-50 and EfficientNet-Lite0 beside PyTorch, eager and
+ * compiled, in one run: each round every competitor takes its turn. Comparisons go from the most to the
  * least wanted, and `--seconds` ends them; the file is written after each.
  *
  *   deno run -A scripts/gpu/kit/benchmark.ts FILE --seconds 200 [--python FILE] [--small]
@@ -31,22 +31,51 @@ const ROUNDS = 3;
 /** What one timing should take at least. */
 const SECONDS_A_TIMING = flags.small ? 0 : 0.5;
 
+const VGG = "vgg16", RESNET = "resnet50", LITE = "efficientnet-lite0";
+
+/** What is timed: the most wanted first. */
+interface Wanted {
+  model: string;
+  precision: Precision;
+  batch: number;
+}
+const WANTED: readonly Wanted[] = [
+  { model: VGG, precision: "bf16", batch: 256 },
+  { model: RESNET, precision: "bf16", batch: 256 },
+  { model: LITE, precision: "bf16", batch: 256 },
+  { model: VGG, precision: "tf32", batch: 256 },
+  { model: VGG, precision: "bf16", batch: 64 },
+  { model: VGG, precision: "f32", batch: 64 },
+];
 const setting = flags.small
-  ? { model: [4, "M", 8, "M"] as const, size: 16, batches: [4], matrix: 128 }
+  ? {
+    trunk: [4, "M", 8, "M"] as const,
+    size: 16,
+    wanted: (["bf16", "tf32", "f32"] as const).map((precision) => ({
+      ...{ model: VGG, precision, batch: 4 },
+    })),
+    matrix: 128,
+  }
   : {
-    model: VGG_CONFIGURATIONS.vgg16,
+    trunk: VGG_CONFIGURATIONS.vgg16,
     size: 224,
-    batches: [256, 64],
+    wanted: WANTED,
     matrix: 8192,
   };
+
+/** As the workers take it. */
+function built(model: string): Record<string, unknown> {
+  return model === VGG ? { model: setting.trunk } : { model, classes: 1000 };
+}
 /** PyTorch's device; the small run is for machines without a GPU. */
 const torchDevice = flags.small ? "cpu" : "cuda";
 
 const result: BenchmarkResult = {
   size: setting.size,
-  flopsPerImage: trainingFlops(setting.model, setting.size),
+  flopsPerImage: trainingFlops(setting.trunk, setting.size),
   torch: undefined,
   comparisons: [],
+  operations: {},
   notes: [],
 };
 let failed = false;
@@ -138,10 +167,10 @@ async function runComparison(
   comparison: Comparison,
   options: { ours: Worker; torch: Worker | undefined; share: number },
 ): Promise<void> {
-  const { precision, batch, rates } = comparison;
+  const { model, precision, batch, rates } = comparison;
   const { ours, torch, share } = options;
   const build = {
-    model: setting.model,
+    ...built(model),
     size: setting.size,
     batch,
     threads: navigator.hardwareConcurrency,
@@ -159,7 +188,10 @@ async function runComparison(
     train: !flags.small && (precision === "bf16" || share > 30),
     cam: !flags.small && share > 45,
   };
-  for (const measure of ["train", "cam"] as const) {
+  const measures = model === VGG
+    ? ["train", "cam"] as const
+    : ["train"] as const;
+  for (const measure of measures) {
     const competitors: Competitor[] = [
       { name: "gapcam", worker: ours, options: {} },
     ];
@@ -177,7 +209,7 @@ async function runComparison(
         });
       } else {
         note(
-          `torch.compile was left out of ${measure}, ${precision}, batch ` +
+          `torch.compile was left out of ${measure}, ${model}, ${precision}, batch ` +
             `${batch}: ${flags.small ? "a small run" : "no time for it"}`,
         );
       }
@@ -188,9 +220,13 @@ async function runComparison(
 }
 
 /** Our training step by operation. */
-async function profile(ours: Worker, batch: number): Promise<void> {
+async function profile(
+  ours: Worker,
+  model: string,
+  batch: number,
+): Promise<void> {
   await ours.ask({
-    model: setting.model,
+    ...built(model),
     size: setting.size,
     batch,
     threads: navigator.hardwareConcurrency,
@@ -202,12 +238,10 @@ async function profile(ours: Worker, batch: number): Promise<void> {
   const { steps } = await ours.ask({ measure: "operations" }) as unknown as {
     steps: ProgramStep[];
   };
-  result.operations = steps.map(
-    ({ name, algorithm, milliseconds, runs, flops }) => ({
-      name,
-      algorithm,
+  result.operations[model] = steps.map(
+    ({ name, operation, algorithm, milliseconds, runs, flops, bytes }) => ({
+      ...{ name, operation, algorithm, flops, bytes },
       milliseconds: runs > 0 ? milliseconds / runs : 0,
-      flops,
     }),
   );
 }
@@ -236,26 +270,30 @@ async function startTorch(): Promise<Worker | undefined> {
 
 let ours = await startOurs();
 let torch = await startTorch();
-const wanted = (["bf16", "tf32", "f32"] as Precision[]).flatMap((precision) =>
-  setting.batches.map((batch) => ({ precision, batch }))
-);
+const { wanted } = setting;
+const profiled = new Set<string>();
 write();
-for (const [index, { precision, batch }] of wanted.entries()) {
+for (const [index, { model, precision, batch }] of wanted.entries()) {
   const share = left() / (wanted.length - index);
   if (left() < (flags.small ? 0 : 20)) {
-    note(`${precision}, batch ${batch} was left out: no time for it`);
-    failed = true;
+    note(`${model}, ${precision}, batch ${batch} was left out: no time for it`);
+    failed ||= precision === "bf16" && batch === wanted[0]!.batch;
     continue;
   }
-  console.log(`${precision}, batch ${batch}: ${left().toFixed(0)} s are left`);
-  const comparison: Comparison = { precision, batch, rates: {} };
+  console.log(
+    `${model}, ${precision}, batch ${batch}: ${left().toFixed(0)} s are left`,
+  );
+  const comparison: Comparison = { model, precision, batch, rates: {} };
   result.comparisons.push(comparison);
   try {
     await runComparison(comparison, { ours, torch, share });
     if (torch) await measureMatrixRate(torch);
-    if (index === 0) await profile(ours, batch);
+    if (!profiled.has(model)) await profile(ours, model, batch);
+    profiled.add(model);
   } catch (error) {
-    note(`${precision}, batch ${batch} ended early: ${String(error)}`);
+    note(
+      `${model}, ${precision}, batch ${batch} ended early: ${String(error)}`,
+    );
     failed = true;
     // A worker that ended takes no more questions.
     await ours[Symbol.asyncDispose]();

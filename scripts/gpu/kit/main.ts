@@ -20,12 +20,13 @@ import {
   readSanitizer,
   readTests,
 } from "./_read_output.ts";
+import { readFamilies } from "./_families.ts";
 import { formatReport } from "./_report.ts";
 import { runStep, type Step, type StepResult } from "./_steps.ts";
 
 const out = Deno.args[0]!;
 const small = Deno.env.get("KIT_SMALL") === "1";
-const seconds = Number(Deno.env.get("KIT_SECONDS") ?? 525);
+const seconds = Number(Deno.env.get("KIT_SECONDS") ?? 470);
 const python = Deno.env.get("GAPCAM_PYTHON") ?? "";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const start = performance.now();
@@ -179,6 +180,17 @@ const steps: Step[] = [
     read: readTests,
   },
   {
+    name: "families",
+    title: "Every family of networks beside the CPU",
+    limit: small ? 150 : 110,
+    command: deno(
+      "run",
+      "scripts/gpu/kit/families.ts",
+      ...(small ? ["--small", "--seconds", "120"] : []),
+    ),
+    read: readFamilies,
+  },
+  {
     name: "training",
     title: "Training in three precisions",
     limit: small ? 120 : 60,
@@ -217,6 +229,13 @@ const steps: Step[] = [
       ]
       : { skip: "compute-sanitizer was not found" },
     read: readSanitizer,
+  },
+  {
+    name: "ranks",
+    title: "Ranks",
+    limit: 30,
+    // One rank over NCCL belongs here as soon as the device takes ranks.
+    command: { skip: "the CUDA device takes no part in runs of several ranks" },
   },
   {
     name: "benchmark",
