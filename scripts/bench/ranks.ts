@@ -4,6 +4,7 @@
  * launcher beside one process without it, in turns.
  *
  *   deno run -A scripts/bench/ranks.ts [--launcher "mpirun --bind-to none"] [--ranks 2]
+ *     [--only ranks|launcher]   one of the two comparisons alone
  *
  * @module
  */
@@ -11,7 +12,10 @@
 import { parseArgs } from "@std/cli/parse-args";
 
 const flags = parseArgs(Deno.args, {
-  string: ["launcher", "ranks", "rounds", "model", "image-size", "batch-size"],
+  string: [
+    ...["launcher", "ranks", "rounds", "model", "image-size", "batch-size"],
+    "only",
+  ],
   default: {
     launcher: "mpirun",
     ranks: "2",
@@ -59,8 +63,11 @@ const cases = {
   "one rank under the launcher, 1 thread": [1, 1],
 } as const satisfies Record<string, readonly [number, number]>;
 const found: Record<string, number[]> = {};
+const compared = Object.entries(cases).filter((_, i) =>
+  flags.only === undefined || flags.only === (i < 2 ? "ranks" : "launcher")
+);
 for (let round = 0; round < Number(flags.rounds); round++) {
-  for (const [name, [count, threads]] of Object.entries(cases)) {
+  for (const [name, [count, threads]] of compared) {
     (found[name] ??= []).push(await speed(count, threads));
   }
 }
@@ -70,5 +77,15 @@ for (const [name, rates] of Object.entries(found)) {
     `${name.padEnd(40)} ${median.toFixed(1).padStart(8)} images/s, of ${
       rates.map((rate) => rate.toFixed(1)).join(", ")
     }`,
+  );
+}
+// Pair by pair: what else the machine does meanwhile changes from one to the next.
+const pairs = compared.map(([name]) => found[name]!);
+for (let i = 0; i + 1 < pairs.length; i += 2) {
+  const ratios = pairs[i]!.map((rate, round) => pairs[i + 1]![round]! / rate)
+    .toSorted((a, b) => a - b);
+  console.log(
+    `${compared[i + 1]![0]}: ${ratios[ratios.length >> 1]!.toFixed(3)} of ` +
+      `${compared[i]![0]} (${ratios.map((one) => one.toFixed(3)).join(", ")})`,
   );
 }
