@@ -93,7 +93,14 @@ await runCommand({
     },
     steps: { type: "integer", min: 1, help: "steps a timing", default: "1" },
     ...DEVICE_FLAGS,
-    scaling: { type: "boolean", help: "also train on one thread and on all" },
+    scaling: { type: "boolean", help: "also time one thread and all" },
+    load: {
+      type: "integer",
+      min: 0,
+      max: 1024,
+      help: "with --scaling: processes that keep a core busy beside it",
+      default: "0",
+    },
     memory: { type: "boolean", help: "also compare peak resident memory" },
     json: { type: "boolean", help: "print everything as JSON" },
   },
@@ -122,6 +129,14 @@ await runCommand({
       "invalid-argument",
       "Cannot compare one thread with all: there is one; leave out --scaling, " +
         "or ask for more with --threads",
+    );
+  }
+  const load = flags.load ?? 0;
+  if (load > 0 && !flags.scaling) {
+    throw new GapcamError(
+      "invalid-argument",
+      `Cannot keep ${load} processes busy: --load is of --scaling, which was ` +
+        "not asked for",
     );
   }
   const python = flags.python ?? "python3";
@@ -160,7 +175,7 @@ await runCommand({
   const progress = stack.use(new BenchProgress(measures, rounds));
   const before = await machinePeak(build.threads);
 
-  const results: Record<string, Record<string, Rates[string]>> = {};
+  const results: Record<string, Rates> = {};
   let operations: { steps: ProgramStep[] } | undefined;
   for (const measure of measures) {
     const able = competitors.filter(({ measures }) =>
@@ -183,10 +198,14 @@ await runCommand({
       };
     }
   }
-  progress.clear();
   const scaling = flags.scaling
-    ? await timeScaling(build, { rounds, steps })
+    ? await timeScaling(build, {
+      ...{ measures, rounds, steps, load },
+      onTurn: ({ measure, share }) =>
+        progress.show({ measure, name: "one thread and all", share }),
+    })
     : undefined;
+  progress.clear();
   const memory = flags.memory
     ? await peakMemory(build, against.includes("torch") ? python : undefined)
     : undefined;
@@ -210,6 +229,7 @@ await runCommand({
     steps,
     imagesPerSecond: results,
     scaling,
+    load,
     memory,
     operations: operations?.steps,
     operationsOf: measures.includes("train") ? "train" : "infer",

@@ -10,8 +10,10 @@ export interface Report {
   versions: Record<string, unknown>;
   rounds: number;
   imagesPerSecond: Record<string, Rates>;
-  /** Images per second of training at the widths of a scaling run. */
-  scaling: Rates | undefined;
+  /** Images per second at the widths of a scaling run, by what is measured. */
+  scaling: Record<string, Rates> | undefined;
+  /** How many processes kept a core busy beside the scaling run. */
+  load: number;
   /** Peak resident bytes of two training steps. */
   memory: Record<string, number> | undefined;
   operations: readonly ProgramStep[] | undefined;
@@ -47,7 +49,9 @@ export function printReport(report: Report): void {
       );
     }
   }
-  if (report.scaling) printScaling(report.scaling);
+  for (const [measure, rates] of Object.entries(report.scaling ?? {})) {
+    printScaling(measure, rates, report.load);
+  }
   if (report.memory) {
     console.log("\npeak resident memory, two training steps");
     for (const [name, bytes] of Object.entries(report.memory)) {
@@ -58,16 +62,23 @@ export function printReport(report: Report): void {
 }
 
 /** `one` thread, `all` threads, and as many processes of one thread. */
-function printScaling({ one, all, apart }: Rates): void {
+function printScaling(
+  measure: string,
+  { one, all, apart }: Rates,
+  load: number,
+): void {
   const ratio = (rates: number[]) =>
     median(rates.map((rate, round) => rate / one![round]!)).toFixed(2);
-  console.log("\ntraining, all threads over one");
+  const beside = load > 0
+    ? `, beside ${counted(load, "busy process", "busy processes")}`
+    : "";
+  console.log(`\n${measure}, all threads over one${beside}`);
   console.log(`  one process of all threads    ${ratio(all!)} x`);
   console.log(`  processes of one thread each  ${ratio(apart!)} x`);
 }
 
-function counted(number: unknown, what: string): string {
-  return `${number} ${what}${number === 1 ? "" : "s"}`;
+function counted(number: unknown, one: string, more = `${one}s`): string {
+  return `${number} ${number === 1 ? one : more}`;
 }
 
 function machineLine(machine: Record<string, unknown>): string {

@@ -52,42 +52,75 @@ export async function timeRounds(
 }
 
 /**
- * Training in one process of one thread, in one of all threads, and in as many
- * processes of one thread at once, which is what this machine has to give.
+ * One process of one thread, one of all threads, and as many processes of one
+ * thread at once, which is what this machine has to give; each measure by itself.
+ *
+ * @param options `load`: so many processes that do nothing but keep a core busy
+ * run beside.
  */
 export async function timeScaling(
   build: Build,
-  options: { rounds: number; steps: number },
-): Promise<Rates> {
+  options: {
+    measures: readonly string[];
+    rounds: number;
+    steps: number;
+    load: number;
+    /** Is told what is timed next. */
+    onTurn: (turn: { measure: string; share: number }) => void;
+  },
+): Promise<Record<string, Rates>> {
   await using stack = new AsyncDisposableStack();
   async function start(threads: number): Promise<Worker> {
     const worker = stack.use(await startGapcam(threads));
     await worker.ask({ ...build, threads });
     return worker;
   }
-  const { steps } = options;
-  async function rate(workers: readonly Worker[]): Promise<number> {
-    const answers = await Promise.all(
-      workers.map((worker) => worker.ask({ measure: "train", steps })),
-    );
-    return answers.reduce(
-      (sum, { images, seconds }) => sum + Number(images) / Number(seconds),
-      0,
-    );
-  }
   const all = await start(build.threads);
   const alone: Worker[] = [];
   for (let i = 0; i < build.threads; i++) alone.push(await start(1));
-  for (const worker of [all, ...alone]) {
-    await worker.ask({ measure: "train", steps: 1 });
+  const { measures, rounds, steps, load } = options;
+  const results: Record<string, Rates> = {};
+  for (const measure of measures) {
+    for (const worker of [all, ...alone]) {
+      await worker.ask({ measure, steps: 1 });
+    }
+    using _busy = keepBusy(load);
+    async function rate(workers: readonly Worker[]): Promise<number> {
+      const answers = await Promise.all(
+        workers.map((worker) => worker.ask({ measure, steps })),
+      );
+      return answers.reduce(
+        (sum, { images, seconds }) => sum + Number(images) / Number(seconds),
+        0,
+      );
+    }
+    const rates: Required<Rates> = { one: [], all: [], apart: [] };
+    for (let round = 0; round < rounds; round++) {
+      options.onTurn({ measure, share: round / rounds });
+      rates.one!.push(await rate(alone.slice(0, 1)));
+      rates.all!.push(await rate([all]));
+      rates.apart!.push(await rate(alone));
+    }
+    results[measure] = rates;
   }
-  const rates: Required<Rates> = { one: [], all: [], apart: [] };
-  for (let round = 0; round < options.rounds; round++) {
-    rates.one!.push(await rate(alone.slice(0, 1)));
-    rates.all!.push(await rate([all]));
-    rates.apart!.push(await rate(alone));
-  }
-  return rates;
+  return results;
+}
+
+/** Processes that keep a core busy each, until they or their parent are gone. */
+function keepBusy(count: number): Disposable {
+  const spin = "const parent = Deno.ppid;" +
+    "while (Deno.ppid === parent) for (let i = 0; i < 1e7; i++);";
+  const processes = Array.from(
+    { length: count },
+    () =>
+      new Deno.Command(Deno.execPath(), { args: ["eval", "--quiet", spin] })
+        .spawn(),
+  );
+  return {
+    [Symbol.dispose]() {
+      for (const process of processes) process.kill("SIGKILL");
+    },
+  };
 }
 
 /** Peak resident bytes of two training steps, each in a process of its own. */

@@ -166,6 +166,12 @@ const BENCH: [string, string[], RegExp, Record<string, string>][] = [
     {},
   ],
   [
+    "busy processes beside nothing",
+    ["--load=2"],
+    /Cannot keep 2 processes busy: --load is of --scaling/,
+    {},
+  ],
+  [
     "kernels that do not exist",
     [],
     /GAPCAM_INSTRUCTION_SET is "avx", expected avx512, avx2 or generic/,
