@@ -29,6 +29,7 @@ const FLOORS: readonly (readonly string[])[] = [
 /** Files that are longer than others may be, and why. */
 const LONG: Readonly<Record<string, string>> = {
   "native/include/gapcam.h": "the whole C interface on one page",
+  "native/core/elementwise.h": "the mathematics of both backends on one page",
   "src/device/_symbols.ts": "the whole C interface, as one table",
   "src/device/program.ts": "one method an operation, as gapcam.h is one page",
   "src/image/_glyphs.ts": "tables of letters",

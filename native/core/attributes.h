@@ -178,6 +178,11 @@ struct SpatialSum {
   static constexpr const char *name = "spatial_sum";
 };
 
+// map [N, C, h, w], rows [H, h], columns [w, W] -> map [N, C, H, W]
+struct Resample {
+  static constexpr const char *name = "resample";
+};
+
 struct Norm {
   float epsilon = 0.0f, momentum = 0.0f;
   Activation activation;  // after it, by fusion
@@ -247,7 +252,7 @@ using Attributes =
                  UnaryBackward, Binary, GateGradient, Reshape, Concatenate, Slice, SliceBackward,
                  ChannelShuffle, Dropout, MaxPool2d, MaxPool2dBackward, AveragePool2d,
                  AveragePool2dBackward, GlobalAveragePool, GlobalAveragePoolBackward, SpatialSum,
-                 BatchNorm2d, BatchNorm2dBackward, Linear, LinearBackward, Loss, LossBackward,
-                 OutputGradient, WholeBatch, AllReduce, GradientNorm, Update>;
+                 Resample, BatchNorm2d, BatchNorm2dBackward, Linear, LinearBackward, Loss,
+                 LossBackward, OutputGradient, WholeBatch, AllReduce, GradientNorm, Update>;
 
 }  // namespace gapcam

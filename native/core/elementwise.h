@@ -29,6 +29,9 @@ GAPCAM_INLINE float leaky_relu_gradient(float output, float d_output, float nega
   return output <= 0.0f ? below_zero(d_output, negative_slope) : d_output;
 }
 
+// 0 where there is nothing to divide by.
+GAPCAM_INLINE float quotient(float a, float b) { return b == 0.0f ? 0.0f : a / b; }
+
 // As gapcam_activation numbers them.
 enum {
   activation_identity = 0,

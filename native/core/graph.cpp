@@ -38,7 +38,9 @@ std::string name_of_kind(const UnaryBackward &unary) {
   return name_of_activation(unary.activation.kind) + std::string(" backward");
 }
 std::string name_of_kind(const Binary &binary) {
-  return binary.kind == GAPCAM_MULTIPLY ? "multiply" : "add";
+  return binary.kind == GAPCAM_MULTIPLY ? "multiply"
+         : binary.kind == GAPCAM_DIVIDE ? "divide"
+                                        : "add";
 }
 std::string name_of_kind(const Update &update) {
   return update.kind == UpdateKind::adam  ? "adam"

@@ -14,6 +14,7 @@
 #include "kernels/linear.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
+#include "kernels/resample.h"
 #include "kernels/shuffle_channels.h"
 #include "kernels/update.h"
 

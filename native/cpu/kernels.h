@@ -74,6 +74,10 @@ struct PrepareShape {
   const float *table;  // [channels, 256]: what each 8-bit value becomes
 };
 
+struct ResampleShape {
+  int64_t planes, height, width, output_height, output_width;
+};
+
 // How the sums of a rank's batch become those of all ranks' batches: functions and what they take
 // first. Each adds to `count`, the values of a channel. Moments are means and behind them sums of
 // squared deviations, of `channels`.
@@ -104,11 +108,12 @@ constexpr int64_t update_chunk = 16384;
 //   activation           y may be x; see activate() in elementwise.h
 //   activation_backward  d_x may be d_y
 //   clear_padding        0 to the channels that only fill up the last block
-//   add, multiply        y may be a or b
+//   add, multiply, divide  y may be a or b
 //   multiply_gate        y may be x; gate [batch, channels, 1, 1] in blocks of as many
 //   dropout              y may be x; settings: see gapcam_program_dropout
 //   max_pool             argmax may be null; it holds u8 or i32 (PoolShape::narrow)
 //   spatial_sum          weights [height, width], whatever the map's layout
+//   resample             planes one after the other; rows and columns as matrices
 //   batch_norm           saved receives mean and 1 / deviation; scratch: norm_scratch(map)
 //   elements;
 //                        `added`, a map that is added before the activation, may be null, or y
@@ -131,6 +136,7 @@ constexpr int64_t update_chunk = 16384;
   K(clear_padding, (const MapShape &shape, float *y))                                              \
   K(add, (const float *a, const float *b, float *y, int64_t count))                                \
   K(multiply, (const float *a, const float *b, float *y, int64_t count))                           \
+  K(divide, (const float *a, const float *b, float *y, int64_t count))                             \
   K(multiply_gate, (const MapShape &shape, const float *x, const float *gate, float *y))           \
   K(gate_gradient, (const MapShape &shape, const float *d_y, const float *x, float *d_gate))       \
   K(max_pool, (const PoolShape &shape, const float *x, float *y, void *argmax))                    \
@@ -141,6 +147,8 @@ constexpr int64_t update_chunk = 16384;
   K(average_pool2d_backward,                                                                       \
     (const PoolShape &shape, bool count_include_pad, const float *d_y, float *d_x))                \
   K(spatial_sum, (const MapShape &shape, const float *x, const float *weights, float *y))          \
+  K(resample, (const ResampleShape &shape, const float *x, const float *rows,                      \
+               const float *columns, float *y))                                                    \
   K(shuffle_channels, (const MapShape &shape, int64_t groups, const float *x, float *y))           \
   K(dropout, (const MapShape &map, const DropoutShape &shape, const int32_t *settings,             \
               const float *x, float *y))                                                           \

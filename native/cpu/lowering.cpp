@@ -35,9 +35,10 @@ std::vector<Layout> layouts_of(const FusedGraph &fused) {
         const bool from_elsewhere = o.as<PrepareImages>() || o.as<Reshape>();
         const bool fills = o.as<Conv2d>() || (from_elsewhere && shape[1] > few_channels);
         if (fills) layout = preferred;
-        // Of several maps, in blocks if one is: a convolution follows that takes blocks.
+        // Of several maps, in blocks if one is: a convolution follows that takes blocks. Planes
+        // that are resampled are whole.
         for (const Operand &input : o.inputs) {
-          if (fills || !input || input.role != Role::map) continue;
+          if (fills || o.as<Resample>() || !input || input.role != Role::map) continue;
           layout.block = std::max(layout.block, layouts[at(input.value)].block);
         }
       }

@@ -151,6 +151,7 @@ void lower(Lowering &l, const Operation &o, const AveragePool2dBackward &pool);
 void lower(Lowering &l, const Operation &o, const GlobalAveragePool &pool);
 void lower(Lowering &l, const Operation &o, const GlobalAveragePoolBackward &pool);
 void lower(Lowering &l, const Operation &o, const SpatialSum &sum);
+void lower(Lowering &l, const Operation &o, const Resample &resample);
 void lower(Lowering &l, const Operation &o, const BatchNorm2d &norm);
 void lower(Lowering &l, const Operation &o, const BatchNorm2dBackward &norm);
 void lower(Lowering &l, const Operation &o, const Linear &linear);

@@ -45,7 +45,7 @@ extern "C" {
 #define GAPCAM_API
 #endif
 
-#define GAPCAM_ABI_VERSION 12
+#define GAPCAM_ABI_VERSION 13
 #define GAPCAM_MESSAGE_BYTES 1024
 #define GAPCAM_MAX_RANK 4
 
@@ -221,7 +221,8 @@ GAPCAM_API int32_t gapcam_program_unary(gapcam_handle program, gapcam_handle inp
                                         char *message);
 
 /* Element by element of two tensors of one shape: `kind` is a gapcam_binary. The second factor of a
- * map [N, C, H, W] may also be a gate [N, C, 1, 1]. */
+ * map [N, C, H, W] may also be a gate [N, C, 1, 1]. A quotient is 0 where the second operand is,
+ * and has no gradient. */
 GAPCAM_API int32_t gapcam_program_binary(gapcam_handle program, int32_t kind, gapcam_handle first,
                                          gapcam_handle second, gapcam_handle *output,
                                          char *message);
@@ -297,6 +298,12 @@ GAPCAM_API int32_t gapcam_program_spatial_sum(gapcam_handle program, gapcam_hand
                                               gapcam_handle weights, gapcam_handle *output,
                                               char *message);
 
+/* [N, C, h, w] -> [N, C, H, W]: each plane between rows [H, h] and columns [w, W], rows * plane *
+ * columns: enlarged, shrunk or blurred as the two say. It has no gradient. */
+GAPCAM_API int32_t gapcam_program_resample(gapcam_handle program, gapcam_handle input,
+                                           gapcam_handle rows, gapcam_handle columns,
+                                           gapcam_handle *output, char *message);
+
 /* input [N, I] -> [N, O]: input * weight^T + bias, weight [O, I], bias [O] (0: none). */
 GAPCAM_API int32_t gapcam_program_linear(gapcam_handle program, gapcam_handle input,
                                          gapcam_handle weight, gapcam_handle bias,
@@ -336,7 +343,8 @@ GAPCAM_API int32_t gapcam_program_output(gapcam_handle program, gapcam_handle te
  * that is used several times has the sum of its uses' gradients.
  * `output_gradient` has the shape of `output`; 0 stands for ones and needs an
  * output of one element. What lies below the lowest target is not
- * differentiated.
+ * differentiated. Operations that read a gradient run in the backward phase,
+ * behind it.
  */
 GAPCAM_API int32_t gapcam_program_backward(gapcam_handle program, gapcam_handle output,
                                            gapcam_handle output_gradient,

@@ -60,7 +60,7 @@ enum gapcam_activation {
   GAPCAM_GELU = 7          /* x times the standard normal distribution up to x */
 };
 
-enum gapcam_binary { GAPCAM_ADD = 0, GAPCAM_MULTIPLY = 1 };
+enum gapcam_binary { GAPCAM_ADD = 0, GAPCAM_MULTIPLY = 1, GAPCAM_DIVIDE = 2 };
 
 enum gapcam_pool { GAPCAM_MAX_POOL = 0, GAPCAM_AVERAGE_POOL = 1 };
 

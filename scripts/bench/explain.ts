@@ -1,12 +1,13 @@
 /**
- * Times maps beside pytorch-grad-cam: ResNet-18 at 224 x 224, its last map. The
- * two take turns, a batch each, and the best and the median round are printed.
+ * Times maps beside pytorch-grad-cam: ResNet-18 at 224 x 224. The two take turns,
+ * a batch each, and the best and the median round are printed.
  *
  * Run: deno run -A scripts/bench/explain.ts [--python=python3] [--threads=2]
  *      [--rounds=5] [--batch=16] [--score-batch=1] [--methods=grad-cam,score-cam]
+ *      [--layer=layer4]
  *
- * A map of Score-CAM is 512 forward passes; --score-batch says how many images
- * are explained at a time on both sides.
+ * A map of Score-CAM of layer4 is 512 forward passes, 16 masks each on both sides;
+ * --score-batch says how many images are explained at a time.
  *
  * @module
  */
@@ -24,7 +25,15 @@ import { Worker } from "./_protocol.ts";
 const SIZE = 224;
 
 const flags = parseArgs(Deno.args, {
-  string: ["python", "threads", "rounds", "batch", "score-batch", "methods"],
+  string: [
+    "python",
+    "threads",
+    "rounds",
+    "batch",
+    "score-batch",
+    "methods",
+    "layer",
+  ],
   default: {
     python: "python3",
     threads: "2",
@@ -32,6 +41,7 @@ const flags = parseArgs(Deno.args, {
     batch: "16",
     "score-batch": "1",
     methods: "grad-cam,score-cam",
+    layer: "layer4",
   },
 });
 const threads = Number(flags.threads);
@@ -57,7 +67,7 @@ for (const method of flags.methods.split(",") as MethodName[]) {
     method === "score-cam" ? flags["score-batch"] : flags.batch,
   );
   using explainer = await MethodExplainer.create(network, {
-    method,
+    ...{ method, layer: flags.layer },
     batchSize: batch,
     image: { height: SIZE, width: SIZE, channels: 3 },
   });
@@ -71,7 +81,9 @@ for (const method of flags.methods.split(",") as MethodName[]) {
     const start = performance.now();
     await explainer.explain(pixels, 0);
     const own = (performance.now() - start) / 1000;
-    const answer = await other.ask({ method, batch, size: SIZE, threads });
+    const answer = await other.ask({
+      ...{ method, layer: flags.layer, batch, size: SIZE, threads },
+    });
     // The first is not counted.
     if (round < 0) continue;
     ours.push(own);

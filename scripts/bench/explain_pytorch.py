@@ -1,8 +1,8 @@
 """pytorch-grad-cam's side of scripts/bench/explain.ts: one worker process that times what it is asked.
 
 Reads one JSON request a line on stdin and answers one JSON line on stdout:
-  {"method": "grad-cam" | "score-cam", "batch": n, "size": pixels, "threads": n} -> {"seconds": of one batch}
-The network is torchvision's ResNet-18 with random weights, the layer layer4.
+  {"method": "grad-cam" | "score-cam", "layer": name, "batch": n, "size": pixels, "threads": n} -> {"seconds": of one batch}
+The network is torchvision's ResNet-18 with random weights.
 """
 import contextlib
 import io
@@ -24,9 +24,9 @@ made = {}
 for line in sys.stdin:
     request = json.loads(line)
     torch.set_num_threads(request["threads"])
-    method = request["method"]
+    method = request["method"], request["layer"]
     if method not in made:
-        made[method] = METHODS[method](net, [net.layer4])
+        made[method] = METHODS[method[0]](net, [net.get_submodule(method[1])])
         made[method].batch_size = 16
     shape = (request["batch"], 3, request["size"], request["size"])
     images = torch.randn(shape, generator=torch.Generator().manual_seed(1))

@@ -8,7 +8,7 @@
  */
 
 /** `GAPCAM_ABI_VERSION` that this table was written for. */
-export const ABI_VERSION = 12;
+export const ABI_VERSION = 13;
 
 /** `GAPCAM_MESSAGE_BYTES`. */
 export const MESSAGE_BYTES = 1024;
@@ -223,6 +223,10 @@ export const SYMBOLS = {
   },
   gapcam_program_spatial_sum: {
     parameters: [HANDLE, HANDLE, HANDLE, BUFFER, BUFFER],
+    result: "i32",
+  },
+  gapcam_program_resample: {
+    parameters: [HANDLE, HANDLE, HANDLE, HANDLE, BUFFER, BUFFER],
     result: "i32",
   },
   gapcam_program_linear: {

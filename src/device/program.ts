@@ -229,6 +229,14 @@ export class Program implements Disposable {
     return this.#binary(BINARY.multiply, first, second);
   }
 
+  /**
+   * Divides a tensor by another of its shape, element by element; 0 where the
+   * second is 0. It has no gradient.
+   */
+  divide(first: Tensor, second: Tensor): Tensor {
+    return this.#binary(BINARY.divide, first, second);
+  }
+
   #binary(kind: number, first: Tensor, second: Tensor): Tensor {
     return this.#record((symbols, program, output, message) =>
       symbols.gapcam_program_binary(
@@ -473,6 +481,23 @@ export class Program implements Disposable {
         program,
         input.handle,
         weights.handle,
+        output,
+        message,
+      )
+    );
+  }
+
+  /**
+   * [N, C, h, w] to [N, C, H, W]: each plane between `rows` [H, h] and `columns`
+   * [w, W], `rows * plane * columns`. It has no gradient.
+   */
+  resample(input: Tensor, rows: Tensor, columns: Tensor): Tensor {
+    return this.#record((symbols, program, output, message) =>
+      symbols.gapcam_program_resample(
+        program,
+        input.handle,
+        rows.handle,
+        columns.handle,
         output,
         message,
       )

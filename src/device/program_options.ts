@@ -59,7 +59,7 @@ export const PHASES: Record<Phase, number> = {
 };
 
 /** Two operands of one shape as `gapcam_binary` numbers them. */
-export const BINARY = { add: 0, multiply: 1 } as const;
+export const BINARY = { add: 0, multiply: 1, divide: 2 } as const;
 
 /** Pools as `gapcam_pool` numbers them. */
 export const POOLS = { max: 0, average: 1 } as const;

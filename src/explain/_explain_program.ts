@@ -10,7 +10,11 @@ import {
   recordNodes,
   shapedNodes,
 } from "../nn/record.ts";
-import { addProbe, type Probe, type ProbeKind } from "./_probe.ts";
+import {
+  type DeviceMap,
+  type DeviceMapKind,
+  recordDeviceMap,
+} from "./_device_map.ts";
 
 /** What a program is to give beside logits. */
 export interface ExplainProgramOptions extends ImageOptions {
@@ -18,8 +22,8 @@ export interface ExplainProgramOptions extends ImageOptions {
   readonly source: "pixels" | "floats";
   /** Numbers of the nodes whose values are wanted; -1 is the normalised image. */
   readonly layers: readonly number[];
-  /** What of those layers' gradients is wanted. Default: nothing. */
-  readonly gradients?: ProbeKind;
+  /** What the device makes of those layers' gradients. Default: nothing. */
+  readonly gradients?: DeviceMapKind;
   /** Whether the layers' values are read. Default: true. */
   readonly features?: boolean;
 }
@@ -28,9 +32,7 @@ export interface ExplainProgramOptions extends ImageOptions {
 interface Kept {
   value: Tensor;
   sums: Tensor | undefined;
-  probe: Probe | undefined;
-  gradient: Tensor | undefined;
-  witness: Tensor | undefined;
+  made: DeviceMap | undefined;
   values: Float32Array | undefined;
   gradients: Float32Array | undefined;
 }
@@ -112,21 +114,17 @@ export class ExplainProgram implements Disposable {
         }),
     );
     const program = stack.use(device.program());
-    const kept = new Map<number, { value: Tensor; probe: Probe | undefined }>();
-    const replace = (node: number, value: Tensor) => {
-      if (!layers.includes(node)) return value;
-      const probe = options.gradients &&
-        addProbe(value, options.gradients, { device, program, stack });
-      kept.set(node, { value, probe });
-      return probe?.value ?? value;
-    };
     const { graph } = network;
-    const logits = source === "pixels"
-      ? record(network, program, input, { ...options, replace }).logits
-      : recordNodes(network, program, { input, replace })[graph.output]!;
-    program.output(logits);
-    const all = layers.map((node) => {
-      const { value, probe } = kept.get(node)!;
+    const recorded = source === "pixels"
+      ? record(network, program, input, options)
+      : undefined;
+    const outputs = recorded?.outputs ??
+      recordNodes(network, program, { input });
+    const logits = program.output(outputs[graph.output]!);
+    const values = layers.map((node) =>
+      node < 0 ? recorded?.prepared ?? input : outputs[node]!
+    );
+    const kept = values.map((value) => {
       const [, , rows, columns] = value.shape as [
         number,
         number,
@@ -145,36 +143,32 @@ export class ExplainProgram implements Disposable {
       // What the host wrote itself it need not read.
       const readable = reads && value !== input;
       if (readable) program.output(value);
-      return { value, probe, sums, readable };
+      return { value, sums, readable };
     });
-    const probes = all.flatMap(({ probe }) => probe ?? []);
-    let seed: Tensor | undefined;
-    let gradients: Tensor[] = [];
-    if (probes.length > 0) {
-      seed = stack.use(
-        device.tensor(logits.shape, { type: "f32", staged: true }),
+    const kind = options.gradients;
+    const seed = kind &&
+      stack.use(device.tensor(logits.shape, { type: "f32", staged: true }));
+    // One layer may be asked for by two names.
+    const distinct = [...new Set(values)];
+    const gradients = kind &&
+      program.backward(logits, distinct, { outputGradient: seed! });
+    const made = kind &&
+      values.map((value) =>
+        recordDeviceMap(value, gradients![distinct.indexOf(value)]!, {
+          kind,
+          at: { device, program, stack },
+        })
       );
-      gradients = program.backward(
-        logits,
-        probes.flatMap(({ wanted, witness }) => [wanted, witness]),
-        { outputGradient: seed },
-      );
-    }
     await program.compile();
     return new ExplainProgram({
       program,
       input,
       logits,
       seed,
-      kept: all.map(({ value, probe, sums, readable }, i) => ({
-        value,
-        probe,
-        sums,
-        gradient: gradients[2 * i],
-        witness: gradients[2 * i + 1],
+      kept: kept.map(({ value, sums, readable }, i) => ({
+        ...{ value, sums, made: made?.[i] },
         values: readable ? new Float32Array(value.length) : undefined,
-        gradients: gradients[2 * i] &&
-          new Float32Array(gradients[2 * i]!.length),
+        gradients: made && new Float32Array(made[i]!.wanted.length),
       })),
       stack: stack.move(),
     });
@@ -214,7 +208,7 @@ export class ExplainProgram implements Disposable {
     all.set(seeds);
     this.#seed.write(all);
     await this.#program.run("backward");
-    for (const { gradient, gradients } of this.#kept) gradient!.read(gradients);
+    for (const { made, gradients } of this.#kept) made!.wanted.read(gradients);
   }
 
   /** Reads the values of a layer after a forward run. */
@@ -236,13 +230,13 @@ export class ExplainProgram implements Disposable {
 
   /** What the last backward run gave of one image's layer. */
   gradients(layer: number, image: number): LayerValues {
-    const { gradient, gradients } = this.#kept[layer]!;
-    return viewOf(gradient!.shape, gradients!, image);
+    const { made, gradients } = this.#kept[layer]!;
+    return viewOf(made!.wanted.shape, gradients!, image);
   }
 
   /** The device's sums of that over channels and places, for all images. */
   gradientSums(layer: number): Float32Array {
-    return this.#kept[layer]!.witness!.read();
+    return this.#kept[layer]!.made!.witness.read();
   }
 
   /** Bytes and steps. */

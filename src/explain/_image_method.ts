@@ -2,7 +2,7 @@ import type { ImageOptions, Network } from "../nn/network.ts";
 import { preparedSize } from "../nn/record.ts";
 import { ExplainProgram, type LayerValues } from "./_explain_program.ts";
 import { type Chosen, chosenOf, provePlaces } from "./_layer_method.ts";
-import type { ProbeKind } from "./_probe.ts";
+import type { DeviceMapKind } from "./_device_map.ts";
 import type { MethodSetup, PreparedMethod, RawExplanation } from "./method.ts";
 
 /** One image, as the network reads it, and what is explained of it. */
@@ -21,7 +21,7 @@ export interface Looks {
 export async function compileLooks(
   network: Network,
   images: ImageOptions,
-  options: { batchSize: number; gradients?: ProbeKind },
+  options: { batchSize: number; gradients?: DeviceMapKind },
 ): Promise<Looks> {
   const { height, width } = preparedSize(images);
   const program = await ExplainProgram.compile(network, {
@@ -41,7 +41,7 @@ export async function compileLooks(
 export async function prepareImageMethod(
   { network, images, tolerance, settings }: MethodSetup,
   options: {
-    gradients?: ProbeKind;
+    gradients?: DeviceMapKind;
     explain: (image: PreparedImage, looks: Looks) => Promise<RawExplanation>;
   },
 ): Promise<PreparedMethod> {

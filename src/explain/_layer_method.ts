@@ -7,9 +7,8 @@ import { rawMap } from "../cam/raw_map.ts";
 import type { FloatMap } from "../image/float_map.ts";
 import { ExplainProgram, type LayerValues } from "./_explain_program.ts";
 import { meanOverLayers, type PlacedMap } from "./_mean_over_layers.ts";
-import type { ProbeKind } from "./_probe.ts";
+import type { DeviceMapKind } from "./_device_map.ts";
 import { proveTotal, type Total, totalOf } from "./_total.ts";
-import { worseOf } from "./_worse_of.ts";
 import type {
   ChooseTarget,
   MethodSetup,
@@ -19,25 +18,16 @@ import type {
 } from "./method.ts";
 import type { LinearTarget } from "./target.ts";
 
-/** What a method sees of one image's layer. */
-export interface LayerView {
-  /** What the layer makes, [K, height, width]. */
-  readonly values: LayerValues;
-  /** The gradient of the target by each of them, where the method computes it. */
-  readonly gradients: LayerValues | undefined;
-}
-
 /** How a method makes a layer's map. */
 export type MapRule =
   /** The device makes it. */
-  | { readonly made: "channel-means" | "products" }
-  /** A sum of the layer's channels, each with a weight. */
   | {
-    readonly weights: (view: LayerView) => Float32Array;
-    readonly gradients: boolean;
+    readonly made: Exclude<DeviceMapKind, "values">;
+    /** Whether the map is that times the number of places. Default: false. */
+    readonly timesPlaces?: boolean;
   }
-  /** Something else of values and gradients. */
-  | { readonly map: (view: LayerView) => FloatMap };
+  /** A sum of the layer's channels, each with a weight of one image's values. */
+  | { readonly weights: (values: LayerValues) => Float32Array };
 
 /** What tells one such method from another. */
 export interface LayerMethodParts {
@@ -59,17 +49,13 @@ export async function prepareLayerMethod(
   { network, images, layers, tolerance }: MethodSetup,
   { rule, total: worth, choose: own = (target) => target }: LayerMethodParts,
 ): Promise<PreparedMethod> {
-  const probe: ProbeKind | undefined = "made" in rule
-    ? rule.made
-    : "map" in rule || rule.gradients
-    ? "values"
-    : undefined;
+  const made = "made" in rule ? rule.made : undefined;
   const program = await ExplainProgram.compile(network, {
     ...images,
     source: "pixels",
     layers: layers.map(({ node }) => node),
-    ...(probe ? { gradients: probe } : {}),
-    features: !("made" in rule),
+    ...(made ? { gradients: made } : {}),
+    features: !made,
   });
   const totals = layers.map(({ node }) =>
     worth && layers.length === 1 ? totalOf(network, node) : undefined
@@ -81,7 +67,7 @@ export async function prepareLayerMethod(
       const chosen = chosenOf(logits, program.outputs, {
         choose: (row, i) => own(choose(row, i), row),
       });
-      if (probe) {
+      if (made) {
         await program.backward(
           Float32Array.from(chosen.flatMap(({ seed }) => [...seed])),
         );
@@ -96,12 +82,13 @@ export async function prepareLayerMethod(
           ...(maps.length > 1
             ? { ...meanOverLayers(maps), standing: "heuristic" }
             : {
-              ...maps[0]!,
               ...standingOf(maps[0]!.map, one, {
                 total: totals[0],
                 worth,
                 tolerance,
               }),
+              ...maps[0]!,
+              map: scaledMap(maps[0]!.map, rule),
             }),
         };
       });
@@ -145,6 +132,12 @@ function standingOf(
   return { standing: worth, residual };
 }
 
+function scaledMap(map: FloatMap, rule: MapRule): FloatMap {
+  if (!("made" in rule && rule.timesPlaces)) return map;
+  const places = map.data.length;
+  return { ...map, data: map.data.map((value) => places * value) };
+}
+
 /** Each image's map of one layer. */
 function readLayer(
   program: ExplainProgram,
@@ -155,13 +148,12 @@ function readLayer(
     tolerance: number;
   },
 ): PlacedMap[] {
-  const witnesses = "made" in rule || "map" in rule || rule.gradients
-    ? program.gradientSums(layer)
-    : undefined;
   if ("made" in rule) {
+    const witnesses = program.gradientSums(layer);
     return Array.from({ length: count }, (_, i) => {
-      const map = channelSum(program.gradients(layer, i));
-      const sums = [witnesses![i]!];
+      const { shape: [, height, width], data } = program.gradients(layer, i);
+      const map = { height, width, data: data.slice() };
+      const sums = [witnesses[i]!];
       return {
         map,
         place: provePlace(map, { sums, weights: [1] }, { tolerance }),
@@ -172,27 +164,9 @@ function readLayer(
   const sums = program.valueSums(layer);
   return Array.from({ length: count }, (_, i) => {
     const values = program.values(layer, i);
-    const gradients = witnesses && program.gradients(layer, i);
     const [channels] = values.shape;
     const own = sums.subarray(i * channels, (i + 1) * channels);
-    const made = "weights" in rule
-      ? weightedMap(
-        { values, sums: own, tolerance },
-        rule.weights({
-          values,
-          gradients,
-        }),
-      )
-      : {
-        map: rule.map({ values, gradients }),
-        place: weightedMap(
-          { values, sums: own, tolerance },
-          new Float32Array(channels).fill(1),
-        ).place,
-      };
-    const place = gradients &&
-      provePlaces(gradients, { witness: witnesses[i]!, tolerance });
-    return { map: made.map, place: worseOf(made.place, place) };
+    return weightedMap({ values, sums: own, tolerance }, rule.weights(values));
   });
 }
 

@@ -28,7 +28,7 @@ export function record(
   network: Network,
   program: Program,
   images: Tensor,
-  options: ImageOptions & Pick<NodeOptions, "replace" | "frozen">,
+  options: ImageOptions & Pick<NodeOptions, "frozen">,
 ): Recorded {
   const { channels } = options.image;
   const size = preparedSize(options);
@@ -41,7 +41,6 @@ export function record(
   });
   const outputs = recordNodes(network, program, {
     input: prepared,
-    ...(options.replace ? { replace: options.replace } : {}),
     ...(options.frozen ? { frozen: options.frozen } : {}),
   });
   return {
@@ -83,17 +82,12 @@ export function shapedNodes(
   );
 }
 
-/** Where a graph is recorded from, and what is put between its nodes. */
+/** Where a graph is recorded from, and what of it is known. */
 export interface NodeOptions {
   /** What the first nodes read, [N, channels, height, width]. */
   readonly input: Tensor;
   /** Values by their nodes' numbers that are known: what only they need is not recorded. */
   readonly given?: ReadonlyMap<number, Tensor>;
-  /**
-   * What all others read in place of a value; -1 is the input. Asked once for
-   * each value that is recorded.
-   */
-  readonly replace?: (node: number, value: Tensor) => Tensor;
   /** Layers that stay as they are. */
   readonly frozen?: FrozenLayers;
 }
@@ -102,8 +96,8 @@ export interface NodeOptions {
  * Records the nodes of a network, or what of them its output needs beside the
  * values that are given.
  *
- * @returns What others read of each node, by its number; undefined where it was
- * not recorded.
+ * @returns What each node makes, by its number; undefined where it was not
+ * recorded.
  */
 export function recordNodes(
   network: Network,
@@ -111,10 +105,7 @@ export function recordNodes(
   options: NodeOptions,
 ): (Tensor | undefined)[] {
   const { graph } = network;
-  const { given, replace, frozen } = options;
-  const replaced = (node: number, value: Tensor) =>
-    replace ? replace(node, value) : value;
-  const input = replaced(-1, options.input);
+  const { given, frozen, input } = options;
   const needed = given && neededNodes(graph, given);
   const outputs: (Tensor | undefined)[] = graph.nodes.map((_, i) =>
     given?.get(i)
@@ -123,11 +114,10 @@ export function recordNodes(
     if (needed && !needed.has(i)) return;
     const read = inputs.map((j) => j < 0 ? input : outputs[j]!);
     const at = { program, inputs: read as [Tensor, ...Tensor[]] };
-    const value = frozen?.record(i, at) ?? kindOf(layer).record(layer, {
+    outputs[i] = frozen?.record(i, at) ?? kindOf(layer).record(layer, {
       ...at,
       parameter: (own) => network.tensor(join(name, own)),
     });
-    outputs[i] = replaced(i, value);
   });
   return outputs;
 }

@@ -547,19 +547,69 @@ deviceTest("an input that a program trains may be a map", async (device) => {
   assertClose(map.read(), step, "the map after a step", 1e-6);
 });
 
-deviceTest("what a backward pass makes is no operand of forward", (device) => {
+deviceTest(
+  "operations on gradients run behind the backward pass, and quotients by 0 are 0",
+  async (device) => {
+    using input = device.tensor([2, 3, 2, 2]);
+    using gate = device.tensor([2, 3, 1, 1]);
+    using weight = device.tensor([1, 3, 1, 1], {
+      data: new Float32Array(3).fill(1),
+    });
+    const values = Float32Array.from({ length: 24 }, (_, i) => i % 5 - 1.5);
+    input.write(values);
+    gate.write(Float32Array.of(1, 2, 0, -1, 4, 0.5));
+    using program = device.program();
+    const output = program.flatten(
+      program.globalAveragePool(program.multiply(input, gate), {
+        keepDimensions: true,
+      }),
+    );
+    using outputGradient = device.tensor(output.shape);
+    const [dInput, dGate] = program.backward(output, [input, gate], {
+      outputGradient,
+    });
+    const positive = program.leakyRelu(dInput!, 0);
+    const sum = program.output(
+      program.conv2d(program.multiply(positive, input), weight),
+    );
+    const ratio = program.output(program.divide(dGate!, gate));
+    await program.compile();
+    await program.run("forward");
+    const seeds = Float32Array.of(4, -4, 4, 4, 4, 8);
+    outputGradient.write(seeds);
+    await program.run("backward");
+    const gates = gate.read();
+    const sums = new Float32Array(8);
+    values.forEach((x, i) => {
+      const k = Math.floor(i / 4);
+      sums[Math.floor(i / 12) * 4 + i % 4]! +=
+        Math.max(0, seeds[k]! * gates[k]! / 4) * x;
+    });
+    assertClose(sum.read(), sums, "the positive gradients' products", 1e-5);
+    const ratios = gates.map((g, k) => {
+      const own = values.subarray(4 * k, 4 * k + 4).reduce((a, b) => a + b, 0);
+      return g === 0 ? 0 : seeds[k]! * own / 4 / g;
+    });
+    assertClose(ratio.read(), ratios, "the quotients", 1e-5);
+    assertThrows(
+      () => {
+        using other = device.program();
+        other.backward(other.divide(gate, gate), [gate], {
+          outputGradient: gate,
+        });
+      },
+      GapcamError,
+      "divide has no gradient",
+    );
+  },
+);
+
+deviceTest("operands that do not fit are refused", (device) => {
   using input = device.tensor([2, 3]);
   using other = device.tensor([2, 4]);
   using program = device.program();
-  const output = program.leakyRelu(input, 0.5);
-  using outputGradient = device.tensor([2, 3]);
-  const [gradient] = program.backward(output, [input], { outputGradient });
   for (
     const [use, message] of [
-      [
-        () => program.leakyRelu(gradient!, 0.5),
-        "one of its inputs is a gradient",
-      ],
       [() => program.add(input, other), "must have the shape [2, 3]"],
       [
         () => program.activation(input, { kind: "clip", lower: 2, upper: 1 }),

@@ -6,6 +6,7 @@ import {
   shapesDataset,
   type Target,
 } from "../../mod.ts";
+import { Tensor, type TensorData } from "../../src/device/tensor.ts";
 
 /** Images of 32 x 32, and the pixels of two of them. */
 export const SHAPES = shapesDataset("test", { size: 32, length: 12 });
@@ -26,4 +27,29 @@ export async function explain(
     ...rest,
   });
   return await explainer.explain(PIXELS, target);
+}
+
+/** The shapes of the tensors that are read and written meanwhile. */
+export async function transfersOf(
+  action: () => Promise<unknown>,
+): Promise<{ reads: string[]; writes: string[] }> {
+  const { read, write } = Tensor.prototype;
+  const [reads, writes]: string[][] = [[], []];
+  Tensor.prototype.read = function <Data extends TensorData>(
+    this: Tensor,
+    target?: Data,
+  ): Data {
+    reads!.push(this.shape.join(" x "));
+    return read.call(this, target) as Data;
+  };
+  Tensor.prototype.write = function (data) {
+    writes!.push(this.shape.join(" x "));
+    write.call(this, data);
+  };
+  try {
+    await action();
+  } finally {
+    Object.assign(Tensor.prototype, { read, write });
+  }
+  return { reads: reads!, writes: writes! };
 }

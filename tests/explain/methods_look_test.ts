@@ -6,6 +6,7 @@ import {
 } from "@std/assert";
 import {
   InferenceProgram,
+  MethodExplainer,
   type MethodOptions,
   METHODS,
   Network,
@@ -15,8 +16,10 @@ import {
 import { resnet } from "../../src/models/resnet.ts";
 import { ExplainProgram } from "../../src/explain/_explain_program.ts";
 import { legendre } from "../../src/explain/_legendre.ts";
+import { MaskProgram } from "../../src/explain/_mask_program.ts";
+import { Random } from "../../src/random.ts";
 import { deviceTest } from "../device/_devices.ts";
-import { explain, PIXELS, SHAPES } from "./_explain.ts";
+import { explain, PIXELS, SHAPES, transfersOf } from "./_explain.ts";
 
 /** The logits of images that the host made. */
 async function logitsOf(network: Network, images: Float32Array) {
@@ -206,21 +209,98 @@ Deno.test("Score-CAM looks once at all channels that show nothing, and gives eac
   // Half of the last channels are 0 everywhere, behind their ReLU.
   const bias = network.tensor("features.3.bias");
   bias.write(bias.read().map((b, k) => k % 2 === 0 ? -100 : b));
-  const { forward } = ExplainProgram.prototype;
+  const { run } = MaskProgram.prototype;
   let looks = 0;
-  ExplainProgram.prototype.forward = function (input) {
-    if (input instanceof Float32Array) looks++;
-    return forward.call(this, input);
+  MaskProgram.prototype.run = function (planes) {
+    looks += planes.length;
+    return run.call(this, planes);
   };
   const target = { classIndex: 3 };
   try {
-    const [one] = await explain(network, "score-cam", { target, lookBatch: 1 });
+    const [one] = await explain(network, "score-cam", { target });
     assertEquals(looks, 2 * 5);
     assert(one!.map.data.some((value) => value > 0));
   } finally {
-    ExplainProgram.prototype.forward = forward;
+    MaskProgram.prototype.run = run;
   }
 });
+
+deviceTest(
+  "masks that the device enlarges are bilinear, scaled to [0, 1], and hide what they should",
+  async (device) => {
+    const model = vgg([6, "M", 8], { classes: 10 });
+    using network = new Network(device, model, { seed: 6 });
+    const image = normalised().slice(0, 3 * 32 * 32);
+    using program = await MaskProgram.compile(network, {
+      batchSize: 2,
+      image: SHAPES,
+    }, { batchSize: 2, size: [9, 11] });
+    program.setImage(image);
+    for (const [height, width] of [[9, 11], [5, 4], [1, 1], [2, 11]] as const) {
+      program.setSize([height, width]);
+      const random = new Random(height, width);
+      const planes = [0, 1].map(() =>
+        Float32Array.from(
+          { length: height * width },
+          () => 6 * random.uniform() - 2,
+        )
+      );
+      const found = await program.run(planes);
+      const masked = new Float32Array(2 * image.length);
+      planes.forEach((plane, i) => {
+        const mask = enlarged(plane, height, width);
+        const [least, greatest] = [Math.min(...mask), Math.max(...mask)];
+        image.forEach((value, j) =>
+          masked[i * image.length + j] = value *
+            (mask[j % mask.length]! - least) / (greatest - least + 1e-8)
+        );
+      });
+      const expected = await logitsOf(network, masked);
+      const scale = Math.max(...expected.map(Math.abs));
+      found.forEach((logit, i) =>
+        assertAlmostEquals(logit / scale, expected[i]! / scale, 1e-5)
+      );
+    }
+  },
+);
+
+/** A plane between the centres of corner pixels, 32 x 32. */
+function enlarged(plane: Float32Array, height: number, width: number) {
+  const at = (y: number, x: number) => plane[y * width + x]!;
+  return Float64Array.from({ length: 32 * 32 }, (_, i) => {
+    const y = Math.floor(i / 32) * (height - 1) / 31;
+    const x = i % 32 * (width - 1) / 31;
+    const [top, left] = [Math.floor(y), Math.floor(x)];
+    const bottom = Math.min(top + 1, height - 1);
+    const right = Math.min(left + 1, width - 1);
+    const upper = at(top, left) + (x - left) * (at(top, right) - at(top, left));
+    const lower = at(bottom, left) +
+      (x - left) * (at(bottom, right) - at(bottom, left));
+    return upper + (y - top) * (lower - upper);
+  });
+}
+
+deviceTest(
+  "of Score-CAM's masks only the layer's size goes to the device, and only logits come back",
+  async (device) => {
+    using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
+    using explainer = await MethodExplainer.create(network, {
+      ...{ method: "score-cam", batchSize: 1, image: SHAPES, lookBatch: 2 },
+    });
+    const { reads, writes } = await transfersOf(() =>
+      explainer.explain(PIXELS.subarray(0, 32 * 32 * 3))
+    );
+    const count = (all: string[], shape: string) =>
+      all.filter((one) => one === shape).length;
+    // Eight channels: four batches of two masks, one plane for each colour.
+    assertEquals(count(writes, "2 x 3 x 16 x 16"), 4);
+    assertEquals(count(reads, "2 x 10"), 4);
+    // The image as it is seen goes there once, and beside it the layer comes back.
+    assertEquals(count(writes, "2 x 3 x 32 x 32"), 1);
+    assertEquals(count(reads, "1 x 8 x 16 x 16"), 1);
+    assertEquals(count(reads, "1 x 3 x 32 x 32"), 1);
+  },
+);
 
 Deno.test("what a method gives does not depend on how many masks it shows at a time", async () => {
   using device = openDevice("cpu", { threads: 1 });

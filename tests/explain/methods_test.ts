@@ -25,9 +25,8 @@ import {
 } from "../../mod.ts";
 import { resnet } from "../../src/models/resnet.ts";
 import { ExplainProgram } from "../../src/explain/_explain_program.ts";
-import { Tensor, type TensorData } from "../../src/device/tensor.ts";
 import { deviceTest } from "../device/_devices.ts";
-import { explain, PIXELS, SHAPES } from "./_explain.ts";
+import { explain, PIXELS, SHAPES, transfersOf } from "./_explain.ts";
 
 function assertNear(
   actual: Float32Array,
@@ -105,71 +104,113 @@ deviceTest(
       seeds[3] = seeds[13] = 1;
       await program.backward(seeds);
       program.readValues(0);
-      const means = await explain(network, "grad-cam", { layer, target: 3 });
-      const products = await explain(network, "hires-cam", {
-        layer,
-        target: 3,
-      });
-      for (const image of [0, 1]) {
-        const { shape: [channels, height, width], data } = program.values(
-          0,
-          image,
-        );
-        const gradients = program.gradients(0, image).data;
-        const area = height * width;
-        const wanted = {
-          mean: new Float64Array(area),
-          own: new Float64Array(area),
-        };
-        for (let k = 0; k < channels; k++) {
-          const own = gradients.subarray(k * area, (k + 1) * area);
-          const mean = own.reduce((a, b) => a + b) / area;
-          own.forEach((gradient, i) => {
-            wanted.mean[i]! += mean * data[k * area + i]!;
-            wanted.own[i]! += gradient * data[k * area + i]!;
-          });
+      for (const [method, weigh] of Object.entries(FORMULAS)) {
+        const found = await explain(network, method as MethodName, {
+          layer,
+          target: 3,
+        });
+        for (const image of [0, 1]) {
+          const { shape: [channels, height, width], data } = program.values(
+            0,
+            image,
+          );
+          const gradients = program.gradients(0, image).data;
+          const area = height * width;
+          const wanted = new Float64Array(area);
+          for (let k = 0; k < channels; k++) {
+            const of = (all: Float32Array) =>
+              Array.from(all.subarray(k * area, (k + 1) * area));
+            const own = of(data);
+            weigh(own, of(gradients)).forEach((weight, i) =>
+              wanted[i]! += weight * own[i]!
+            );
+          }
+          assertNear(found[image]!.map.data, wanted, 1e-4);
         }
-        assertNear(means[image]!.map.data, wanted.mean, 1e-4);
-        assertNear(products[image]!.map.data, wanted.own, 1e-4);
       }
     }
   },
 );
 
+/** What each value of a channel is multiplied by, of its values and gradients. */
+const FORMULAS: Partial<
+  Record<MethodName, (values: number[], gradients: number[]) => number[]>
+> = {
+  "grad-cam": (_, g) => g.map(() => sum(g) / g.length),
+  "hires-cam": (_, g) => g,
+  "layer-cam": (_, g) => g.map((one) => Math.max(0, one)),
+  "xgrad-cam": (a, g) => {
+    const total = sum(a);
+    const products = sum(g.map((one, i) => one * a[i]!));
+    return g.map(() => total === 0 ? 0 : products / total);
+  },
+  "grad-cam++": (a, g) => {
+    const total = sum(a);
+    const weight = sum(g.map((one) => {
+      const divisor = 2 * one ** 2 + one ** 3 * total;
+      return divisor === 0 ? 0 : one ** 2 / divisor * Math.max(0, one);
+    }));
+    return g.map(() => weight);
+  },
+};
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}
+
+/** The methods whose maps the device makes whole. */
+const MADE_ON_DEVICE = [
+  "cam",
+  "grad-cam",
+  "grad-cam++",
+  "hires-cam",
+  "xgrad-cam",
+  "layer-cam",
+  "finer-cam",
+] as const;
+
 deviceTest(
-  "of Grad-CAM's and HiRes-CAM's maps nothing else is read back",
+  "of a map that is made of gradients nothing but the map and the logits is read back",
   async (device) => {
     using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
-    for (const method of ["grad-cam", "hires-cam", "finer-cam"] as const) {
+    for (const method of MADE_ON_DEVICE) {
+      const layer = method === "cam" ? undefined : "features.1";
       using explainer = await MethodExplainer.create(network, {
-        method,
-        batchSize: 2,
-        image: SHAPES,
-        layer: "features.1",
+        ...{ method, batchSize: 2, image: SHAPES },
+        ...(layer ? { layer } : {}),
       });
-      const { read } = Tensor.prototype;
-      const shapes: string[] = [];
-      Tensor.prototype.read = function <Data extends TensorData>(
-        this: Tensor,
-        target?: Data,
-      ): Data {
-        shapes.push(this.shape.join(" x "));
-        return read.call(this, target) as Data;
-      };
-      try {
-        await explainer.explain(PIXELS);
-      } finally {
-        Tensor.prototype.read = read;
-      }
+      const { reads, writes } = await transfersOf(() =>
+        explainer.explain(PIXELS)
+      );
+      const side = layer ? 32 : 16;
       // Logits, maps, and one number a map that proves its places.
-      assertEquals(shapes.sort(), [
-        "2 x 1 x 1 x 1",
-        "2 x 1 x 32 x 32",
-        "2 x 10",
-      ]);
+      const expected = [`2 x 1 x ${side} x ${side}`, "2 x 1", "2 x 10"];
+      assertEquals(reads.sort(), expected.sort(), method);
+      // The images, and what is explained of them.
+      assertEquals(writes.sort(), ["2 x 10", "2 x 32 x 32 x 3"], method);
     }
   },
 );
+
+Deno.test("a layer that is named twice is explained once and averaged with itself", async () => {
+  using device = openDevice("cpu", { threads: 1 });
+  using network = new Network(device, vgg([4, "M", 8], { classes: 10 }));
+  const [one, both] = [
+    await explain(network, "grad-cam", { layer: ["features.4"], target: 3 }),
+    await explain(network, "grad-cam", {
+      layer: ["features.4", "features.4"],
+      target: 3,
+    }),
+  ];
+  const greatest = Math.max(...one[0]!.map.data);
+  both[0]!.map.data.forEach((value, i) =>
+    assertAlmostEquals(
+      value,
+      Math.max(0, one[0]!.map.data[i]! / greatest),
+      1e-6,
+    )
+  );
+});
 
 Deno.test("a network of flatten and linear layers has no CAM, but Grad-CAM", async () => {
   using device = openDevice("cpu", { threads: 1 });

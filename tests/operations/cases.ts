@@ -19,6 +19,7 @@ import { cases as linear } from "./linear.ts";
 import { cases as maxPool2d } from "./max_pool2d.ts";
 import { cases as multiply } from "./multiply.ts";
 import { cases as sliceChannels } from "./slice_channels.ts";
+import { cases as resample } from "./resample.ts";
 import { cases as spatialSum } from "./spatial_sum.ts";
 
 /** All but batch normalisation and the loss, which have tests of their own. */
@@ -36,5 +37,6 @@ export const cases: readonly Case[] = [
   ...globalAveragePool,
   ...multiply,
   ...spatialSum,
+  ...resample,
   ...linear,
 ];

@@ -1,5 +1,7 @@
 #include "recorder.h"
 
+#include <algorithm>
+
 namespace gapcam {
 
 namespace {
@@ -123,10 +125,10 @@ ValueId Recorder::append(Attributes attributes, std::vector<Operand> inputs, Sha
   operation.index = graph().recorded;
   for (const Operand &input : operation.inputs) {
     const int producer = input ? graph().value(input.value).producer : -1;
-    check(producer < 0 || graph().operations[static_cast<size_t>(producer)].phase == GAPCAM_FORWARD,
-          "one of its inputs is a gradient, which is made after all operations; read it, or give "
-          "it to an optimiser step",
-          GAPCAM_INVALID_ARGUMENT);
+    if (producer < 0) continue;
+    // What is made of gradients is made after them.
+    operation.phase =
+        std::max(operation.phase, graph().operations[static_cast<size_t>(producer)].phase);
   }
   admit(operation);
   Value value;

@@ -6,6 +6,9 @@ namespace gapcam {
 // Of a sum, both summands' gradients are that of the sum; of a product, that times the other one.
 void gradient(Backward &b, const Operation &o, const Binary &binary) {
   const Operand d_output = b.gradient_of(o.outputs[0]);
+  if (binary.kind == GAPCAM_DIVIDE) {
+    throw Error(GAPCAM_UNSUPPORTED, "Cannot add backward: divide has no gradient");
+  }
   for (size_t i = 0; i < 2; i++) {
     const Operand &input = o.inputs[i], &other = o.inputs[1 - i];
     if (binary.kind == GAPCAM_ADD) {
@@ -30,9 +33,10 @@ int32_t gapcam_program_binary(gapcam_handle program, int32_t kind, gapcam_handle
   return guard(message, [&] {
     not_null(output, "output");
     const bool product = kind == GAPCAM_MULTIPLY;
-    Recorder recorder(program, product ? "multiply" : "add");
-    recorder.check(product || kind == GAPCAM_ADD,
-                   format("its kind must be 0 (add) or 1 (multiply), found %d", kind),
+    const bool quotient = kind == GAPCAM_DIVIDE;
+    Recorder recorder(program, product ? "multiply" : quotient ? "divide" : "add");
+    recorder.check(product || quotient || kind == GAPCAM_ADD,
+                   format("its kind must be 0 (add), 1 (multiply) or 2 (divide), found %d", kind),
                    GAPCAM_INVALID_ARGUMENT);
     const ValueId one = recorder.use(first, "first input"),
                   two = recorder.use(second, "second input");

@@ -11,6 +11,11 @@ void multiply(const float *a, const float *b, float *y, int64_t count) {
   for (int64_t i = 0; i < count; i++) y[i] = a[i] * b[i];
 }
 
+void divide(const float *a, const float *b, float *y, int64_t count) {
+#pragma omp parallel for simd schedule(static) if (count >= worth_threads)
+  for (int64_t i = 0; i < count; i++) y[i] = quotient(a[i], b[i]);
+}
+
 void multiply_gate(const MapShape &s, const float *x, const float *gate, float *y) {
   with_block(s.block, [&](auto fixed) {
     const int64_t block = fixed.value ? fixed.value : s.block;

@@ -9,11 +9,15 @@ void lower(Lowering &l, const Operation &o, const Binary &binary) {
   l.begin(o);
   const View made = l.write_over(o.outputs[0], o.inputs[0]);
   const MapShape map = l.map_shape(o.outputs[0]);
-  l.run([=, sums = binary.kind == GAPCAM_ADD, &m = l.memory()] {
+  l.run([=, kind = binary.kind, &m = l.memory()] {
+    const Kernels &k = kernels();
     if (gate) {
-      kernels().multiply_gate(map, m.f32(a), m.f32(b), m.f32(made));
+      k.multiply_gate(map, m.f32(a), m.f32(b), m.f32(made));
     } else {
-      (sums ? kernels().add : kernels().multiply)(m.f32(a), m.f32(b), m.f32(made), map.elements());
+      const auto kernel = kind == GAPCAM_ADD      ? k.add
+                          : kind == GAPCAM_DIVIDE ? k.divide
+                                                  : k.multiply;
+      kernel(m.f32(a), m.f32(b), m.f32(made), map.elements());
     }
   });
 }

@@ -1,6 +1,7 @@
 // Maps times maps, and times gates [N, C, 1, 1]. Part of kernels.cu.
 #pragma once
 
+#include "elementwise.h"
 #include "groups.h"
 
 namespace gapcam::cuda {
@@ -22,6 +23,25 @@ GAPCAM_DEVICE void multiply_map(const T *a, const T *b, T *y, int64_t groups) {
 GAPCAM_KERNEL multiply_elements(const float *a, const float *b, float *y, int64_t count) {
   const int64_t i = thread_index();
   if (i < count) y[i] = a[i] * b[i];
+}
+
+// y may be a or b.
+template <class T>
+GAPCAM_DEVICE void divide_map(const T *a, const T *b, T *y, int64_t groups) {
+  const int64_t i = thread_index();
+  if (i >= groups) return;
+  Group<T> v = load(a, i);
+  const Group<T> w = load(b, i);
+  for (int l = 0; l < Lanes<T>::count; l++) {
+    from_float(quotient(to_float(v.lane[l]), to_float(w.lane[l])), &v.lane[l]);
+  }
+  store(y, i, v);
+}
+
+// Of what is no map.
+GAPCAM_KERNEL divide_elements(const float *a, const float *b, float *y, int64_t count) {
+  const int64_t i = thread_index();
+  if (i < count) y[i] = quotient(a[i], b[i]);
 }
 
 // y may be x.
@@ -74,6 +94,9 @@ GAPCAM_DEVICE void gate_gradient_map(const T *d_y, const T *x, T *d_gate, int pi
 #define GAPCAM_GATE(type, T)                                                                      \
   GAPCAM_KERNEL multiply_##type(const T *a, const T *b, T *y, int64_t groups) {                   \
     multiply_map(a, b, y, groups);                                                                \
+  }                                                                                               \
+  GAPCAM_KERNEL divide_##type(const T *a, const T *b, T *y, int64_t groups) {                     \
+    divide_map(a, b, y, groups);                                                                  \
   }                                                                                               \
   GAPCAM_KERNEL multiply_gate_##type(const T *x, const T *gate, T *y, int64_t groups, int pixels, \
                                      int channel_groups) {                                        \

@@ -19,6 +19,7 @@
 #include "platform.h"
 #include "pool.h"
 #include "ranks.h"
+#include "resample.h"
 #include "sums.h"
 #include "update.h"
 

@@ -81,6 +81,12 @@ struct ResizeTable {
   int taps, input, output;
 };
 
+// Planes between rows [output_height, height] and columns [width, output_width]; channels as
+// stored.
+struct ResampleShape {
+  int height, width, output_height, output_width, channels;
+};
+
 struct LossShape {
   int batch, classes, binary;
   float label_smoothing;

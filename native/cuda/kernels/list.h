@@ -21,6 +21,9 @@
   K(multiply_f32, (P, P, P, int64_t))                                             \
   K(multiply_bf16, (P, P, P, int64_t))                                            \
   K(multiply_elements, (P, P, P, int64_t))                                        \
+  K(divide_f32, (P, P, P, int64_t))                                               \
+  K(divide_bf16, (P, P, P, int64_t))                                              \
+  K(divide_elements, (P, P, P, int64_t))                                          \
   K(multiply_gate_f32, (P, P, P, int64_t, int, int))                              \
   K(multiply_gate_bf16, (P, P, P, int64_t, int, int))                             \
   K(gate_gradient_f32, (P, P, P, int, int, int))                                  \
@@ -81,6 +84,8 @@
   K(average_pool_bf16, (P, P, int, int, int, int))                                \
   K(spatial_sum_f32, (P, P, P, int, int, int, int))                               \
   K(spatial_sum_bf16, (P, P, P, int, int, int, int))                              \
+  K(resample_f32, (P, P, P, P, int64_t, ResampleShape))                           \
+  K(resample_bf16, (P, P, P, P, int64_t, ResampleShape))                          \
   K(average_pool_backward_f32, (P, P, P, int64_t, int, int, int, float))          \
   K(average_pool_backward_bf16, (P, P, P, int64_t, int, int, int, float))         \
   K(sum_channels_f32, (P, P, int64_t, int, int))                                  \

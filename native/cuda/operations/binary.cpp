@@ -13,7 +13,7 @@ bool is_plain(const Lowering &l, const Operand &operand) {
 
 void lower(Lowering &l, const Operation &o, const Binary &binary) {
   const ValueId made = o.outputs[0];
-  const bool sums = binary.kind == GAPCAM_ADD;
+  const bool sums = binary.kind == GAPCAM_ADD, divides = binary.kind == GAPCAM_DIVIDE;
   if (is_plain(l, o.inputs[0]) && is_plain(l, o.inputs[1]) &&
       (l.shape(made).size() != 4 || o.phase == GAPCAM_BACKWARD)) {
     const View a = l.read(o.inputs[0]), b = l.read(o.inputs[1]);
@@ -22,8 +22,10 @@ void lower(Lowering &l, const Operation &o, const Binary &binary) {
     const int64_t count = element_count(l.shape(made));
     l.run([=, address = l.addresses()](const Gpu &gpu) {
       const Kernels &k = gpu.kernels();
-      gpu.launch_over(sums ? k.add_elements : k.multiply_elements, count, address(a), address(b),
-                      address(sum), count);
+      const auto &kernel = sums      ? k.add_elements
+                           : divides ? k.divide_elements
+                                     : k.multiply_elements;
+      gpu.launch_over(kernel, count, address(a), address(b), address(sum), count);
     });
     return;
   }
@@ -42,8 +44,9 @@ void lower(Lowering &l, const Operation &o, const Binary &binary) {
   }
   l.run([=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
     const Kernels &k = gpu.kernels();
-    const auto &kernel =
-        bf16 ? (sums ? k.add_bf16 : k.multiply_bf16) : (sums ? k.add_f32 : k.multiply_f32);
+    const auto &wide = sums ? k.add_f32 : divides ? k.divide_f32 : k.multiply_f32;
+    const auto &narrow = sums ? k.add_bf16 : divides ? k.divide_bf16 : k.multiply_bf16;
+    const auto &kernel = bf16 ? narrow : wide;
     gpu.launch_over(kernel, count, address(a), address(b), address(output), count);
   });
 }

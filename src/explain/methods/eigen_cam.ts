@@ -1,4 +1,5 @@
-import { type LayerView, prepareLayerMethod } from "../_layer_method.ts";
+import type { LayerValues } from "../_explain_program.ts";
+import { prepareLayerMethod } from "../_layer_method.ts";
 import type { Method } from "../method.ts";
 
 /**
@@ -22,16 +23,15 @@ export const eigenCam: Method = {
   standing: "heuristic",
   passes: "1",
   prepare: (setup) =>
-    prepareLayerMethod(setup, {
-      rule: { weights: principalDirection, gradients: false },
-    }),
+    prepareLayerMethod(setup, { rule: { weights: principalDirection } }),
 };
 
 const MOST_ROUNDS = 500;
 
 /** The first right singular vector of places by channels, by power iteration. */
-function principalDirection({ values }: LayerView): Float32Array {
-  const { shape: [channels, height, width], data } = values;
+function principalDirection(
+  { shape: [channels, height, width], data }: LayerValues,
+): Float32Array {
   const area = height * width;
   let direction = new Float64Array(channels).fill(1 / Math.sqrt(channels));
   const projection = new Float64Array(area);

@@ -1,4 +1,4 @@
-import { type LayerView, prepareLayerMethod } from "../_layer_method.ts";
+import { prepareLayerMethod } from "../_layer_method.ts";
 import type { Method } from "../method.ts";
 
 /**
@@ -7,7 +7,7 @@ import type { Method } from "../method.ts";
  * (equation 19), 0 where that divides by 0. Its paper shows `ReLU(M)`.
  *
  * The paper explains `exp(target)`: each gradient is then `exp(target) g`, which
- * multiplies the whole map by one positive number, left out here.
+ * multiplies the whole map by one positive number, left out here, and `g^2` cancels.
  * pytorch-grad-cam adds 1e-6 to the denominator: gradients by maps of many places
  * are much smaller than 1e-3, so that its weights are others than the paper's.
  */
@@ -24,25 +24,5 @@ export const gradCamPlusPlus: Method = {
   standing: "heuristic",
   passes: "3",
   prepare: (setup) =>
-    prepareLayerMethod(setup, {
-      rule: { weights: channelWeights, gradients: true },
-    }),
+    prepareLayerMethod(setup, { rule: { made: "channel-orders" } }),
 };
-
-/** The weights of one image's channels. */
-export function channelWeights({ values, gradients }: LayerView): Float32Array {
-  const [channels, height, width] = values.shape;
-  const area = height * width;
-  return Float32Array.from({ length: channels }, (_, k) => {
-    let total = 0;
-    for (let i = k * area; i < (k + 1) * area; i++) total += values.data[i]!;
-    let weight = 0;
-    for (let i = k * area; i < (k + 1) * area; i++) {
-      const gradient = gradients!.data[i]!;
-      // g^2 cancels; a gradient that is not positive adds nothing.
-      const denominator = 2 + gradient * total;
-      if (gradient > 0 && denominator !== 0) weight += gradient / denominator;
-    }
-    return weight;
-  });
-}

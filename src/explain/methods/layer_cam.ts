@@ -1,5 +1,4 @@
-import { type LayerView, prepareLayerMethod } from "../_layer_method.ts";
-import type { FloatMap } from "../../image/float_map.ts";
+import { prepareLayerMethod } from "../_layer_method.ts";
 import type { Method } from "../method.ts";
 
 /**
@@ -19,18 +18,6 @@ export const layerCam: Method = {
   rectified: true,
   standing: "heuristic",
   passes: "3",
-  prepare: (setup) => prepareLayerMethod(setup, { rule: { map: layerMap } }),
+  prepare: (setup) =>
+    prepareLayerMethod(setup, { rule: { made: "positive-products" } }),
 };
-
-function layerMap({ values, gradients }: LayerView): FloatMap {
-  const [channels, height, width] = values.shape;
-  const area = height * width;
-  const sums = new Float64Array(area);
-  for (let k = 0; k < channels; k++) {
-    for (let i = 0, j = k * area; i < area; i++, j++) {
-      const gradient = gradients!.data[j]!;
-      if (gradient > 0) sums[i]! += gradient * values.data[j]!;
-    }
-  }
-  return { height, width, data: Float32Array.from(sums) };
-}

@@ -1,8 +1,5 @@
-import { preparedSize } from "../../nn/record.ts";
 import type { MapLayer } from "../_layer_named.ts";
-import { compileLooks, type Looks } from "../_image_method.ts";
-import { lookOften } from "../_look_often.ts";
-import { Upsampler } from "../_upsample.ts";
+import { MaskProgram } from "../_mask_program.ts";
 import {
   prepareWeighing,
   type SeenImage,
@@ -16,9 +13,9 @@ import type { Method, MethodSetup, PreparedMethod } from "../method.ts";
  * channel, enlarged to the image and scaled to [0, 1].
  *
  * A channel that is the same everywhere masks the whole image away, as in
- * pytorch-grad-cam; of all such one is looked at. The raw map is that before the ReLU. Channels are enlarged
- * between the centres of corner pixels, as pytorch-grad-cam does; the paper does
- * not say how.
+ * pytorch-grad-cam; of all such one is looked at. The raw map is that before the
+ * ReLU. Channels are enlarged between the centres of corner pixels, as
+ * pytorch-grad-cam does; the paper does not say how.
  */
 export const scoreCam: Method = {
   name: "score-cam",
@@ -36,74 +33,53 @@ export const scoreCam: Method = {
 };
 
 async function prepare(setup: MethodSetup): Promise<PreparedMethod> {
-  const { network, images, settings } = setup;
+  const { network, images, layers, settings } = setup;
   using stack = new DisposableStack();
-  const looks = await compileLooks(network, images, {
-    batchSize: settings.lookBatch,
-  });
-  stack.use(looks.program);
-  const { height, width } = preparedSize(images);
-  const mask = new Float32Array(height * width);
-  const upsamplers = new Map(
-    setup.layers.map(({ node, shape: [, rows, columns] }) => [
-      node,
-      new Upsampler([rows, columns], [height, width]),
-    ]),
+  const most = (axis: 1 | 2) =>
+    Math.max(...layers.map(({ shape }) => shape[axis]));
+  const program = stack.use(
+    await MaskProgram.compile(network, images, {
+      batchSize: settings.lookBatch,
+      size: [most(1), most(2)],
+    }),
   );
   return await prepareWeighing(setup, {
     nodes: [-1],
     standing: "heuristic",
     owned: stack.move(),
-    weigh: (image, layer) =>
-      weigh(image, layer, {
-        looks,
-        mask,
-        upsampler: upsamplers.get(layer.node)!,
-      }),
+    weigh: (image, layer) => weigh(image, layer, program),
   });
 }
 
 async function weigh(
   image: SeenImage,
   { node }: MapLayer,
-  { looks: { program, buffer }, mask, upsampler }: {
-    looks: Looks;
-    mask: Float32Array;
-    upsampler: Upsampler;
-  },
+  program: MaskProgram,
 ): Promise<Weighed> {
-  const pixels = image.valuesOf(-1).data;
   const { shape: [channels, rows, columns], data } = image.valuesOf(node);
   const area = rows * columns;
-  const scores = new Float64Array(channels);
-  const planeOf = (k: number) => data.subarray(k * area, (k + 1) * area);
-  const all = Array.from(scores.keys());
-  const blank = all.filter((k) => isConstant(planeOf(k)));
+  const planes = Array.from(
+    { length: channels },
+    (_, k) => data.subarray(k * area, (k + 1) * area),
+  );
+  const all = [...planes.keys()];
+  const blank = all.filter((k) => isConstant(planes[k]!));
   const shown = [
-    ...all.filter((k) => !isConstant(planeOf(k))),
+    ...all.filter((k) => !isConstant(planes[k]!)),
     ...blank.slice(0, 1),
   ];
-  await lookOften(program, buffer, {
-    count: shown.length,
-    fill: (i, target) => {
-      const plane = planeOf(shown[i]!);
-      const [least, greatest] = upsampler.run(plane, mask);
-      const factor = 1 / (greatest - least + 1e-8);
-      for (let start = 0; start < target.length; start += mask.length) {
-        for (let i = 0; i < mask.length; i++) {
-          target[start + i] = pixels[start + i]! * (mask[i]! - least) * factor;
-        }
-      }
-    },
-    seen(logits, { start, count }) {
-      const { outputs } = program;
-      for (let i = 0; i < count; i++) {
-        scores[shown[start + i]!] = image.target.valueOf(
-          logits.slice(i * outputs, (i + 1) * outputs),
-        );
-      }
-    },
-  });
+  const scores = new Float64Array(channels);
+  program.setImage(image.valuesOf(-1).data);
+  program.setSize([rows, columns]);
+  const { batchSize, outputs } = program;
+  for (let start = 0; start < shown.length; start += batchSize) {
+    const some = shown.slice(start, start + batchSize);
+    const logits = await program.run(some.map((k) => planes[k]!));
+    some.forEach((k, i) => {
+      const own = logits.slice(i * outputs, (i + 1) * outputs);
+      scores[k] = image.target.valueOf(own);
+    });
+  }
   for (const k of blank) scores[k] = scores[blank[0]!]!;
   const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
   const powers = scores.map((score) => Math.exp(score - most));

@@ -1,4 +1,4 @@
-import { type LayerView, prepareLayerMethod } from "../_layer_method.ts";
+import { prepareLayerMethod } from "../_layer_method.ts";
 import type { Method } from "../method.ts";
 
 /**
@@ -24,22 +24,7 @@ export const xgradCam: Method = {
   passes: "3",
   prepare: (setup) =>
     prepareLayerMethod(setup, {
-      rule: { weights: channelWeights, gradients: true },
+      rule: { made: "channel-ratios" },
       total: "checked",
     }),
 };
-
-/** The weights of one image's channels. */
-function channelWeights({ values, gradients }: LayerView): Float32Array {
-  const [channels, height, width] = values.shape;
-  const area = height * width;
-  return Float32Array.from({ length: channels }, (_, k) => {
-    let total = 0;
-    let product = 0;
-    for (let i = k * area; i < (k + 1) * area; i++) {
-      total += values.data[i]!;
-      product += values.data[i]! * gradients!.data[i]!;
-    }
-    return total === 0 ? 0 : product / total;
-  });
-}
