@@ -117,6 +117,7 @@ export const HEAD_TRAINING: Partial<TrainingConfig> = {
   weightDecay: 0.05,
   weightDecayOn: "weights",
   schedule: "one-cycle",
+  flip: true,
 };
 
 /** Jobs by name. */

@@ -104,7 +104,7 @@ Deno.test("train --pretrained trains as suits how many images there are, and by 
       assertEquals([head.batchSize, head.headEpochs, head.flip], [
         40,
         0,
-        false,
+        true,
       ]);
       assertEquals(head.augmentation, {});
       // What flags say holds.
@@ -130,7 +130,10 @@ Deno.test("train --pretrained --freeze features trains the head on features comp
       ...[...flags, "--epochs=3", "--out=run"],
     ], options);
     assertEquals([code, stderr], [0, ""]);
-    assertMatch(stdout, /\n {2}the layer that decides learns alone\nRun: /);
+    assertMatch(
+      stdout,
+      /\n {2}the layer that decides learns alone\n {2}random changes: flips\nRun: /,
+    );
     const { training, parameters } = await readCheckpoint(
       `${folder}/run/checkpoint.safetensors`,
     );
