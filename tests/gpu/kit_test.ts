@@ -177,7 +177,7 @@ Deno.test("benchmarkMarkdown() shows each network's step by kind of operation", 
   );
   assertMatch(
     markdown,
-    /\| add \| 1 \| 2\.000 \| 25\.0 % \|  \| 3000 GB\/s \|/,
+    /\| add \| 1 \| 2\.000 \| 25\.0 % \| {2}\| 3000 GB\/s \|/,
   );
 });
 
