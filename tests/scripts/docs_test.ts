@@ -18,6 +18,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/--watch\b/, "tests/scripts/watch_test.ts"],
   [/^deno task exam\b/, "tests/scripts/exam_test.ts"],
   [/^(mpirun|srun|cat )/, "tests/ranks/train_test.ts"],
+  [/^torchrun /, "tests/ranks/nccl_test.ts"],
   [/^deno task cam\b.*--method\b/, "tests/scripts/cam_methods_test.ts"],
   [/^deno task bench\b/, "it takes minutes, and PyTorch"],
   [/^deno task fuzz\b/, "tests/fuzz"],
