@@ -85,25 +85,28 @@ export async function timeScaling(
       await worker.ask({ measure, steps: 1 });
     }
     using _busy = keepBusy(load);
-    async function rate(workers: readonly Worker[]): Promise<number> {
-      const answers = await Promise.all(
-        workers.map((worker) => worker.ask({ measure, steps })),
-      );
-      return answers.reduce(
-        (sum, { images, seconds }) => sum + Number(images) / Number(seconds),
-        0,
-      );
-    }
     const rates: Required<Rates> = { one: [], all: [], apart: [] };
     for (let round = 0; round < rounds; round++) {
       options.onTurn({ measure, share: round / rounds });
-      rates.one!.push(await rate(alone.slice(0, 1)));
-      rates.all!.push(await rate([all]));
-      rates.apart!.push(await rate(alone));
+      rates.one!.push(await rate(alone.slice(0, 1), { measure, steps }));
+      rates.all!.push(await rate([all], { measure, steps }));
+      rates.apart!.push(await rate(alone, { measure, steps }));
     }
     results[measure] = rates;
   }
   return results;
+}
+
+/** Images a second of all workers together, each at work at the same time. */
+async function rate(
+  workers: readonly Worker[],
+  job: { measure: string; steps: number },
+): Promise<number> {
+  const answers = await Promise.all(workers.map((worker) => worker.ask(job)));
+  return answers.reduce(
+    (sum, { images, seconds }) => sum + Number(images) / Number(seconds),
+    0,
+  );
 }
 
 /** Processes that keep a core busy each, until they or their parent are gone. */
