@@ -114,7 +114,7 @@ Deno.test("check_plans.sh prints a table and fails if a graph is refused", async
       for (
         const graph of [
           /^sm_90 +forward \[1, 64, 24, 24\] 128 x 1 x 1 stride 2 x 2 .*bf16 +planned/m,
-          /^sm_90 +backward data \[1, 64, 24, 24\] 128 x 1 x 1 stride 2 x 2 .*bf16 +planned/m,
+          /^sm_90 +backward data \[1, 64, 24, 24\] 128 x 1 x 1 stride 2 x 2 .*sum leaky_relu 0 bf16 +fused/m,
           /^sm_90 +forward \[1, 64, 24, 24\] 128 x 1 x 1 stride 2 x 2 .*bias .*bf16 +fused/m,
         ]
       ) assertMatch(output, graph);

@@ -3,7 +3,7 @@ import { build, libraries, run, withoutCompiler } from "./_build.ts";
 
 Deno.test({
   name:
-    `the C interface refuses sizes that no number holds and gradients as inputs, and tells what a description takes${withoutCompiler}`,
+    `the C interface refuses sizes that no number holds, takes gradients as inputs, and tells what a description takes${withoutCompiler}`,
   ignore: withoutCompiler !== "",
   fn: async () => {
     await build("recording_test");
