@@ -55,6 +55,14 @@ export const EXAM_FLAGS = {
     type: "boolean",
     help: "make mosaics of images alone that the network answers right",
   },
+  confidence: {
+    type: "number",
+    min: 0,
+    max: 1,
+    help: "of those that it gives at least this probability",
+    default: "0",
+    placeholder: "SHARE",
+  },
   layer: {
     type: "string",
     help: "the layer that methods look at which can look at any",
@@ -110,6 +118,8 @@ export interface ExamJob {
   images: number | undefined;
   /** Whether images are mosaics; and whether of right answers alone. */
   mosaics: "none" | "all" | "recognised";
+  /** The least probability of an answer that is recognised, from 0 to 1. */
+  confidence: number;
   batchSize: number;
   steps: number;
   tolerance: number;
@@ -136,6 +146,13 @@ export function examJob(
         "--mosaics beside --recognised",
     );
   }
+  if (flags.confidence !== undefined && !flags.recognised) {
+    throw new GapcamError(
+      "invalid-argument",
+      "Cannot choose images by the probability of their answers alone: " +
+        "expected --mosaics --recognised beside --confidence",
+    );
+  }
   const methods = listOf(flags.methods ?? "all", "methods");
   const all = methods.length === 1 && methods[0] === "all";
   return {
@@ -150,6 +167,7 @@ export function examJob(
       : parseMeasures(listOf(flags.measures, "measures")),
     images: flags.images,
     mosaics: flags.recognised ? "recognised" : flags.mosaics ? "all" : "none",
+    confidence: flags.confidence ?? 0,
     batchSize: flags["batch-size"] ?? 16,
     steps: flags.steps ?? 20,
     tolerance: flags.tolerance ?? 0,

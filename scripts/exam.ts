@@ -104,7 +104,7 @@ async function examined(
     onProgress: (share: number) => void;
   },
 ): Promise<Dataset> {
-  const { seed, mosaics } = job;
+  const { seed, mosaics, confidence } = job;
   if (mosaics === "none") return dataset;
   if (mosaics === "all") return mosaicOf(dataset, { seed, length: count });
   const right: number[] = [];
@@ -113,8 +113,8 @@ async function examined(
     batchSize: run.checkpoint.training.batchSize,
     signal,
     onProgress: (done) => onProgress(done / dataset.length),
-    onAnswer: ({ index, label, predicted }) => {
-      if (label === predicted) right.push(index);
+    onAnswer: ({ index, label, predicted, probability }) => {
+      if (label === predicted && probability >= confidence) right.push(index);
     },
   });
   return mosaicOf(subset(dataset, right), { seed, length: count });

@@ -86,6 +86,11 @@ Deno.test("exam refuses what it cannot do in one sentence, before it begins", ()
     await refused(/Cannot read methods "cam,,random"/, "--methods=cam,,random");
     await refused(/expected --mosaics beside --recognised/, "--recognised");
     await refused(
+      /expected --mosaics --recognised beside --confidence/,
+      "--confidence=0.9",
+      "--mosaics",
+    );
+    await refused(
       /Cannot write \S*nowhere\/page.html: its folder does not exist/,
       "--html=nowhere/page.html",
     );
