@@ -1,4 +1,5 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { workerThreads } from "../_node.ts";
 import { GapcamError } from "../error.ts";
 import type { DecodedJob, DecodeJob, FitOfFiles } from "./_decode_worker.ts";
 
@@ -114,6 +115,7 @@ export class DecodePool {
   }
 
   #start(): PoolWorker {
+    const { Worker } = workerThreads();
     const thread = new Worker(new URL("./_decode_worker.ts", import.meta.url));
     const worker: PoolWorker = { thread, waiting: new Map() };
     thread.on("message", (done: DecodedJob) => {

@@ -1,5 +1,4 @@
-import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { nodePath, nodeUrl } from "../_node.ts";
 import { exists } from "../_files.ts";
 import { GapcamError, type GapcamErrorCode } from "../error.ts";
 import {
@@ -82,9 +81,9 @@ export function readDescription<T>(
 /** Where the libraries are looked for: `folder`, GAPCAM_LIBRARY_FOLDER, or `build` beside mod.ts. */
 export function libraryFolder(folder?: string): string {
   const named = folder ?? Deno.env.get("GAPCAM_LIBRARY_FOLDER");
-  if (named) return resolve(named);
+  if (named) return nodePath().resolve(named);
   const url = new URL("../../build", import.meta.url);
-  if (url.protocol === "file:") return fileURLToPath(url);
+  if (url.protocol === "file:") return nodeUrl().fileURLToPath(url);
   throw new GapcamError(
     "device-unavailable",
     `Cannot open a device: gapcam was imported from ${url.origin}, which ` +

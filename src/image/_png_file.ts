@@ -1,5 +1,4 @@
-import { Buffer } from "node:buffer";
-import { zlib } from "../_node.ts";
+import { nodeBuffer, zlib } from "../_node.ts";
 import {
   badImage,
   checkSides,
@@ -128,7 +127,7 @@ export function readPngFile(bytes: Uint8Array, limits: DecodeLimits): PngFile {
   }
   const whole = compressed.length === 1
     ? compressed[0]!
-    : Buffer.concat(compressed);
+    : nodeBuffer().Buffer.concat(compressed);
   if (header.length > (whole.length + 1) * LARGEST_EXPANSION) {
     throw badImage(
       source,
@@ -153,7 +152,7 @@ export function writePngFile(
     // tRNS
     chunk[4] !== 0x74
   );
-  return Buffer.concat([
+  return nodeBuffer().Buffer.concat([
     ...kept,
     ...chunkOf("IDAT", compressed),
     ...chunkOf("IEND", new Uint8Array(0)),
@@ -161,6 +160,7 @@ export function writePngFile(
 }
 
 function chunkOf(type: string, content: Uint8Array): Uint8Array[] {
+  const { Buffer } = nodeBuffer();
   const start = Buffer.from(`0000${type}`, "latin1");
   start.writeUInt32BE(content.length);
   const end = Buffer.alloc(4);
@@ -236,7 +236,7 @@ function textOrientation(
     if (!exif) return xmpOrientation(text);
     // A line of the kind and one of the length stand before the digits.
     const digits = text.trimStart().split("\n").slice(2).join("");
-    return exifOrientation(Buffer.from(digits, "hex"));
+    return exifOrientation(nodeBuffer().Buffer.from(digits, "hex"));
   } catch {
     return;
   }

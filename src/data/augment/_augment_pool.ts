@@ -1,4 +1,5 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { workerThreads } from "../../_node.ts";
 import { GapcamError } from "../../error.ts";
 import type { AugmentedJob, AugmentJob } from "./_augment_worker.ts";
 import type { AugmentImagesOptions } from "./augment_images.ts";
@@ -71,6 +72,7 @@ async function run(
 }
 
 function start(): PoolThread {
+  const { Worker } = workerThreads();
   const worker = new Worker(new URL("./_augment_worker.ts", import.meta.url));
   const thread: PoolThread = { worker, waiting: new Map() };
   worker.on("message", (done: AugmentedJob) => {
