@@ -30,7 +30,8 @@ void with_activation(int kind, const Body &body) {
 }
 
 // Leaky ReLU in vectors, since GCC keeps a branch in its loop, and the signs of a map are guessed
-// wrong half the time. choose(known, x, x below zero, y) makes one vector.
+// wrong half the time. choose(known, x, x below zero) makes one vector; by value, since what a
+// reference binds to has the alignment of a whole vector, which a map's rows do not.
 template <class Choose>
 void leaky_vectors(float slope, const float *known, const float *x, float *y, int64_t count,
                    const Choose &choose) {
@@ -43,7 +44,7 @@ void leaky_vectors(float slope, const float *known, const float *x, float *y, in
     const Floats value = *reinterpret_cast<const Floats *>(from);
     const Floats below =
         reinterpret_cast<Floats>(reinterpret_cast<Integers>(Floats(value * slope)) & keep);
-    choose(*reinterpret_cast<const Floats *>(sign), value, below, *reinterpret_cast<Floats *>(to));
+    *reinterpret_cast<Floats *>(to) = choose(*reinterpret_cast<const Floats *>(sign), value, below);
   };
   const int64_t whole = count / lanes_max;
 #pragma omp parallel for schedule(static) if (count >= worth_threads)
@@ -64,10 +65,9 @@ void leaky_vectors(float slope, const float *known, const float *x, float *y, in
 void activation(int kind, float a, float b, const float *x, float *y, int64_t count) {
   if (kind == activation_leaky_relu) {
     // As leaky_relu() of elementwise.h.
-    return leaky_vectors(a, x, x, y, count,
-                         [](const auto &, const auto &value, const auto &below, auto &to) {
-                           to = below > value ? below : value;
-                         });
+    return leaky_vectors(a, x, x, y, count, [](auto, auto value, auto below) {
+      return below > value ? below : value;
+    });
   }
   with_activation(kind, [=](auto fixed) {
     // Locals: a store to the map could change what the closure holds, and no loop is a vector's.
@@ -83,10 +83,9 @@ void activation_backward(int kind, float a, float b, const float *known, const f
                          float *d_x, int64_t count) {
   if (kind == activation_leaky_relu) {
     // As leaky_relu_gradient().
-    return leaky_vectors(a, known, d_y, d_x, count,
-                         [](const auto &sign, const auto &value, const auto &below, auto &to) {
-                           to = sign <= 0.0f ? below : value;
-                         });
+    return leaky_vectors(a, known, d_y, d_x, count, [](auto sign, auto value, auto below) {
+      return sign <= 0.0f ? below : value;
+    });
   }
   with_activation(kind, [=](auto fixed) {
     const float *from = known, *d_to = d_y, p = a, q = b;
