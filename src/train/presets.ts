@@ -89,23 +89,25 @@ export const FINE_TUNING: Partial<TrainingConfig> = {
   batchSize: 32,
   epochs: 6,
   headEpochs: 1,
-  trunkRate: 0.1,
+  trunkRate: 0.5,
   optimiser: "adamw",
   learningRate: 2e-3,
   weightDecay: 0.05,
   weightDecayOn: "weights",
   schedule: "one-cycle",
   flip: true,
-  augmentation: { resizedCrop: 0.5 },
+  augmentation: { resizedCrop: 0.8 },
 };
 
 /**
  * What differs where an epoch has few batches: so few steps ask for smaller ones
- * of what is known, and larger ones of what is new.
+ * of what is known, and larger ones of what is new, and so few images for more
+ * that is cut out of them.
  */
 export const FINE_TUNING_OF_FEW: Partial<TrainingConfig> = {
   learningRate: 4e-3,
   trunkRate: 0.02,
+  augmentation: { resizedCrop: 0.5 },
 };
 
 /** How the layer that decides alone learns from what a frozen network makes of images. */

@@ -109,12 +109,12 @@ Deno.test("train --pretrained trains as suits how many images there are, and by 
       assertEquals(head.augmentation, {});
       // What flags say holds.
       const said = await job({
-        ...{ epochs: 2, "trunk-rate": 0.5, augment: "none" },
+        ...{ epochs: 2, "trunk-rate": 0.25, augment: "none" },
         ...{ "image-size": 96, "train-limit": 40, freeze: ["_conv_stem"] },
       });
       assertEquals(
         [said.epochs, said.trunkRate, said.flip, said.imageSize, said.freeze],
-        [2, 0.5, false, 96, ["_conv_stem"]],
+        [2, 0.25, false, 96, ["_conv_stem"]],
       );
     } finally {
       Deno.chdir(before);
