@@ -120,6 +120,7 @@ export const HEAD_TRAINING: Partial<TrainingConfig> = {
   weightDecayOn: "weights",
   schedule: "one-cycle",
   flip: true,
+  testFlips: true,
 };
 
 /** Jobs by name. */
