@@ -130,19 +130,6 @@ Deno.test("native/core includes nothing of a backend", async () => {
   assertEquals(wrong, []);
 });
 
-Deno.test("no module of src loads one of Node's with it: that takes a fourth of the time of all", async () => {
-  const loads: string[] = [];
-  for await (const path of filesOf("src", /\.ts$/)) {
-    // A thread needs what it answers with at once.
-    if (path.endsWith("_worker.ts")) continue;
-    const text = await Deno.readTextFile(new URL(path, ROOT));
-    if (/^(import|export) (?!type )[^;]*from "node:/m.test(text)) {
-      loads.push(path);
-    }
-  }
-  assertEquals(loads, [], "ask src/_node.ts where it is needed");
-});
-
 Deno.test("no text in src speaks of flags, which only commands have", async () => {
   const wrong: string[] = [];
   for await (const path of filesOf("src", /\.ts$/)) {
