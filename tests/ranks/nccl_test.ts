@@ -62,16 +62,18 @@ function distance(a: Steps, b: Steps): number {
 
 /** Trains a small network on two ranks; what each said. */
 async function train(
-  options: Partial<TorchrunOptions>,
+  options: Partial<TorchrunOptions> & { epochs?: number },
   ...flags: string[]
 ): Promise<{ code: number; stdout: string; stderr: string }[]> {
+  const { epochs = 2 } = options;
   const folder = await Deno.makeTempDir();
   try {
     return await torchrun([
       ...[Deno.execPath(), "run", "-A", `${root}scripts/train.ts`],
       ...["--dataset=shapes", "--train-limit=32", "--test-limit=8"],
-      ...["--model=4,M,4", "--image-size=8", "--batch-size=8", "--epochs=2"],
-      ...["--device=cuda", "--no-film", `--out=${folder}/run`, ...flags],
+      ...["--model=4,M,4", "--image-size=8", "--batch-size=8"],
+      ...[`--epochs=${epochs}`, "--device=cuda", "--no-film"],
+      ...[`--out=${folder}/run`, ...flags],
     ], { ranks: 2, ...options, env: { ...GPUS, ...options.env } });
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -189,6 +191,8 @@ Deno.test("ranks with a GPU each, over stand-ins for NVIDIA's libraries", async 
         const began = performance.now();
         const [first, second] = await train({
           env: { NCCLSIM_FAIL: name, NCCLSIM_RANK: rank },
+          // Not over before errors are asked for, five times a second.
+          epochs: 400,
         });
         assertEquals([first!.code, second!.code], [1, 1], first!.stdout);
         assertMatch(
@@ -243,6 +247,7 @@ Deno.test("ranks with a GPU each, over stand-ins for NVIDIA's libraries", async 
         NCCLSIM_RANK: "1",
         NCCLSIM_FAIL: "ncclCommAbort",
       },
+      epochs: 400,
     });
     assertMatch(
       first!.stderr,
@@ -255,6 +260,7 @@ Deno.test("ranks with a GPU each, over stand-ins for NVIDIA's libraries", async 
     async () => {
       const [first, second] = await train({
         env: { NCCLSIM_ASYNC: "9", NCCLSIM_RANK: "1" },
+        epochs: 400,
       });
       assertEquals([first!.code, second!.code], [1, 1]);
       assertMatch(
