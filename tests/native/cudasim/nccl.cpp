@@ -71,8 +71,9 @@ bool concerned() {
 }
 
 bool fails(const char *name) {
-  static std::mutex mutex;
-  static std::map<std::string, long long> calls;
+  // Never destroyed: a thread that ends what failed may ask while the process ends.
+  static auto &mutex = *new std::mutex;
+  static auto &calls = *new std::map<std::string, long long>;
   std::lock_guard lock(mutex);
   const long long call = ++calls[name];
   const char *wanted = std::getenv("NCCLSIM_FAIL");
