@@ -130,6 +130,23 @@ Deno.test("native/core includes nothing of a backend", async () => {
   assertEquals(wrong, []);
 });
 
+Deno.test("every file that the CUDA kernels include is compiled into the library", async () => {
+  const folder = "native/cuda/kernels";
+  const embedded = await Deno.readTextFile(
+    new URL("native/cuda/CMakeLists.txt", ROOT),
+  );
+  const missing: string[] = [];
+  for await (const path of filesOf(folder, /\.(h|cu)$/)) {
+    const text = await Deno.readTextFile(new URL(path, ROOT));
+    for (const [, name] of text.matchAll(/^#include "([^"]+)"/gm)) {
+      // What stands for a GPU on the host is compiled there.
+      if (name === "host_platform.h" || embedded.includes(`/${name}`)) continue;
+      missing.push(`${path}: ${name}`);
+    }
+  }
+  assertEquals(missing, [], "NVRTC finds no files; see CMakeLists.txt");
+});
+
 Deno.test("no text in src speaks of flags, which only commands have", async () => {
   const wrong: string[] = [];
   for await (const path of filesOf("src", /\.ts$/)) {
