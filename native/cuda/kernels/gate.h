@@ -6,36 +6,10 @@
 
 namespace gapcam::cuda {
 
-// y may be a or b.
-template <class T>
-GAPCAM_DEVICE void multiply_map(const T *a, const T *b, T *y, int64_t groups) {
-  const int64_t i = thread_index();
-  if (i >= groups) return;
-  Group<T> v = load(a, i);
-  const Group<T> w = load(b, i);
-  for (int l = 0; l < Lanes<T>::count; l++) {
-    from_float(to_float(v.lane[l]) * to_float(w.lane[l]), &v.lane[l]);
-  }
-  store(y, i, v);
-}
-
 // Of what is no map.
 GAPCAM_KERNEL multiply_elements(const float *a, const float *b, float *y, int64_t count) {
   const int64_t i = thread_index();
   if (i < count) y[i] = a[i] * b[i];
-}
-
-// y may be a or b.
-template <class T>
-GAPCAM_DEVICE void divide_map(const T *a, const T *b, T *y, int64_t groups) {
-  const int64_t i = thread_index();
-  if (i >= groups) return;
-  Group<T> v = load(a, i);
-  const Group<T> w = load(b, i);
-  for (int l = 0; l < Lanes<T>::count; l++) {
-    from_float(quotient(to_float(v.lane[l]), to_float(w.lane[l])), &v.lane[l]);
-  }
-  store(y, i, v);
 }
 
 // Of what is no map.
@@ -93,10 +67,10 @@ GAPCAM_DEVICE void gate_gradient_map(const T *d_y, const T *x, T *d_gate, int pi
 
 #define GAPCAM_GATE(type, T)                                                                      \
   GAPCAM_KERNEL multiply_##type(const T *a, const T *b, T *y, int64_t groups) {                   \
-    multiply_map(a, b, y, groups);                                                                \
+    combine_maps(a, b, y, groups, [](float v, float w) { return v * w; });                        \
   }                                                                                               \
   GAPCAM_KERNEL divide_##type(const T *a, const T *b, T *y, int64_t groups) {                     \
-    divide_map(a, b, y, groups);                                                                  \
+    combine_maps(a, b, y, groups, [](float v, float w) { return quotient(v, w); });               \
   }                                                                                               \
   GAPCAM_KERNEL multiply_gate_##type(const T *x, const T *gate, T *y, int64_t groups, int pixels, \
                                      int channel_groups) {                                        \

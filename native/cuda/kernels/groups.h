@@ -68,6 +68,20 @@ struct alignas(sizeof(Index) * Count) IndexGroup {
 
 GAPCAM_DEVICE int64_t thread_index() { return (int64_t)blockIdx.x * blockDim.x + threadIdx.x; }
 
+// operation(a, b) of two maps, value by value; y may be a or b.
+template <class T, class Operation>
+GAPCAM_DEVICE void combine_maps(const T *a, const T *b, T *y, int64_t groups,
+                                const Operation &operation) {
+  const int64_t i = thread_index();
+  if (i >= groups) return;
+  Group<T> v = load(a, i);
+  const Group<T> w = load(b, i);
+  for (int l = 0; l < Lanes<T>::count; l++) {
+    from_float(operation(to_float(v.lane[l]), to_float(w.lane[l])), &v.lane[l]);
+  }
+  store(y, i, v);
+}
+
 // Where group i of a map lies: image, row, column, and which of the pixel's groups it is.
 struct GroupPosition {
   int64_t image;

@@ -97,19 +97,6 @@ GAPCAM_DEVICE void activation_backward_map(const T *known, const T *d_y, T *d_x,
   store(d_x, i, d);
 }
 
-// y may be a or b.
-template <class T>
-GAPCAM_DEVICE void add_map(const T *a, const T *b, T *y, int64_t groups) {
-  const int64_t i = thread_index();
-  if (i >= groups) return;
-  Group<T> v = load(a, i);
-  const Group<T> w = load(b, i);
-  for (int l = 0; l < Lanes<T>::count; l++) {
-    from_float(to_float(v.lane[l]) + to_float(w.lane[l]), &v.lane[l]);
-  }
-  store(y, i, v);
-}
-
 #define GAPCAM_ELEMENTWISE(type, T)                                                               \
   GAPCAM_KERNEL activation_##type(const T *x, T *y, int64_t groups, int channel_groups,           \
                                   int channels, int kind, float a, float b) {                     \
@@ -119,7 +106,9 @@ GAPCAM_DEVICE void add_map(const T *a, const T *b, T *y, int64_t groups) {
                                            int kind, float a, float b) {                          \
     activation_backward_map(known, d_y, d_x, groups, kind, a, b);                                 \
   }                                                                                               \
-  GAPCAM_KERNEL add_##type(const T *a, const T *b, T *y, int64_t groups) { add_map(a, b, y, groups); }
+  GAPCAM_KERNEL add_##type(const T *a, const T *b, T *y, int64_t groups) { \
+    combine_maps(a, b, y, groups, [](float v, float w) { return v + w; }); \
+  }
 GAPCAM_ELEMENTWISE(f32, float)
 GAPCAM_ELEMENTWISE(bf16, Bf16)
 
