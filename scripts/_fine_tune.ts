@@ -43,9 +43,16 @@ export function initOf(
   );
 }
 
+/** What short words of `--freeze` stand for. */
+const FROZEN: Record<string, (model: Model) => string[]> = {
+  features: trunkNames,
+  norm: normNames,
+  none: () => [],
+};
+
 /**
  * What `--freeze` means: `features` is all but the layer that decides, `norm`
- * all batch normalisation.
+ * all batch normalisation, `none` nothing.
  */
 export function frozenNames(
   model: Model,
@@ -54,9 +61,28 @@ export function frozenNames(
   const parameters = parametersOf(model);
   return freeze.flatMap((name) => {
     const known = parameters.some((one) => isWithin(one.name, name));
-    if (known || !["features", "norm"].includes(name)) return [name];
-    return name === "features" ? trunkNames(model) : normNames(model);
+    return known || !Object.hasOwn(FROZEN, name)
+      ? [name]
+      : FROZEN[name]!(model);
   });
+}
+
+/**
+ * What fine-tuning leaves as it is: what `--freeze` names, and batch
+ * normalisation unless that says `none`. What the network brings along was
+ * averaged over a million images, and all its weights suit it: by the statistics
+ * of a batch it would forget first, and learn again.
+ */
+export function frozenInTuning(
+  model: Model,
+  freeze: readonly string[],
+): string[] {
+  const names = frozenNames(model, freeze);
+  if (freeze.includes("none")) return names;
+  const others = normNames(model).filter((norm) =>
+    !names.some((name) => isWithin(norm, name))
+  );
+  return [...names, ...others];
 }
 
 /** Names of all batch normalisation. */
@@ -74,11 +100,10 @@ const STEPS = { head: 20, all: 50 };
 
 /**
  * How it is trained where flags do not say: as suits what is frozen, and how
- * many images there are. The statistics of few batches are worse than those that
- * the network brings along: then these stay.
+ * many images there are.
  *
- * @param options `freeze`: what stays as it is, where flags say so; `images`:
- * how many there are to train on.
+ * @param options `freeze`: what stays as it is; `images`: how many there are to
+ * train on.
  */
 export function fineTuning(
   model: Model,
@@ -98,7 +123,6 @@ export function fineTuning(
     headEpochs,
     epochs: headEpochs +
       Math.max(recipe.epochs! - 1, Math.ceil(STEPS.all / steps)),
-    freeze: normNames(model),
   };
 }
 

@@ -203,7 +203,8 @@ export const TRAIN_FLAGS = {
     type: "string",
     multiple: true,
     help: "leave layers as they are whose name starts so; features: all but " +
-      "the one that decides, norm: batch normalisation; repeatable",
+      "the one that decides, norm: batch normalisation, which --pretrained " +
+      "leaves too unless this is none; repeatable",
     placeholder: "PREFIX",
   },
   "head-epochs": {

@@ -31,7 +31,12 @@ import {
 import { withClasses } from "../src/train/_with_classes.ts";
 import { folderOf, unknownFolder } from "./_dataset_flags.ts";
 import { parseAugment } from "./_augment_flag.ts";
-import { fineTuning, frozenNames, initOf } from "./_fine_tune.ts";
+import {
+  fineTuning,
+  frozenInTuning,
+  frozenNames,
+  initOf,
+} from "./_fine_tune.ts";
 import { parseWeights } from "./_weights_flag.ts";
 import { knownModel } from "./_known_model.ts";
 import { hasValidation, openSplits } from "./_open_split.ts";
@@ -110,7 +115,7 @@ export async function newJob(
       negativeSlope: start?.negativeSlope ?? base.negativeSlope,
       batchNorm: flags["batch-norm"] ?? start?.batchNorm ?? base.batchNorm,
     });
-  const freeze = frozenNames(model, flags.freeze);
+  const freeze = (tuned ? frozenInTuning : frozenNames)(model, flags.freeze);
   const config = trainingConfig({
     ...base.training,
     // Images have their own size where none is asked for.
@@ -125,7 +130,7 @@ export async function newJob(
     ...(start?.cropShare ? { cropShare: start.cropShare } : {}),
     ...(sets.trainSet.targets ? { loss: "binary" } : {}),
     ...givenValues(flags),
-    ...(freeze.length > 0 ? { freeze } : {}),
+    freeze,
   });
   refuseSmall(model, { modelName, channels, imageSize: config.imageSize });
   // Without weights, all that is frozen is random.
@@ -143,6 +148,19 @@ export async function newJob(
   };
 }
 
+/** What `--freeze` means of a run that goes on, which may freeze more besides. */
+function resumedFreeze(
+  freeze: string[],
+  { model, training }: Checkpoint,
+): string[] {
+  if (freeze.includes("none")) return training.freeze.length > 0 ? freeze : [];
+  const names = frozenNames(model, freeze);
+  return names.length > 0 &&
+      names.every((name) => training.freeze.includes(name))
+    ? training.freeze
+    : names;
+}
+
 /** The job of a checkpoint; flags may change how long and where it goes on. */
 export function resumedJob(
   typed: TrainFlags,
@@ -150,7 +168,7 @@ export function resumedJob(
 ): Job {
   const flags = namedAsKnown({
     ...typed,
-    freeze: frozenNames(checkpoint.model, typed.freeze),
+    freeze: resumedFreeze(typed.freeze, checkpoint),
   });
   const given = givenValues(flags);
   const { epochs = checkpoint.training.epochs, ...rest } = given;

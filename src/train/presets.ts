@@ -83,13 +83,14 @@ export const DATASET_DEFAULTS: Readonly<
 
 /**
  * How a network that was trained on much learns other classes: first the layer
- * that decides, which is new, then all others too, at a lower rate.
+ * that decides, which is new, then all others too, at a lower rate, but for
+ * batch normalisation, which stays as it is.
  */
 export const FINE_TUNING: Partial<TrainingConfig> = {
   batchSize: 32,
   epochs: 6,
   headEpochs: 1,
-  trunkRate: 0.5,
+  trunkRate: 0.1,
   optimiser: "adamw",
   learningRate: 2e-3,
   weightDecay: 0.05,
@@ -97,6 +98,7 @@ export const FINE_TUNING: Partial<TrainingConfig> = {
   schedule: "one-cycle",
   flip: true,
   augmentation: { resizedCrop: 0.8 },
+  testFlips: true,
 };
 
 /**
