@@ -20,10 +20,11 @@ namespace {
 // Candidates by the names that the cache holds.
 constexpr const char *direct = "direct";
 constexpr const char *winograd = "winograd";
+constexpr const char *blocked = "blocked";
 constexpr const char *depthwise = "depthwise";
 
 // Change it when a kernel's speed changes, so that old timings are forgotten.
-constexpr const char *timing_version = "6";
+constexpr const char *timing_version = "7";
 
 // Below this a timing is noise.
 constexpr double worth_timing = 4e6;
@@ -35,17 +36,18 @@ std::unique_ptr<Convolution> create(const ConvolutionRequest &request, const std
 #ifdef GAPCAM_WINOGRAD
   if (name == winograd) return create_winograd_convolution(request);
 #endif
+  if (name == blocked) return create_blocked_convolution(request);
   if (name == depthwise) return create_depthwise_convolution(request);
   return nullptr;
 }
 
-// The candidate that competes with the direct one; null if there is none. They have nothing in
-// common: Winograd's takes one group.
-const char *rival(const ConvolutionRequest &request) {
-  for (const char *name : {winograd, depthwise}) {
-    if (create(request, name)) return name;
+// The candidates that compete with the direct one.
+std::vector<const char *> rivals(const ConvolutionRequest &request) {
+  std::vector<const char *> found;
+  for (const char *name : {winograd, blocked, depthwise}) {
+    if (create(request, name)) found.push_back(name);
   }
-  return nullptr;
+  return found;
 }
 
 const std::string &processor_name() {
@@ -97,8 +99,10 @@ std::string key_of(const ConvolutionRequest &r) {
 RaceResult fastest(const ConvolutionRequest &request) {
   const ConvolutionRequest shorter = shortened(request);
   std::vector<Contender> contenders;
-  for (const char *name : {direct, rival(shorter)}) {
-    auto convolution = name ? create(shorter, name) : nullptr;
+  std::vector<const char *> names = rivals(shorter);
+  names.insert(names.begin(), direct);
+  for (const char *name : names) {
+    auto convolution = create(shorter, name);
     if (convolution) contenders.push_back({name, std::move(convolution)});
   }
   if (contenders.empty()) return {direct, true};
@@ -125,10 +129,12 @@ std::string remembered_choice(const std::string &key, const std::function<RaceRe
 std::string convolution_wish() {
   const char *value = std::getenv("GAPCAM_CONVOLUTION");
   const std::string wish = value ? value : "";
-  if (wish.empty() || wish == direct || wish == winograd || wish == depthwise) return wish;
+  if (wish.empty() || wish == direct || wish == winograd || wish == blocked || wish == depthwise) {
+    return wish;
+  }
   throw Error(GAPCAM_INVALID_ARGUMENT,
               format("Cannot choose convolutions: GAPCAM_CONVOLUTION is \"%s\", expected direct, "
-                     "winograd or depthwise",
+                     "winograd, blocked or depthwise",
                      wish.c_str()));
 }
 
@@ -137,11 +143,11 @@ std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &reques
   ConvolutionRequest alone = request;
   alone.adds = false;
   const std::string wish = convolution_wish();
-  const char *other = wish.empty() ? rival(alone) : nullptr;
+  const bool contested = wish.empty() && !rivals(alone).empty();
   std::string choice = wish.empty() ? direct : wish;
-  if (other && request.shape.flops() >= worth_timing) {
+  if (contested && request.shape.flops() >= worth_timing) {
     choice = remembered_choice(key_of(alone), [&] { return fastest(alone); });
-  } else if (other && request.shape.is_depthwise()) {
+  } else if (contested && request.shape.is_depthwise()) {
     choice = depthwise;
   }
   auto convolution = create(request, choice);

@@ -107,6 +107,10 @@ std::unique_ptr<Convolution> create_winograd_convolution(const ConvolutionReques
 // channels, and both maps in blocks of 8 or 16.
 std::unique_ptr<Convolution> create_depthwise_convolution(const ConvolutionRequest &request);
 
+// Our direct one, cpu/blocked.cpp. Null where it does not apply: forward, or backward data of
+// stride 1, between maps in blocks of a vector.
+std::unique_ptr<Convolution> create_blocked_convolution(const ConvolutionRequest &request);
+
 // oneDNN's, direct. Null where it has none.
 std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest &request);
 
@@ -114,8 +118,8 @@ std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest 
 // that one cannot add.
 std::unique_ptr<Convolution> choose_convolution(const ConvolutionRequest &request);
 
-// GAPCAM_CONVOLUTION: "direct", or "winograd" or "depthwise" where it can serve, or "" for what is
-// fastest.
+// GAPCAM_CONVOLUTION: "direct", or "winograd", "blocked" or "depthwise" where it can serve, or ""
+// for what is fastest.
 std::string convolution_wish();
 
 }  // namespace gapcam::cpu

@@ -4,6 +4,7 @@
 #include "elementwise.h"
 #include "kernels/activation.h"
 #include "kernels/average_pool2d.h"
+#include "kernels/blocked.h"
 #include "kernels/blocks.h"
 #include "kernels/copy_channels.h"
 #include "kernels/depthwise.h"

@@ -59,6 +59,46 @@ struct DepthwiseShape : ConvolutionWindow {
 // The largest kernel and stride, and rows of a kernel times multiplier.
 constexpr int64_t depthwise_kernel_max = 16, depthwise_stride_max = 8, depthwise_rows_max = 64;
 
+// A convolution of one group between maps in blocks of the same size, that of a vector: 16 where
+// there is AVX-512, else 8. Undilated, of stride 1 or 2.
+struct BlockedShape : ConvolutionWindow {
+  MapShape input, output;
+  bool backward = false;        // the weight is that of the convolution whose backward data this is
+  bool adds = false;            // to what the output holds
+  float negative_slope = 1.0f;  // of what follows
+  int activation = 0;           // another that follows; see activate() in elementwise.h
+  float a = 0.0f, b = 0.0f;
+
+  int64_t taps() const { return static_cast<int64_t>(kernel_height) * kernel_width; }
+  // Multiplications.
+  int64_t work() const { return output.elements() * input.blocks() * input.block * taps(); }
+
+  // Blocks of outputs are computed in groups, all of about as many.
+  int64_t vectors_max() const { return input.block == 16 ? 4 : 2; }
+  int64_t groups() const { return (output.blocks() + vectors_max() - 1) / vectors_max(); }
+  int64_t vectors_of(int64_t group) const { return first_block(group + 1) - first_block(group); }
+  int64_t first_block(int64_t group) const { return output.blocks() * group / groups(); }
+  // Blocks of inputs whose weights stay near while pixels are gone through.
+  int64_t blocks_at_once(int64_t vectors) const {
+    const int64_t held = weights_held / (taps() * input.block * vectors * input.block);
+    return held > 1 ? held : 1;
+  }
+  static constexpr int64_t weights_held = 32768;
+
+  // Whether all pixels are as those of one row.
+  bool is_flat() const { return is(1, 1, 0) && padding_bottom == 0 && padding_right == 0; }
+  // What the kernel reads of an image, and whether that is more than there is.
+  int64_t padded_height() const { return (output.height - 1) * stride_height + kernel_height; }
+  int64_t padded_width() const { return (output.width - 1) * stride_width + kernel_width; }
+  bool pads() const {
+    return padding_height > 0 || padding_width > 0 || padded_height() > input.height ||
+           padded_width() > input.width;
+  }
+  int64_t padded_elements() const {
+    return pads() ? input.blocks() * padded_height() * padded_width() * input.block : 0;
+  }
+};
+
 // One direction of a resize: for output pixel i, weights[i * taps + t] times input pixel
 // first[i] + t, for t < count[i].
 struct ResizeTable {
@@ -125,6 +165,8 @@ constexpr int64_t update_chunk = 16384;
 //   depthwise_backward_data, depthwise_backward_filter
 //                        sign and d_bias may be null; sign: the map after the leaky ReLU, if what
 //                        arrives is the gradient after it. For their scratch see depthwise.cpp
+//   blocked_weight       from [outputs, inputs, taps] to what blocked takes
+//   blocked              bias may be null; scratch: padded_elements() for each thread
 //   reorder              from the layout of `from` to blocks of `block`, writing the padding
 //   adam, sgd, blend     gradients are multiplied with `factor` first
 //   sum_squares          of the gradients: one sum for each chunk
@@ -174,6 +216,9 @@ constexpr int64_t update_chunk = 16384;
   K(depthwise_backward_filter,                                                                     \
     (const DepthwiseShape &shape, const float *x, const float *d_y, const float *sign,             \
      float *d_weight, float *d_bias, float *scratch))                                              \
+  K(blocked_weight, (const BlockedShape &shape, const float *plain, float *transformed))           \
+  K(blocked, (const BlockedShape &shape, const float *x, const float *weight, const float *bias,   \
+              float *y, float *scratch))                                                           \
   K(reorder, (const MapShape &from, int64_t block, const float *x, float *y))                      \
   K(prepare_images,                                                                                \
     (const PrepareShape &shape, const uint8_t *images, float *y, uint8_t *scratch))                \

@@ -109,6 +109,7 @@ Deno.test("GAPCAM_CONVOLUTION and GAPCAM_INSTRUCTION_SET decide, and change noth
   assertGreater(direct.norm, 0);
   const environments: Record<string, string>[] = [
     { GAPCAM_CONVOLUTION: "winograd" },
+    { GAPCAM_CONVOLUTION: "blocked" },
     { GAPCAM_CONVOLUTION: "direct", GAPCAM_INSTRUCTION_SET: "generic" },
   ];
   for (const env of environments) {

@@ -114,7 +114,7 @@ async function run(
   };
 }
 
-for (const mode of ["direct", "winograd"]) {
+for (const mode of ["direct", "winograd", "blocked"]) {
   for (const block of BLOCKS) {
     Deno.test(`a sum within a convolution, ${mode}: ${block.name}`, async () => {
       const before = Deno.env.get("GAPCAM_CONVOLUTION");

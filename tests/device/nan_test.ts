@@ -273,7 +273,9 @@ if (!isChild) {
         ["generic", "SSE41"],
       ] as const
     ) {
-      for (const convolution of ["direct", "winograd", "depthwise"]) {
+      for (
+        const convolution of ["direct", "winograd", "blocked", "depthwise"]
+      ) {
         await t.step(`${set}, ${convolution}`, async () => {
           const { code, stdout, stderr } = await new Deno.Command(
             Deno.execPath(),

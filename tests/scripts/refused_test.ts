@@ -180,7 +180,7 @@ const BENCH: [string, string[], RegExp, Record<string, string>][] = [
   [
     "convolutions that do not exist",
     [],
-    /GAPCAM_CONVOLUTION is "fast", expected direct, winograd or depthwise/,
+    /GAPCAM_CONVOLUTION is "fast", expected direct, winograd, blocked or depthwise/,
     { GAPCAM_CONVOLUTION: "fast" },
   ],
 ];

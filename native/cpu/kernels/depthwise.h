@@ -82,16 +82,6 @@ void depthwise_weight(const DepthwiseShape &s, const float *plain, float *transf
   }
 }
 
-// While the row is near.
-void activate_row(const DepthwiseShape &s, float *row) {
-  with_activation(s.activation, [&](auto kind) {
-    const float a = s.a, b = s.b;
-    const int64_t count = s.output.width * s.output.block;
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++) row[i] = activate(kind.value, a, b, row[i]);
-  });
-}
-
 // One row of the outputs of a block of channels q, from rows of `width` pixels.
 template <int64_t Block, int64_t Step>
 void depthwise_row(const DepthwiseShape &s, int64_t q, int64_t oh, const float *pixels,
@@ -114,8 +104,7 @@ void depthwise_row(const DepthwiseShape &s, int64_t q, int64_t oh, const float *
         weight + ((q * s.multiplier + m) * s.taps() + k * s.kernel_width) * Block;
   }
   sum_row<Block, Step>(rows, columns, epilogue, out, 1);
-  if (s.activation == activation_identity || clips) return;
-  activate_row(s, out);
+  activate_some(s, out, s.output.width * Block);
 }
 
 // From outputs m of a block of channels beside each other to the blocks that they belong in.

@@ -1,6 +1,7 @@
 // Rows of depthwise.h: sums of rows of blocks of channels, each moved by a column of the kernel.
 #pragma once
 
+#include "activation.h"
 #include "blocks.h"
 
 namespace gapcam::cpu {
@@ -92,6 +93,18 @@ struct Epilogue {
   using Integers = typename Vector<Block>::Integers;
   Integers sloping = {};
 };
+
+// The activation that an epilogue does not do, while the numbers are near.
+template <class Shape>
+void activate_some(const Shape &s, float *y, int64_t count) {
+  if (s.activation == activation_identity) return;
+  if (s.activation == activation_clip && s.a == 0.0f) return;
+  with_activation(s.activation, [&](auto kind) {
+    const float a = s.a, b = s.b;
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++) y[i] = activate(kind.value, a, b, y[i]);
+  });
+}
 
 // Results t to t + Count - 1, by the columns of the kernel from `first` on; with Taps by all of
 // them, which are as many and read pixels beside each other.

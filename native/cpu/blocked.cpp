@@ -1,0 +1,103 @@
+// Our convolution over blocks of channels as a program sees it.
+#include <cstring>
+
+#include "convolution.h"
+#include "kernels.h"
+
+namespace gapcam::cpu {
+
+namespace {
+
+MapShape map_of(const ConvolutionShape &s, int64_t channels, bool output, Layout layout) {
+  return {s.batch, channels, output ? s.output_height : s.height, output ? s.output_width : s.width,
+          layout.block};
+}
+
+BlockedShape forward_shape(const ConvolutionRequest &request) {
+  const ConvolutionShape &s = request.shape;
+  BlockedShape shape;
+  static_cast<ConvolutionWindow &>(shape) = s;
+  shape.input = map_of(s, s.inputs, false, request.input);
+  shape.output = map_of(s, s.outputs, true, request.output);
+  shape.adds = request.adds;
+  shape.negative_slope = request.negative_slope;
+  shape.activation = request.activation.kind;
+  shape.a = request.activation.a;
+  shape.b = request.activation.b;
+  return shape;
+}
+
+// The convolution, of stride 1, that makes of the gradient of the output that of the input.
+BlockedShape backward_shape(const ConvolutionRequest &request) {
+  const ConvolutionShape &s = request.shape;
+  BlockedShape shape;
+  static_cast<ConvolutionWindow &>(shape) = s;
+  shape.padding_height = s.kernel_height - 1 - s.padding_height;
+  shape.padding_width = s.kernel_width - 1 - s.padding_width;
+  shape.padding_bottom = s.kernel_height - 1 - s.padding_bottom;
+  shape.padding_right = s.kernel_width - 1 - s.padding_right;
+  shape.input = map_of(s, s.outputs, true, request.output);
+  shape.output = map_of(s, s.inputs, false, request.input);
+  shape.backward = true;
+  return shape;
+}
+
+class BlockedConvolution : public Convolution {
+ public:
+  explicit BlockedConvolution(const ConvolutionRequest &request)
+      : forward_(request.direction == Direction::forward),
+        threads_(request.threads),
+        shape_(forward_ ? forward_shape(request) : backward_shape(request)) {}
+
+  std::string algorithm() const override { return std::string("blocked ") + kernels().name; }
+  bool fuses_activation() const override { return true; }
+
+  size_t scratch_bytes() const override {
+    return static_cast<size_t>((threads_ > 1 ? threads_ : 1) * shape_.padded_elements()) *
+           sizeof(float);
+  }
+  size_t weight_bytes() const override {
+    return static_cast<size_t>(shape_.output.blocks() * shape_.input.blocks() * shape_.taps() *
+                               shape_.input.block * shape_.input.block) *
+           sizeof(float);
+  }
+  void transform_weight(const float *plain, void *transformed, void *) override {
+    kernels().blocked_weight(shape_, plain, static_cast<float *>(transformed));
+  }
+
+  void run(const ConvolutionArguments &a) override {
+    const auto *weight = static_cast<const float *>(a.weight);
+    auto *scratch = static_cast<float *>(a.scratch);
+    if (forward_) {
+      kernels().blocked(shape_, a.input, weight, a.bias, a.output, scratch);
+    } else {
+      kernels().blocked(shape_, a.d_output, weight, nullptr, a.d_input, scratch);
+    }
+  }
+
+ private:
+  const bool forward_;
+  const int threads_;
+  const BlockedShape shape_;
+};
+
+}  // namespace
+
+std::unique_ptr<Convolution> create_blocked_convolution(const ConvolutionRequest &request) {
+  const ConvolutionShape &s = request.shape;
+  const int64_t block = std::strcmp(instruction_set(), "avx512") == 0 ? 16 : 8;
+  if (request.direction == Direction::backward_filter || request.bf16) return nullptr;
+  if (s.groups != 1 || s.is_dilated()) return nullptr;
+  if (request.input.block != block || request.output.block != block) return nullptr;
+  if (s.stride_width > 2 || s.stride_height > 2) return nullptr;
+  if (request.direction == Direction::backward_data) {
+    if (s.stride_height != 1 || s.stride_width != 1) return nullptr;
+    if (s.padding_height >= s.kernel_height || s.padding_width >= s.kernel_width ||
+        s.padding_bottom >= s.kernel_height || s.padding_right >= s.kernel_width) {
+      return nullptr;
+    }
+  }
+  return std::make_unique<BlockedConvolution>(request);
+}
+
+}  // namespace gapcam::cpu
