@@ -1,8 +1,8 @@
 import type { Pixels } from "./_pixels.ts";
 
 /** Blends with black: 0 is black, 1 the image (Pillow's `Brightness`). */
-export function brightness({ data }: Pixels, factor: number): void {
-  for (let i = 0; i < data.length; i++) data[i] = blend(0, data[i]!, factor);
+export function brightness(image: Pixels, factor: number): void {
+  blendWithLevel(image, 0, factor);
 }
 
 /** Blends with its mean grey: 0 is that, 1 the image (Pillow's `Contrast`). */
@@ -12,7 +12,7 @@ export function contrast(image: Pixels, factor: number): void {
   const grey = greyOf(image);
   for (const level of grey) sum += level;
   const mean = Math.floor(sum / Math.max(1, grey.length) + 0.5);
-  for (let i = 0; i < data.length; i++) data[i] = blend(mean, data[i]!, factor);
+  blendWithLevel(image, mean, factor);
 }
 
 /** Blends with its own grey: 0 is that, 1 the image (Pillow's `Color`). */
@@ -20,8 +20,14 @@ export function saturation(image: Pixels, factor: number): void {
   const { data, channels } = image;
   if (channels !== 3) return;
   const grey = greyOf(image);
-  for (let i = 0; i < data.length; i++) {
-    data[i] = blend(grey[Math.floor(i / 3)]!, data[i]!, factor);
+  // Of each difference of two levels.
+  const alpha = Math.fround(factor);
+  const parts = Float32Array.from({ length: 511 }, (_, i) => alpha * (i - 255));
+  for (let i = 0, pixel = 0; i < data.length; i += 3, pixel++) {
+    const first = grey[pixel]!, zero = 255 - first;
+    data[i] = clip(Math.fround(first + parts[zero + data[i]!]!));
+    data[i + 1] = clip(Math.fround(first + parts[zero + data[i + 1]!]!));
+    data[i + 2] = clip(Math.fround(first + parts[zero + data[i + 2]!]!));
   }
 }
 
@@ -40,12 +46,14 @@ export function hue({ data, channels }: Pixels, by: number): void {
     // Grey stays grey.
     if (most === least) continue;
     const range = Math.fround(most - least);
-    const part = (level: number) => Math.fround((most - level) / range);
+    const red = Math.fround((most - r) / range);
+    const green = Math.fround((most - g) / range);
+    const blue = Math.fround((most - b) / range);
     let h = r === most
-      ? part(b) - part(g)
+      ? blue - green
       : g === most
-      ? 2 + part(r) - part(b)
-      : 4 + part(g) - part(r);
+      ? 2 + red - blue
+      : 4 + green - red;
     h = Math.fround(h);
     h = Math.fround((h / 6 + 1) % 1);
     const angle = (clip(Math.trunc(h * 255)) + turn) & 255;
@@ -60,15 +68,28 @@ export function hue({ data, channels }: Pixels, by: number): void {
     const p = clip(Math.round(most * (1 - fs)));
     const q = clip(Math.round(most * (1 - fs * f)));
     const t = clip(Math.round(most * (1 - fs * (1 - f))));
-    const colours = [
-      [most, t, p],
-      [q, most, p],
-      [p, most, t],
-      [p, q, most],
-      [t, p, most],
-      [most, p, q],
-    ][sixth % 6]!;
-    data.set(colours, i);
+    const side = sixth % 6;
+    data[i] = side === 0 || side === 5
+      ? most
+      : side === 1
+      ? q
+      : side === 4
+      ? t
+      : p;
+    data[i + 1] = side === 1 || side === 2
+      ? most
+      : side === 0
+      ? t
+      : side === 3
+      ? q
+      : p;
+    data[i + 2] = side === 3 || side === 4
+      ? most
+      : side === 2
+      ? t
+      : side === 5
+      ? q
+      : p;
   }
 }
 
@@ -81,6 +102,15 @@ export function greyOf({ data, channels }: Pixels): Uint8Array {
       data[3 * i + 2]! * 7471 + 0x8000) >> 16;
   }
   return grey;
+}
+
+/** Blends each number with a level, of which there are only 256 results. */
+function blendWithLevel({ data }: Pixels, level: number, factor: number): void {
+  const results = Uint8Array.from(
+    { length: 256 },
+    (_, other) => blend(level, other, factor),
+  );
+  for (let i = 0; i < data.length; i++) data[i] = results[data[i]!]!;
 }
 
 /** Pillow's `Image.blend` of one level: single precision, cut off, not rounded. */
