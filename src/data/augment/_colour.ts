@@ -7,7 +7,6 @@ export function brightness(image: Pixels, factor: number): void {
 
 /** Blends with its mean grey: 0 is that, 1 the image (Pillow's `Contrast`). */
 export function contrast(image: Pixels, factor: number): void {
-  const { data } = image;
   let sum = 0;
   const grey = greyOf(image);
   for (const level of grey) sum += level;
