@@ -237,8 +237,7 @@ void blocked_with(const BlockedShape &s, const float *x, const float *weight, co
   const int64_t units = flat ? s.output.pixels() : s.output.height;
   const int64_t all = s.input.batch * s.output.blocks() * units;
   Epilogue<Block> epilogue;
-  const bool clips = s.activation == activation_clip && s.a == 0.0f;
-  epilogue.set(clips ? 0.0f : s.negative_slope, clips ? s.b : __builtin_inff());
+  epilogue.follow(s);
 #pragma omp parallel if (s.work() >= worth_threads)
   {
     const BlockedShare share(all, omp_get_thread_num(), omp_get_num_threads());

@@ -88,8 +88,7 @@ void depthwise_row(const DepthwiseShape &s, int64_t q, int64_t oh, const float *
                    const Columns &columns, const float *weight, const float *bias, int64_t m,
                    float *out) {
   Epilogue<Block> epilogue;
-  const bool clips = s.activation == activation_clip && s.a == 0.0f;
-  epilogue.set(clips ? 0.0f : s.negative_slope, clips ? s.b : __builtin_inff());
+  epilogue.follow(s);
   float start[Block] = {};
   for (int64_t l = 0; bias && l < min(Block, s.input.channels - q * Block); l++) {
     start[l] = bias[(q * Block + l) * s.multiplier + m];

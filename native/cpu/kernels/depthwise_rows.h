@@ -68,6 +68,11 @@ void store_block(float *p, const typename Vector<Block>::Floats &v) {
   *reinterpret_cast<typename Vector<Block>::Floats *>(p) = v;
 }
 
+template <class Shape>
+bool clips_from_zero(const Shape &s) {
+  return s.activation == activation_clip && s.a == 0.0f;
+}
+
 // What starts a sum and what is done to it: leaky ReLU or clip from 0, or nothing.
 template <int64_t Block>
 struct Epilogue {
@@ -76,7 +81,12 @@ struct Epilogue {
   bool plain = true;
   Floats slope = {}, ceiling = {};
 
-  void set(float of_slope, float of_ceiling) {
+  // What follows, as far as this is all of it; see activate_some.
+  template <class Shape>
+  void follow(const Shape &s) {
+    const bool clips = clips_from_zero(s);
+    const float of_slope = clips ? 0.0f : s.negative_slope;
+    const float of_ceiling = clips ? s.b : __builtin_inff();
     plain = of_slope == 1.0f && of_ceiling == __builtin_inff();
     slope += of_slope;
     ceiling += of_ceiling;
@@ -97,8 +107,7 @@ struct Epilogue {
 // The activation that an epilogue does not do, while the numbers are near.
 template <class Shape>
 void activate_some(const Shape &s, float *y, int64_t count) {
-  if (s.activation == activation_identity) return;
-  if (s.activation == activation_clip && s.a == 0.0f) return;
+  if (s.activation == activation_identity || clips_from_zero(s)) return;
   with_activation(s.activation, [&](auto kind) {
     const float a = s.a, b = s.b;
 #pragma omp simd
