@@ -59,7 +59,10 @@ class Named(nn.Module):
 
             options = {"aux_logits": False} if name == "googlenet" else {}
             self.net = torchvision.models.get_model(name, weights=None, num_classes=classes, **options)
-        self.head = [module for module in self.net.modules() if isinstance(module, nn.Linear)][-1]
+        # SqueezeNet decides with a convolution in place of a linear layer.
+        deciding = [module for module in self.net.modules() if isinstance(module, nn.Linear)]
+        deciding = deciding or [module for module in self.net.modules() if isinstance(module, nn.Conv2d)]
+        self.head = deciding[-1]
         # timm's pool has a name of its own; before several linear layers no map adds up to a logit.
         pools = [
             module
@@ -98,8 +101,12 @@ def infer(network, images):
 
 def cam(network, images):
     maps, logits = network.maps_and_logits(images)
-    weight = network.head.weight[logits.argmax(dim=1)]
-    cam = torch.einsum("nk,nkhw->nhw", weight.float(), maps.float())
+    likeliest = logits.argmax(dim=1)
+    if isinstance(network.head, nn.Linear):
+        cam = torch.einsum("nk,nkhw->nhw", network.head.weight[likeliest].float(), maps.float())
+    else:
+        # A class's own channel is its map.
+        cam = maps[torch.arange(len(maps)), likeliest].float()
     low = cam.amin(dim=(1, 2), keepdim=True)
     cam = (cam - low) / (cam - low).amax(dim=(1, 2), keepdim=True)
     return nn.functional.interpolate(cam[:, None], size=images.shape[-2:], mode="bilinear")

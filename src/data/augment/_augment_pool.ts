@@ -4,7 +4,7 @@ import { GapcamError } from "../../error.ts";
 import type { AugmentedJob, AugmentJob } from "./_augment_worker.ts";
 import type { AugmentImagesOptions } from "./augment_images.ts";
 
-/** So many threads keep up with a GPU, and leave a CPU its cores. */
+/** So many threads keep up with a GPU. */
 const MOST_THREADS = 8;
 
 interface PoolThread {
@@ -28,11 +28,9 @@ export async function augmentOnThreads(
   const { height, width, channels } = shape;
   const size = height * width * channels;
   const count = options.indices.length;
-  const wanted = Math.min(
-    count,
-    MOST_THREADS,
-    Math.max(1, navigator.hardwareConcurrency - 1),
-  );
+  // A thread on each core: threads that compute the network wait for each other,
+  // and those on one core would keep the others waiting.
+  const wanted = Math.min(count, MOST_THREADS, navigator.hardwareConcurrency);
   while (threads.length < wanted) threads.push(start());
   const length = Math.ceil(count / wanted);
   await Promise.all(

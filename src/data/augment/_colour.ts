@@ -21,7 +21,8 @@ export function saturation(image: Pixels, factor: number): void {
   const grey = greyOf(image);
   // Of each difference of two levels.
   const alpha = Math.fround(factor);
-  const parts = Float32Array.from({ length: 511 }, (_, i) => alpha * (i - 255));
+  const parts = new Float32Array(511);
+  for (let i = 0; i < parts.length; i++) parts[i] = alpha * (i - 255);
   for (let i = 0, pixel = 0; i < data.length; i += 3, pixel++) {
     const first = grey[pixel]!, zero = 255 - first;
     data[i] = clip(Math.fround(first + parts[zero + data[i]!]!));
@@ -38,58 +39,84 @@ export function saturation(image: Pixels, factor: number): void {
  */
 export function hue({ data, channels }: Pixels, by: number): void {
   if (channels !== 3) return;
+  const { ratios, saturations, shares, sides, parts } = hueTables ??=
+    makeHueTables();
   const turn = Math.trunc(by * 255) & 255;
   for (let i = 0; i < data.length; i += 3) {
     const r = data[i]!, g = data[i + 1]!, b = data[i + 2]!;
-    const most = Math.max(r, g, b), least = Math.min(r, g, b);
+    const most = r > g ? (r > b ? r : b) : g > b ? g : b;
+    const least = r < g ? (r < b ? r : b) : g < b ? g : b;
     // Grey stays grey.
     if (most === least) continue;
-    const range = Math.fround(most - least);
-    const red = Math.fround((most - r) / range);
-    const green = Math.fround((most - g) / range);
-    const blue = Math.fround((most - b) / range);
-    let h = r === most
+    const row = (most - least) << 8;
+    const red = ratios[row | (most - r)]!;
+    const green = ratios[row | (most - g)]!;
+    const blue = ratios[row | (most - b)]!;
+    const h = r === most
       ? blue - green
       : g === most
       ? 2 + red - blue
       : 4 + green - red;
-    h = Math.fround(h);
-    h = Math.fround((h / 6 + 1) % 1);
-    const angle = (clip(Math.trunc(h * 255)) + turn) & 255;
-    const s = clip(Math.trunc(Math.fround(range / most) * 255));
-    if (s === 0) {
-      data[i] = data[i + 1] = data[i + 2] = most;
-      continue;
-    }
-    const sixth = Math.floor(angle * 6 / 255);
-    const f = Math.fround(angle * 6 / 255 - sixth);
-    const fs = Math.fround(s / 255);
-    const p = clip(Math.round(most * (1 - fs)));
-    const q = clip(Math.round(most * (1 - fs * f)));
-    const t = clip(Math.round(most * (1 - fs * (1 - f))));
-    const side = sixth % 6;
+    // From 0.8 to 1.9: a remainder would take most of the time.
+    const around = Math.fround(h) / 6 + 1;
+    const within = Math.fround(around >= 1 ? around - 1 : around);
+    const angle = (Math.trunc(within * 255) + turn) & 255;
+    const s = saturations[row | most]!;
+    const fs = shares[s]!, f = parts[angle]!, side = sides[angle]!;
+    const p = (most * (1 - fs) + 0.5) | 0;
+    const other = (most * (1 - fs * (side & 1 ? f : 1 - f)) + 0.5) | 0;
     data[i] = side === 0 || side === 5
       ? most
-      : side === 1
-      ? q
-      : side === 4
-      ? t
-      : p;
+      : side === 2 || side === 3
+      ? p
+      : other;
     data[i + 1] = side === 1 || side === 2
       ? most
-      : side === 0
-      ? t
-      : side === 3
-      ? q
-      : p;
+      : side === 4 || side === 5
+      ? p
+      : other;
     data[i + 2] = side === 3 || side === 4
       ? most
-      : side === 2
-      ? t
-      : side === 5
-      ? q
-      : p;
+      : side === 0 || side === 1
+      ? p
+      : other;
   }
+}
+
+/** What {@linkcode hue} divides, in single precision, of each pair of levels. */
+interface HueTables {
+  /** Of a range and a level's distance from its upper end, `[range, distance]`. */
+  ratios: Float32Array;
+  /** Of a range and its upper end, `[range, most]`. */
+  saturations: Uint8Array;
+  /** Of a saturation, from 0 to 1. */
+  shares: Float32Array;
+  /** Which sixth of the circle an angle is in. */
+  sides: Uint8Array;
+  /** How far in its sixth an angle is, from 0 to 1. */
+  parts: Float32Array;
+}
+
+let hueTables: HueTables | undefined;
+
+function makeHueTables(): HueTables {
+  const levels = Array.from({ length: 256 }, (_, level) => level);
+  const pairs = levels.flatMap((range) =>
+    levels.map((level) => [range, level])
+  );
+  return {
+    ratios: Float32Array.from(pairs, ([range, distance]) => distance! / range!),
+    saturations: Uint8Array.from(
+      pairs,
+      ([range, most]) => clip(Math.trunc(Math.fround(range! / most!) * 255)),
+    ),
+    shares: Float32Array.from(levels, (level) => level / 255),
+    sides: Uint8Array.from(levels, (angle) => Math.floor(angle * 6 / 255) % 6),
+    parts: Float32Array.from(
+      levels,
+      (angle) => angle * 6 / 255 - Math.floor(angle * 6 / 255),
+    ),
+  };
 }
 
 /** ITU-R 601-2 luma, as Pillow's `convert("L")`. */
@@ -105,10 +132,10 @@ export function greyOf({ data, channels }: Pixels): Uint8Array {
 
 /** Blends each number with a level, of which there are only 256 results. */
 function blendWithLevel({ data }: Pixels, level: number, factor: number): void {
-  const results = Uint8Array.from(
-    { length: 256 },
-    (_, other) => blend(level, other, factor),
-  );
+  const results = new Uint8Array(256);
+  for (let other = 0; other < results.length; other++) {
+    results[other] = blend(level, other, factor);
+  }
   for (let i = 0; i < data.length; i++) data[i] = results[data[i]!]!;
 }
 

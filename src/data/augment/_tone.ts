@@ -87,7 +87,8 @@ function mapChannel(
   channel: number,
   level: (level: number) => number,
 ): void {
-  const table = Uint8ClampedArray.from({ length: 256 }, (_, i) => level(i));
+  const table = new Uint8ClampedArray(256);
+  for (let i = 0; i < table.length; i++) table[i] = level(i);
   for (let i = channel; i < data.length; i += channels) {
     data[i] = table[data[i]!]!;
   }
