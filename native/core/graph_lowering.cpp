@@ -36,12 +36,27 @@ Step &GraphLowering::begin_step(const std::string &operation, const std::string 
 View GraphLowering::write(ValueId value, size_t bytes) {
   if (value == no_value) return temporary(bytes);
   View &view = views_[static_cast<size_t>(value)];
-  view = schedule_.make(bytes);
+  const Place place = place_of(value);
+  if (place.whole != no_value) {
+    view = wholes_.at(place.whole);
+    view.offset = place.offset;
+    view.bytes = bytes;
+  } else {
+    view = is_whole(value) ? wholes_.at(value) : schedule_.make(bytes);
+  }
   if (fused_.kept(value)) schedule_.keep(view);
   return use(view);
 }
 
+void GraphLowering::make_within(ValueId value, size_t offset, ValueId whole, size_t whole_bytes) {
+  if (!is_whole(whole)) wholes_[whole] = schedule_.make(whole_bytes);
+  places_[value] = {whole, offset};
+}
+
 View GraphLowering::overwrite(ValueId value, const Operand &operand) {
+  for (const ValueId either : {value, operand.value}) {
+    if (is_whole(either) || place_of(either).whole != no_value) return {};
+  }
   const View from = view_of(operand.value);
   const Operation *maker = fused_.maker(operand.value);
   // What an earlier phase made is still there when this one runs again.

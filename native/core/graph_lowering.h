@@ -55,6 +55,20 @@ class GraphLowering {
   // What is asked for from now on belongs to the step that begins next, of the same operation.
   void end_step() { begun_ = false; }
 
+  // Lets a value be made within the memory of another, `offset` bytes from its begin, and never
+  // overwrite or be overwritten. `whole` is no part itself.
+  void make_within(ValueId value, size_t offset, ValueId whole, size_t whole_bytes);
+  bool is_whole(ValueId value) const { return wholes_.count(value) > 0; }
+  // Where a value lies by make_within(); `whole` is no_value if it does not.
+  struct Place {
+    ValueId whole = no_value;
+    size_t offset = 0;
+  };
+  Place place_of(ValueId value) const {
+    const auto found = places_.find(value);
+    return found == places_.end() ? Place{} : found->second;
+  }
+
   // Memory for a value in that of an operand, if nobody needs the operand afterwards; else empty.
   // The backend says whether the two lie alike.
   View overwrite(ValueId value, const Operand &operand);
@@ -84,6 +98,8 @@ class GraphLowering {
   FusedGraph fused_;
   Schedule &schedule_;
   std::vector<View> views_;                                // by value
+  std::map<ValueId, Place> places_;                        // of what lies within another
+  std::map<ValueId, View> wholes_;                         // memory of what others lie in
   std::map<std::pair<ValueId, int64_t>, View> converted_;  // by value and form
   std::vector<View> pending_;                              // read by the step that begins next
   bool begun_ = false;                                     // whether the operation's step has

@@ -51,7 +51,7 @@ void Schedule::use(const View &view) {
   if (used.first < 0) used.first = now;
   used.last = now;
   (current().phase == GAPCAM_FORWARD ? used.forward : used.backward) = true;
-  current().bytes += static_cast<double>(used.bytes);
+  current().bytes += static_cast<double>(view.bytes > 0 ? view.bytes : used.bytes);
 }
 
 void Schedule::reserve_scratch(size_t bytes) { scratch_bytes_ = std::max(scratch_bytes_, bytes); }

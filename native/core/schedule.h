@@ -16,6 +16,7 @@ struct View {
   Storage *storage = nullptr;
   int buffer = -1;
   size_t offset = 0;  // within the buffer, in bytes
+  size_t bytes = 0;   // of the buffer from there on; 0 for all of it
   explicit operator bool() const { return storage || buffer >= 0; }
 };
 

@@ -56,6 +56,7 @@ Lowering::Lowering(const Graph &graph, ProgramMemory &memory,
       memory_(memory),
       convolutions_(std::move(convolutions)),
       layouts_(layouts_of(fused())) {
+  place_parts();
   lower_each([&](const Operation &o, const auto &attributes) { lower(*this, o, attributes); });
 }
 
@@ -108,10 +109,13 @@ Step &Lowering::begin(const Operation &o, const std::string &operation) {
   return step;
 }
 
+size_t Lowering::bytes_of(ValueId value) const {
+  return static_cast<size_t>(map_elements(shape(value), layout(value))) *
+         static_cast<size_t>(size_of(fused().graph.value(value).type));
+}
+
 View Lowering::write(ValueId value) {
-  if (value == no_value) return {};
-  return write(value, static_cast<size_t>(map_elements(shape(value), layout(value))) *
-                          static_cast<size_t>(size_of(fused().graph.value(value).type)));
+  return value == no_value ? View{} : write(value, bytes_of(value));
 }
 
 View Lowering::write_over(ValueId value, const Operand &operand) {

@@ -38,6 +38,9 @@ class Lowering : public GraphLowering {
   Step &begin(const Operation &operation, const std::string &name);
   Step &begin(const Operation &operation) { return begin(operation, name_of(operation)); }
 
+  // Whether a part of a concatenation lies already so many bytes from the begin of the whole.
+  bool is_in_place(ValueId part, size_t offset, ValueId whole) const;
+
   using GraphLowering::write;
   // Memory for a value that the step makes; empty for no_value.
   View write(ValueId value);
@@ -51,6 +54,11 @@ class Lowering : public GraphLowering {
 
  private:
   Lowering(const Graph &graph, ProgramMemory &memory, std::unique_ptr<Convolutions> convolutions);
+
+  // Lets whatever makes the parts of concatenations write them where they go; in
+  // operations/concatenate.cpp.
+  void place_parts();
+  size_t bytes_of(ValueId value) const;
 
   ProgramMemory &memory_;
   std::unique_ptr<Convolutions> convolutions_;
