@@ -13,12 +13,17 @@ MapShape map_of(const ConvolutionShape &s, int64_t channels, bool output, Layout
           layout.block};
 }
 
+int64_t channels_of_group(const ConvolutionShape &s) {
+  return s.groups == 1 ? 0 : s.inputs / s.groups;
+}
+
 BlockedShape forward_shape(const ConvolutionRequest &request) {
   const ConvolutionShape &s = request.shape;
   BlockedShape shape;
   static_cast<ConvolutionWindow &>(shape) = s;
   shape.input = map_of(s, s.inputs, false, request.input);
   shape.output = map_of(s, s.outputs, true, request.output);
+  shape.group = channels_of_group(s);
   shape.adds = request.adds;
   shape.negative_slope = request.negative_slope;
   shape.activation = request.activation.kind;
@@ -38,6 +43,7 @@ BlockedShape backward_shape(const ConvolutionRequest &request) {
   shape.padding_right = s.kernel_width - 1 - s.padding_right;
   shape.input = map_of(s, s.outputs, true, request.output);
   shape.output = map_of(s, s.inputs, false, request.input);
+  shape.group = channels_of_group(s);
   shape.backward = true;
   return shape;
 }
@@ -57,9 +63,7 @@ class BlockedConvolution : public Convolution {
            sizeof(float);
   }
   size_t weight_bytes() const override {
-    return static_cast<size_t>(shape_.output.blocks() * shape_.input.blocks() * shape_.taps() *
-                               shape_.input.block * shape_.input.block) *
-           sizeof(float);
+    return static_cast<size_t>(shape_.weight_elements()) * sizeof(float);
   }
   void transform_weight(const float *plain, void *transformed, void *) override {
     kernels().blocked_weight(shape_, plain, static_cast<float *>(transformed));
@@ -87,7 +91,12 @@ std::unique_ptr<Convolution> create_blocked_convolution(const ConvolutionRequest
   const ConvolutionShape &s = request.shape;
   const int64_t block = std::strcmp(instruction_set(), "avx512") == 0 ? 16 : 8;
   if (request.direction == Direction::backward_filter || request.bf16) return nullptr;
-  if (s.groups != 1 || s.is_dilated()) return nullptr;
+  if (s.is_dilated()) return nullptr;
+  if (s.groups != 1) {
+    const int64_t group = s.inputs / s.groups;
+    const bool small = (group == 4 || group == 8) && group < block;
+    if (!small || s.inputs != s.outputs || s.kernel_width != grouped_width) return nullptr;
+  }
   if (request.input.block != block || request.output.block != block) return nullptr;
   if (s.stride_width > 2 || s.stride_height > 2) return nullptr;
   if (request.direction == Direction::backward_data) {

@@ -108,7 +108,7 @@ std::unique_ptr<Convolution> create_winograd_convolution(const ConvolutionReques
 std::unique_ptr<Convolution> create_depthwise_convolution(const ConvolutionRequest &request);
 
 // Our direct one, cpu/blocked.cpp. Null where it does not apply: forward, or backward data of
-// stride 1, between maps in blocks of a vector.
+// stride 1, between maps in blocks of a vector, of one group or of groups of 4 or 8.
 std::unique_ptr<Convolution> create_blocked_convolution(const ConvolutionRequest &request);
 
 // oneDNN's, direct. Null where it has none.

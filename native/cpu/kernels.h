@@ -59,10 +59,12 @@ struct DepthwiseShape : ConvolutionWindow {
 // The largest kernel and stride, and rows of a kernel times multiplier.
 constexpr int64_t depthwise_kernel_max = 16, depthwise_stride_max = 8, depthwise_rows_max = 64;
 
-// A convolution of one group between maps in blocks of the same size, that of a vector: 16 where
-// there is AVX-512, else 8. Undilated, of stride 1 or 2.
+// A convolution between maps in blocks of the same size, that of a vector: 16 where there is
+// AVX-512, else 8. Undilated, of stride 1 or 2; of one group, or of several with as many outputs as
+// inputs, which then are 4 or 8 and less than a block, and a kernel of grouped_width columns.
 struct BlockedShape : ConvolutionWindow {
   MapShape input, output;
+  int64_t group = 0;            // channels of each; 0 where there is one group
   bool backward = false;        // the weight is that of the convolution whose backward data this is
   bool adds = false;            // to what the output holds
   float negative_slope = 1.0f;  // of what follows
@@ -70,8 +72,12 @@ struct BlockedShape : ConvolutionWindow {
   float a = 0.0f, b = 0.0f;
 
   int64_t taps() const { return static_cast<int64_t>(kernel_height) * kernel_width; }
+  // What each output is a sum over, in whole blocks.
+  int64_t depth() const { return (group > 0 ? group : input.blocks() * input.block) * taps(); }
   // Multiplications.
-  int64_t work() const { return output.elements() * input.blocks() * input.block * taps(); }
+  int64_t work() const { return output.elements() * depth(); }
+  // Of the weight as the kernel takes it.
+  int64_t weight_elements() const { return output.blocks() * output.block * depth(); }
 
   // Blocks of outputs are computed in groups, all of about as many.
   int64_t vectors_max() const { return input.block == 16 ? 4 : 2; }
@@ -95,9 +101,12 @@ struct BlockedShape : ConvolutionWindow {
            padded_width() > input.width;
   }
   int64_t padded_elements() const {
-    return pads() ? input.blocks() * padded_height() * padded_width() * input.block : 0;
+    const int64_t blocks = group > 0 ? 1 : input.blocks();  // at a time
+    return pads() ? blocks * padded_height() * padded_width() * input.block : 0;
   }
 };
+// Columns of a kernel of several groups.
+constexpr int grouped_width = 3;
 
 // One direction of a resize: for output pixel i, weights[i * taps + t] times input pixel
 // first[i] + t, for t < count[i].

@@ -28,6 +28,7 @@ struct Case {
   bool backward = false, adds = false, bias = true;
   int activation = activation_identity;
   float a = 0.0f, b = 0.0f;
+  int64_t group = 0;  // channels; 0: one group
 };
 
 // ResNet-50's and EfficientNet's layers in miniature, every width up to several tiles, and what is
@@ -51,6 +52,66 @@ std::vector<Case> cases() {
       {1, 1, 1, 1, 1},
       {1, 3, 2, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1},
   };
+  // Groups of 4 and 8: ResNeXt's and RegNet's, and what is odd.
+  for (const int64_t group : {4, 8}) {
+    for (int64_t width = 1; width <= 40; width++) {
+      const int64_t channels = group * (width % 7 + 1);
+      for (const int stride : {1, 2}) {
+        all.push_back({1 + width % 2,
+                       channels,
+                       channels,
+                       5,
+                       width,
+                       3,
+                       3,
+                       stride,
+                       stride,
+                       1,
+                       1,
+                       1,
+                       1,
+                       false,
+                       width % 3 == 0,
+                       width % 4 != 0,
+                       activation_identity,
+                       0.0f,
+                       0.0f,
+                       group});
+      }
+      all.push_back({1,
+                     channels,
+                     channels,
+                     4,
+                     width,
+                     3,
+                     3,
+                     1,
+                     1,
+                     1,
+                     1,
+                     1,
+                     1,
+                     true,
+                     false,
+                     false,
+                     activation_identity,
+                     0.0f,
+                     0.0f,
+                     group});
+    }
+    all.push_back(
+        {2,    40,   40,   9, 20, 2, 3, 1, 2, 0, 2, 1, 0, false, true, true, activation_leaky_relu,
+         0.2f, 0.0f, group});
+    all.push_back(
+        {1,    24,   24,   6, 17, 3, 3, 2, 1, 0, 0, 0, 0, false, false, true, activation_silu,
+         0.0f, 0.0f, group});
+    all.push_back(
+        {3,    56,   56,   7, 7, 3, 3, 1, 1, 1, 1, 1, 1, false, false, true, activation_clip,
+         0.0f, 6.0f, group});
+    all.push_back(
+        {1,    32,   32,   7, 8, 3, 3, 1, 1, 0, 2, 2, 0, true, false, false, activation_identity,
+         0.0f, 0.0f, group});
+  }
   for (int64_t width = 1; width <= 40; width++) {
     all.push_back({1, 17, 16 * (width % 5 + 1), 1, width});
     all.push_back({1, 9, 8 * (width % 9 + 1), 3, width, 3, 3, 1, 1, 1, 1, 1, 1});
@@ -72,6 +133,7 @@ BlockedShape shape_of(const Case &c, int64_t block) {
   s.output = {c.batch, c.outputs,
               (c.height + c.top + c.bottom - c.kernel_height) / c.stride_height + 1,
               (c.width + c.left + c.right - c.kernel_width) / c.stride_width + 1, block};
+  s.group = c.group;
   s.backward = c.backward;
   s.adds = c.adds;
   s.activation = c.activation == activation_leaky_relu ? activation_identity : c.activation;
@@ -91,15 +153,19 @@ void compare(const Case &c, const Kernels &kernels, int64_t block) {
                            std::to_string(c.inputs) + "x" + std::to_string(c.height) + "x" +
                            std::to_string(c.width) + " -> " + std::to_string(c.outputs) +
                            " kernel " + std::to_string(c.kernel_height) + "x" +
-                           std::to_string(c.kernel_width) + (c.backward ? " backward" : "");
+                           std::to_string(c.kernel_width) + (c.backward ? " backward" : "") +
+                           (c.group > 0 ? " groups of " + std::to_string(c.group) : "");
   Random random;
   Floats x(input.elements()), start(output.elements()), bias(c.outputs);
-  Floats weight(c.inputs * c.outputs * s.taps());
+  // Inputs and outputs of a group.
+  const int64_t inputs = c.group > 0 ? c.group : c.inputs;
+  const int64_t outputs = c.group > 0 ? c.group : c.outputs;
+  Floats weight(c.outputs * inputs * s.taps());
   fill(input, x, random);
   fill(output, start, random);
   for (int64_t i = 0; i < bias.count(); i++) bias[i] = random();
   for (int64_t i = 0; i < weight.count(); i++) weight[i] = random();
-  Floats transformed(s.output.blocks() * s.input.blocks() * s.taps() * block * block);
+  Floats transformed(s.weight_elements());
   kernels.blocked_weight(s, weight.data(), transformed.data());
 
   std::vector<float> first;
@@ -126,15 +192,17 @@ void compare(const Case &c, const Kernels &kernels, int64_t block) {
       return;
     }
     double sum = (c.bias ? bias[o] : 0.0) + (c.adds ? start[at] : 0.0);
-    for (int64_t i = 0; i < c.inputs; i++) {
+    const int64_t first_input = o / outputs * inputs;
+    for (int64_t i = first_input; i < first_input + inputs; i++) {
       for (int64_t kh = 0; kh < c.kernel_height; kh++) {
         for (int64_t kw = 0; kw < c.kernel_width; kw++) {
           const int64_t ih = oh * c.stride_height - c.top + kh;
           const int64_t iw = ow * c.stride_width - c.left + kw;
           if (ih < 0 || iw < 0 || ih >= c.height || iw >= c.width) continue;
           const int64_t k = kh * c.kernel_width + kw;
-          const float w = c.backward ? weight[(i * c.outputs + o) * s.taps() + s.taps() - 1 - k]
-                                     : weight[(o * c.inputs + i) * s.taps() + k];
+          const float w = c.backward
+                              ? weight[(i * outputs + o % outputs) * s.taps() + s.taps() - 1 - k]
+                              : weight[(o * inputs + i % inputs) * s.taps() + k];
           sum += static_cast<double>(w) * x[input.at(n, i, ih, iw)];
         }
       }
@@ -166,7 +234,10 @@ int main(int count, char **arguments) {
 #endif
     if (!kernels) continue;
     tables++;
-    for (const Case &c : cases()) compare(c, *kernels, name == "avx512" ? 16 : 8);
+    const int64_t block = name == "avx512" ? 16 : 8;
+    for (const Case &c : cases()) {
+      if (c.group < block) compare(c, *kernels, block);
+    }
   }
   if (tables < 1 || comparisons < 100000 * tables) fail("too little was compared");
   std::printf("%s: %d tables, %lld values compared, %d failures\n", failures ? "failed" : "passed",

@@ -145,6 +145,21 @@ const windows: readonly Grouped[] = [
     padding: 1,
     slope: 0.2,
   },
+  // ResNeXt's and RegNet's: several groups fill a block of channels, or most of it.
+  ...[4, 8].flatMap((group): Grouped[] =>
+    [5, 16].flatMap((groups) => {
+      const channels = {
+        inputs: group * groups,
+        outputs: group * groups,
+        groups,
+      };
+      const kernel = [3, 3] as const;
+      return [
+        { ...channels, size: [9, 17], kernel, padding: 1, slope: 0 },
+        { ...channels, size: [10, 15], kernel, padding: 1, stride: 2 },
+      ];
+    })
+  ),
   // As TensorFlow pads: one more below and to the right.
   {
     inputs: 3,

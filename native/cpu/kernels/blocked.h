@@ -1,5 +1,5 @@
-// Convolutions of one group over blocks of channels, as they lie. Part of kernels.cpp, which says
-// what may be used here.
+// Convolutions over blocks of channels, as they lie; those of small groups are in grouped.h. Part
+// of kernels.cpp, which says what may be used here.
 //
 // A tile of some pixels of a row times some blocks of outputs stays in registers while all inputs
 // under the kernel are gone through: each number of a pixel is broadcast and multiplied with a
@@ -11,6 +11,7 @@
 #include "activation.h"
 #include "depthwise_rows.h"
 #include "elementwise.h"
+#include "grouped.h"
 
 namespace gapcam::cpu {
 namespace {
@@ -165,23 +166,6 @@ void with_vectors(int64_t vectors, const Body &body) {
   }
 }
 
-// An image with zeros around it, where the kernel reads beyond its edge.
-template <int64_t Block>
-void pad_image(const BlockedShape &s, const float *x, float *padded) {
-  const int64_t width = s.padded_width(), row = s.input.width * Block;
-  for (int64_t b = 0; b < s.input.blocks(); b++) {
-    for (int64_t h = 0; h < s.padded_height(); h++, padded += width * Block) {
-      const int64_t from = h - s.padding_height;
-      const bool there = from >= 0 && from < s.input.height;
-      const float *line = x + (b * s.input.height + from) * row;
-      for (int64_t i = 0; i < width * Block; i++) {
-        const int64_t at = i - s.padding_width * Block;
-        padded[i] = there && at >= 0 && at < row ? line[at] : 0.0f;
-      }
-    }
-  }
-}
-
 // Rows [begin, end) of one group of one image; of a map that is one row, pixels.
 template <int64_t Block, int Vectors, int Step>
 void blocked_group(const BlockedShape &s, BlockedPart part, int64_t begin, int64_t end,
@@ -254,7 +238,10 @@ void blocked_with(const BlockedShape &s, const float *x, const float *weight, co
         const int64_t end = share.unit(share.end, start, vectors, units, grain);
         if (begin < end) {
           if (!ready) {
-            pad_image<Block>(s, input, padded);
+            for (int64_t b = 0; b < s.input.blocks(); b++) {
+              pad_plane<Block>(s, input + b * s.input.pixels() * Block,
+                               padded + b * height * width * Block);
+            }
             input = padded;
             ready = true;
           }
@@ -290,6 +277,7 @@ void blocked_with(const BlockedShape &s, const float *x, const float *weight, co
 
 void blocked(const BlockedShape &s, const float *x, const float *weight, const float *bias,
              float *y, float *scratch) {
+  if (s.group > 0) return grouped(s, x, weight, bias, y, scratch);
 #if defined(__AVX512F__)
   blocked_with<16>(s, x, weight, bias, y, scratch);
 #else
@@ -299,6 +287,7 @@ void blocked(const BlockedShape &s, const float *x, const float *weight, const f
 
 // From [outputs, inputs, taps] to groups of blocks of outputs: [input block][tap][input][output].
 void blocked_weight(const BlockedShape &s, const float *plain, float *transformed) {
+  if (s.group > 0) return grouped_weight(s, plain, transformed);
   const int64_t block = s.input.block, taps = s.taps(), inputs = s.input.channels;
   const int64_t outputs = s.output.channels, blocks = s.input.blocks();
 #pragma omp parallel for collapse(2) schedule(static)
