@@ -245,6 +245,18 @@ function resizeColumns(
   const target = new Uint8Array(first.length * rowLength);
   const sums = new Int32Array(rowLength);
   for (let y = 0; y < first.length; y++) {
+    // Enlarging takes of two rows: no sums need be kept.
+    if (count[y] === 2) {
+      const upper = weights[y * stride]!, lower = weights[y * stride + 1]!;
+      const from = first[y]! * rowLength;
+      for (let i = 0, to = y * rowLength; i < rowLength; i++, to++) {
+        target[to] = toByte(
+          (HALF + Math.imul(data[from + i]!, upper) +
+            Math.imul(data[from + rowLength + i]!, lower)) | 0,
+        );
+      }
+      continue;
+    }
     sums.fill(HALF);
     for (let k = 0; k < count[y]!; k++) {
       const weight = weights[y * stride + k]!;
