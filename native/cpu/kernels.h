@@ -79,8 +79,10 @@ struct BlockedShape : ConvolutionWindow {
   // Of the weight as the kernel takes it.
   int64_t weight_elements() const { return output.blocks() * output.block * depth(); }
 
-  // Blocks of outputs are computed in groups, all of about as many.
-  int64_t vectors_max() const { return input.block == 16 ? 4 : 2; }
+  // Blocks of outputs are computed in groups, all of about as many: registers hold 6 pixels beside
+  // four, 7 or 8 beside three. Rows of 7 and 14 pixels are cut in sevens.
+  bool has_sevens() const { return input.block == 16 && (output.width == 7 || output.width == 14); }
+  int64_t vectors_max() const { return has_sevens() ? 3 : input.block == 16 ? 4 : 2; }
   int64_t groups() const { return (output.blocks() + vectors_max() - 1) / vectors_max(); }
   int64_t vectors_of(int64_t group) const { return first_block(group + 1) - first_block(group); }
   int64_t first_block(int64_t group) const { return output.blocks() * group / groups(); }

@@ -118,14 +118,18 @@ __attribute__((noinline)) void blocked_tile(const BlockedShape &s, const Blocked
   }
 }
 
-// Pixels [begin, end) of a row, in tiles as large as registers allow; before the last, two alike.
+// Pixels [begin, end) of a row, in tiles as large as registers allow; before the last, two alike;
+// or all of seven.
 template <int64_t Block, int Vectors, int Step>
 void blocked_row(const BlockedShape &s, BlockedPart &part, const float *input, int64_t begin,
                  int64_t end, const Epilogue<Block> &epilogue, float *output) {
   constexpr int most = blocked_pixels<Block>(Vectors);
   while (begin < end) {
     const int64_t left = end - begin;
-    const int64_t wanted = left <= most || 2 * left >= 3 * most ? left : (left + 1) / 2;
+    const bool sevens = most >= 8 && s.has_sevens() && left % 7 == 0;
+    const int64_t wanted = sevens                                 ? 7
+                           : left <= most || 2 * left >= 3 * most ? left
+                                                                  : (left + 1) / 2;
     const float *in = input + begin * Step * Block;
     float *out = output + begin * Block;
     const auto tile = [&](auto fixed) {
@@ -136,6 +140,8 @@ void blocked_row(const BlockedShape &s, BlockedPart &part, const float *input, i
     };
     if (wanted >= most) {
       tile(Fixed<most>{});
+    } else if (most >= 8 && wanted == 7) {
+      tile(Fixed<(most >= 8 ? 7 : 1)>{});
     } else if (most > 8 && wanted >= 8) {
       tile(Fixed<(most > 8 ? 8 : 1)>{});
     } else if (wanted >= 4) {
@@ -233,7 +239,7 @@ void blocked_with(const BlockedShape &s, const float *x, const float *weight, co
       int64_t block = 0;
       for (int64_t g = 0; g < groups; g++) {
         const int64_t vectors = s.vectors_of(g);
-        const int64_t grain = flat ? blocked_pixels<Block>(vectors) : 1;
+        const int64_t grain = !flat ? 1 : s.has_sevens() ? 7 : blocked_pixels<Block>(vectors);
         const int64_t begin = share.unit(share.begin, start, vectors, units, grain);
         const int64_t end = share.unit(share.end, start, vectors, units, grain);
         if (begin < end) {
