@@ -50,12 +50,18 @@ BlockedShape backward_shape(const ConvolutionRequest &request) {
 
 class BlockedConvolution : public Convolution {
  public:
-  explicit BlockedConvolution(const ConvolutionRequest &request)
+  BlockedConvolution(const ConvolutionRequest &request, int64_t at_once)
       : forward_(request.direction == Direction::forward),
         threads_(request.threads),
-        shape_(forward_ ? forward_shape(request) : backward_shape(request)) {}
+        shape_(forward_ ? forward_shape(request) : backward_shape(request)) {
+    shape_.at_once = at_once;
+  }
 
-  std::string algorithm() const override { return std::string("blocked ") + kernels().name; }
+  std::string algorithm() const override {
+    std::string name = "blocked ";
+    if (shape_.group == 0) name += "by " + std::to_string(shape_.at_once) + " ";
+    return name + kernels().name;
+  }
   bool fuses_activation() const override { return true; }
 
   size_t scratch_bytes() const override {
@@ -82,12 +88,13 @@ class BlockedConvolution : public Convolution {
  private:
   const bool forward_;
   const int threads_;
-  const BlockedShape shape_;
+  BlockedShape shape_;
 };
 
 }  // namespace
 
-std::unique_ptr<Convolution> create_blocked_convolution(const ConvolutionRequest &request) {
+std::unique_ptr<Convolution> create_blocked_convolution(const ConvolutionRequest &request,
+                                                        BlockedTile tile) {
   const ConvolutionShape &s = request.shape;
   const int64_t block = std::strcmp(instruction_set(), "avx512") == 0 ? 16 : 8;
   if (request.direction == Direction::backward_filter || request.bf16) return nullptr;
@@ -106,7 +113,13 @@ std::unique_ptr<Convolution> create_blocked_convolution(const ConvolutionRequest
       return nullptr;
     }
   }
-  return std::make_unique<BlockedConvolution>(request);
+  const int64_t most = blocked_vectors(block);
+  if (tile == BlockedTile::long_rows) {
+    // Of groups, and where registers hold few, there is one kernel.
+    if (most < 4 || s.groups != 1) return nullptr;
+    return std::make_unique<BlockedConvolution>(request, 3);
+  }
+  return std::make_unique<BlockedConvolution>(request, most);
 }
 
 }  // namespace gapcam::cpu

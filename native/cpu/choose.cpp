@@ -21,10 +21,11 @@ namespace {
 constexpr const char *direct = "direct";
 constexpr const char *winograd = "winograd";
 constexpr const char *blocked = "blocked";
+constexpr const char *blocked_long = "blocked in long rows";
 constexpr const char *depthwise = "depthwise";
 
 // Change it when a kernel's speed changes, so that old timings are forgotten.
-constexpr const char *timing_version = "9";
+constexpr const char *timing_version = "10";
 
 // Below this a timing is noise.
 constexpr double worth_timing = 4e6;
@@ -37,6 +38,7 @@ std::unique_ptr<Convolution> create(const ConvolutionRequest &request, const std
   if (name == winograd) return create_winograd_convolution(request);
 #endif
   if (name == blocked) return create_blocked_convolution(request);
+  if (name == blocked_long) return create_blocked_convolution(request, BlockedTile::long_rows);
   if (name == depthwise) return create_depthwise_convolution(request);
   return nullptr;
 }
@@ -44,7 +46,7 @@ std::unique_ptr<Convolution> create(const ConvolutionRequest &request, const std
 // The candidates that compete with the direct one.
 std::vector<const char *> rivals(const ConvolutionRequest &request) {
   std::vector<const char *> found;
-  for (const char *name : {winograd, blocked, depthwise}) {
+  for (const char *name : {winograd, blocked, blocked_long, depthwise}) {
     if (create(request, name)) found.push_back(name);
   }
   return found;

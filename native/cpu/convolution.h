@@ -109,7 +109,10 @@ std::unique_ptr<Convolution> create_depthwise_convolution(const ConvolutionReque
 
 // Our direct one, cpu/blocked.cpp. Null where it does not apply: forward, or backward data of
 // stride 1, between maps in blocks of a vector, of one group or of groups of 4 or 8.
-std::unique_ptr<Convolution> create_blocked_convolution(const ConvolutionRequest &request);
+// Registers hold 6 pixels of four blocks of outputs, or 8, or 7, of three (with AVX-512 alone).
+enum class BlockedTile { many_outputs, long_rows };
+std::unique_ptr<Convolution> create_blocked_convolution(
+    const ConvolutionRequest &request, BlockedTile tile = BlockedTile::many_outputs);
 
 // oneDNN's, direct. Null where it has none.
 std::unique_ptr<Convolution> create_onednn_convolution(const ConvolutionRequest &request);

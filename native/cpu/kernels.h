@@ -65,6 +65,7 @@ constexpr int64_t depthwise_kernel_max = 16, depthwise_stride_max = 8, depthwise
 struct BlockedShape : ConvolutionWindow {
   MapShape input, output;
   int64_t group = 0;            // channels of each; 0 where there is one group
+  int64_t at_once = 2;          // blocks of outputs in registers, at most blocked_vectors()
   bool backward = false;        // the weight is that of the convolution whose backward data this is
   bool adds = false;            // to what the output holds
   float negative_slope = 1.0f;  // of what follows
@@ -79,11 +80,8 @@ struct BlockedShape : ConvolutionWindow {
   // Of the weight as the kernel takes it.
   int64_t weight_elements() const { return output.blocks() * output.block * depth(); }
 
-  // Blocks of outputs are computed in groups, all of about as many: registers hold 6 pixels beside
-  // four, 7 or 8 beside three. Rows of 7 and 14 pixels are cut in sevens.
-  bool has_sevens() const { return input.block == 16 && (output.width == 7 || output.width == 14); }
-  int64_t vectors_max() const { return has_sevens() ? 3 : input.block == 16 ? 4 : 2; }
-  int64_t groups() const { return (output.blocks() + vectors_max() - 1) / vectors_max(); }
+  // Blocks of outputs are computed in groups, all of about as many.
+  int64_t groups() const { return (output.blocks() + at_once - 1) / at_once; }
   int64_t vectors_of(int64_t group) const { return first_block(group + 1) - first_block(group); }
   int64_t first_block(int64_t group) const { return output.blocks() * group / groups(); }
   // Blocks of inputs whose weights stay near while pixels are gone through.
@@ -107,6 +105,8 @@ struct BlockedShape : ConvolutionWindow {
     return pads() ? blocks * padded_height() * padded_width() * input.block : 0;
   }
 };
+// Blocks of outputs that registers hold at most.
+constexpr int64_t blocked_vectors(int64_t block) { return block == 16 ? 4 : 2; }
 // Columns of a kernel of several groups.
 constexpr int grouped_width = 3;
 

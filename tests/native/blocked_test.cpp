@@ -146,15 +146,16 @@ BlockedShape shape_of(const Case &c, int64_t block) {
 Blocked map_of(const MapShape &s) { return {s.batch, s.channels, s.height, s.width, s.block}; }
 
 // One case, on one thread and on several: to the same bytes, and as plain loops find it.
-void compare(const Case &c, const Kernels &kernels, int64_t block) {
-  const BlockedShape s = shape_of(c, block);
+void compare(const Case &c, const Kernels &kernels, int64_t block, int64_t at_once) {
+  BlockedShape s = shape_of(c, block);
+  s.at_once = at_once;
   const Blocked input = map_of(s.input), output = map_of(s.output);
-  const std::string what = std::string(kernels.name) + " " + std::to_string(c.batch) + "x" +
-                           std::to_string(c.inputs) + "x" + std::to_string(c.height) + "x" +
-                           std::to_string(c.width) + " -> " + std::to_string(c.outputs) +
-                           " kernel " + std::to_string(c.kernel_height) + "x" +
-                           std::to_string(c.kernel_width) + (c.backward ? " backward" : "") +
-                           (c.group > 0 ? " groups of " + std::to_string(c.group) : "");
+  const std::string what =
+      std::string(kernels.name) + " " + std::to_string(c.batch) + "x" + std::to_string(c.inputs) +
+      "x" + std::to_string(c.height) + "x" + std::to_string(c.width) + " -> " +
+      std::to_string(c.outputs) + " kernel " + std::to_string(c.kernel_height) + "x" +
+      std::to_string(c.kernel_width) + (c.backward ? " backward" : "") + " by " +
+      std::to_string(at_once) + (c.group > 0 ? " groups of " + std::to_string(c.group) : "");
   Random random;
   Floats x(input.elements()), start(output.elements()), bias(c.outputs);
   // Inputs and outputs of a group.
@@ -236,7 +237,10 @@ int main(int count, char **arguments) {
     tables++;
     const int64_t block = name == "avx512" ? 16 : 8;
     for (const Case &c : cases()) {
-      if (c.group < block) compare(c, *kernels, block);
+      if (c.group >= block) continue;
+      for (int64_t at_once = 2; at_once <= blocked_vectors(block); at_once++) {
+        compare(c, *kernels, block, at_once);
+      }
     }
   }
   if (tables < 1 || comparisons < 100000 * tables) fail("too little was compared");

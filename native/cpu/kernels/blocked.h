@@ -47,6 +47,11 @@ constexpr int blocked_pixels(int64_t vectors) {
   return vectors >= 2 ? 6 : 8;
 }
 
+// Whether rows can be cut in sevens and not in eights.
+bool has_sevens(const BlockedShape &s) {
+  return s.output.width % 7 == 0 && s.output.width % 8 != 0;
+}
+
 // One input of each pixel times its weights.
 template <int64_t Block, int Vectors, int Pixels, int Step>
 inline __attribute__((always_inline)) void multiply_channel(
@@ -126,7 +131,7 @@ void blocked_row(const BlockedShape &s, BlockedPart &part, const float *input, i
   constexpr int most = blocked_pixels<Block>(Vectors);
   while (begin < end) {
     const int64_t left = end - begin;
-    const bool sevens = most >= 8 && s.has_sevens() && left % 7 == 0;
+    const bool sevens = most >= 8 && has_sevens(s) && left % 7 == 0;
     const int64_t wanted = sevens                                 ? 7
                            : left <= most || 2 * left >= 3 * most ? left
                                                                   : (left + 1) / 2;
@@ -239,7 +244,9 @@ void blocked_with(const BlockedShape &s, const float *x, const float *weight, co
       int64_t block = 0;
       for (int64_t g = 0; g < groups; g++) {
         const int64_t vectors = s.vectors_of(g);
-        const int64_t grain = !flat ? 1 : s.has_sevens() ? 7 : blocked_pixels<Block>(vectors);
+        const int64_t grain = !flat                           ? 1
+                              : has_sevens(s) && vectors == 3 ? 7
+                                                              : blocked_pixels<Block>(vectors);
         const int64_t begin = share.unit(share.begin, start, vectors, units, grain);
         const int64_t end = share.unit(share.end, start, vectors, units, grain);
         if (begin < end) {
