@@ -54,9 +54,7 @@ void GraphLowering::make_within(ValueId value, size_t offset, ValueId whole, siz
 }
 
 View GraphLowering::overwrite(ValueId value, const Operand &operand) {
-  for (const ValueId either : {value, operand.value}) {
-    if (is_whole(either) || place_of(either).whole != no_value) return {};
-  }
+  if (shares_memory(value) || shares_memory(operand.value)) return {};
   const View from = view_of(operand.value);
   const Operation *maker = fused_.maker(operand.value);
   // What an earlier phase made is still there when this one runs again.

@@ -69,6 +69,11 @@ class GraphLowering {
     return found == places_.end() ? Place{} : found->second;
   }
 
+  // Whether other values lie in the memory of this one, or it in that of another.
+  bool shares_memory(ValueId value) const {
+    return is_whole(value) || place_of(value).whole != no_value;
+  }
+
   // Memory for a value in that of an operand, if nobody needs the operand afterwards; else empty.
   // The backend says whether the two lie alike.
   View overwrite(ValueId value, const Operand &operand);

@@ -13,17 +13,25 @@ MapShape map_of(const ConvolutionShape &s, int64_t channels, bool output, Layout
           layout.block};
 }
 
+// 0 where there is one group.
 int64_t channels_of_group(const ConvolutionShape &s) {
   return s.groups == 1 ? 0 : s.inputs / s.groups;
 }
 
-BlockedShape forward_shape(const ConvolutionRequest &request) {
-  const ConvolutionShape &s = request.shape;
+// What both directions have in common.
+BlockedShape shape_of(const ConvolutionRequest &request, int64_t at_once) {
   BlockedShape shape;
-  static_cast<ConvolutionWindow &>(shape) = s;
+  static_cast<ConvolutionWindow &>(shape) = request.shape;
+  shape.group = channels_of_group(request.shape);
+  shape.at_once = at_once;
+  return shape;
+}
+
+BlockedShape forward_shape(const ConvolutionRequest &request, int64_t at_once) {
+  const ConvolutionShape &s = request.shape;
+  BlockedShape shape = shape_of(request, at_once);
   shape.input = map_of(s, s.inputs, false, request.input);
   shape.output = map_of(s, s.outputs, true, request.output);
-  shape.group = channels_of_group(s);
   shape.adds = request.adds;
   shape.negative_slope = request.negative_slope;
   shape.activation = request.activation.kind;
@@ -33,17 +41,15 @@ BlockedShape forward_shape(const ConvolutionRequest &request) {
 }
 
 // The convolution, of stride 1, that makes of the gradient of the output that of the input.
-BlockedShape backward_shape(const ConvolutionRequest &request) {
+BlockedShape backward_shape(const ConvolutionRequest &request, int64_t at_once) {
   const ConvolutionShape &s = request.shape;
-  BlockedShape shape;
-  static_cast<ConvolutionWindow &>(shape) = s;
+  BlockedShape shape = shape_of(request, at_once);
   shape.padding_height = s.kernel_height - 1 - s.padding_height;
   shape.padding_width = s.kernel_width - 1 - s.padding_width;
   shape.padding_bottom = s.kernel_height - 1 - s.padding_bottom;
   shape.padding_right = s.kernel_width - 1 - s.padding_right;
   shape.input = map_of(s, s.outputs, true, request.output);
   shape.output = map_of(s, s.inputs, false, request.input);
-  shape.group = channels_of_group(s);
   shape.backward = true;
   return shape;
 }
@@ -53,9 +59,7 @@ class BlockedConvolution : public Convolution {
   BlockedConvolution(const ConvolutionRequest &request, int64_t at_once)
       : forward_(request.direction == Direction::forward),
         threads_(request.threads),
-        shape_(forward_ ? forward_shape(request) : backward_shape(request)) {
-    shape_.at_once = at_once;
-  }
+        shape_(forward_ ? forward_shape(request, at_once) : backward_shape(request, at_once)) {}
 
   std::string algorithm() const override {
     std::string name = "blocked ";
@@ -88,7 +92,7 @@ class BlockedConvolution : public Convolution {
  private:
   const bool forward_;
   const int threads_;
-  BlockedShape shape_;
+  const BlockedShape shape_;
 };
 
 }  // namespace
@@ -100,7 +104,7 @@ std::unique_ptr<Convolution> create_blocked_convolution(const ConvolutionRequest
   if (request.direction == Direction::backward_filter || request.bf16) return nullptr;
   if (s.is_dilated()) return nullptr;
   if (s.groups != 1) {
-    const int64_t group = s.inputs / s.groups;
+    const int64_t group = channels_of_group(s);
     const bool small = (group == 4 || group == 8) && group < block;
     if (!small || s.inputs != s.outputs || s.kernel_width != grouped_width) return nullptr;
   }

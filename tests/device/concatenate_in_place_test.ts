@@ -6,11 +6,12 @@
 
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import type { Device } from "../../src/device/device.ts";
+import { openDevice } from "../../src/device/open_device.ts";
 import type { Tensor } from "../../src/device/tensor.ts";
 import { Random } from "../../src/random.ts";
+import { relativeError } from "../nn/_hashed.ts";
 import { backendTest, deviceTest } from "./_devices.ts";
 import { uniform } from "./_uniform.ts";
-import { openDevice } from "../../src/device/open_device.ts";
 
 /** The graph that a seed draws: its outputs for one image, as `batch` equal ones. */
 async function compute(
@@ -105,12 +106,7 @@ deviceTest(
       assertEquals(two.inPlace, 0);
       inPlace += one.inPlace;
       one.outputs.forEach((values, i) => {
-        let difference = 0, norm = 1e-12;
-        values.forEach((value, j) => {
-          difference += (value - two.outputs[i]![j]!) ** 2;
-          norm += value ** 2;
-        });
-        const error = Math.sqrt(difference / norm);
+        const error = relativeError(values, two.outputs[i]!);
         assertLessOrEqual(error, 1e-5, `seed ${seed}, output ${i}`);
       });
     }

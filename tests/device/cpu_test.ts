@@ -15,6 +15,7 @@ import { GapcamError } from "../../src/error.ts";
 import { Network } from "../../src/nn/network.ts";
 import { TrainingProgram } from "../../src/nn/training_program.ts";
 import { adam } from "../../src/nn/optimiser.ts";
+import { relativeError } from "../nn/_hashed.ts";
 import {
   SMALL_BATCH_SIZE,
   SMALL_IMAGE,
@@ -376,17 +377,4 @@ function bf16Of(values: ArrayLike<number>): Float32Array {
   const bits = new Uint32Array(rounded.buffer);
   bits.forEach((x, i) => bits[i] = x + 0x7fff + (x >>> 16 & 1) & 0xffff0000);
   return rounded;
-}
-
-function relativeError(
-  actual: Float32Array,
-  exact: Float32Array | Float64Array,
-): number {
-  let difference = 0;
-  let norm = 0;
-  actual.forEach((value, i) => {
-    difference += (value - exact[i]!) ** 2;
-    norm += exact[i]! ** 2;
-  });
-  return Math.sqrt(difference / norm);
 }

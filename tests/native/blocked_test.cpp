@@ -54,63 +54,23 @@ std::vector<Case> cases() {
   };
   // Groups of 4 and 8: ResNeXt's and RegNet's, and what is odd.
   for (const int64_t group : {4, 8}) {
+    const auto add = [&](Case c) {
+      c.group = group;
+      all.push_back(c);
+    };
     for (int64_t width = 1; width <= 40; width++) {
-      const int64_t channels = group * (width % 7 + 1);
+      const int64_t channels = group * (width % 7 + 1), batch = 1 + width % 2;
+      const bool adds = width % 3 == 0, bias = width % 4 != 0;
       for (const int stride : {1, 2}) {
-        all.push_back({1 + width % 2,
-                       channels,
-                       channels,
-                       5,
-                       width,
-                       3,
-                       3,
-                       stride,
-                       stride,
-                       1,
-                       1,
-                       1,
-                       1,
-                       false,
-                       width % 3 == 0,
-                       width % 4 != 0,
-                       activation_identity,
-                       0.0f,
-                       0.0f,
-                       group});
+        add({batch, channels, channels, 5, width, 3, 3, stride, stride, 1, 1, 1, 1, false, adds,
+             bias});
       }
-      all.push_back({1,
-                     channels,
-                     channels,
-                     4,
-                     width,
-                     3,
-                     3,
-                     1,
-                     1,
-                     1,
-                     1,
-                     1,
-                     1,
-                     true,
-                     false,
-                     false,
-                     activation_identity,
-                     0.0f,
-                     0.0f,
-                     group});
+      add({1, channels, channels, 4, width, 3, 3, 1, 1, 1, 1, 1, 1, true, false, false});
     }
-    all.push_back(
-        {2,    40,   40,   9, 20, 2, 3, 1, 2, 0, 2, 1, 0, false, true, true, activation_leaky_relu,
-         0.2f, 0.0f, group});
-    all.push_back(
-        {1,    24,   24,   6, 17, 3, 3, 2, 1, 0, 0, 0, 0, false, false, true, activation_silu,
-         0.0f, 0.0f, group});
-    all.push_back(
-        {3,    56,   56,   7, 7, 3, 3, 1, 1, 1, 1, 1, 1, false, false, true, activation_clip,
-         0.0f, 6.0f, group});
-    all.push_back(
-        {1,    32,   32,   7, 8, 3, 3, 1, 1, 0, 2, 2, 0, true, false, false, activation_identity,
-         0.0f, 0.0f, group});
+    add({2, 40, 40, 9, 20, 2, 3, 1, 2, 0, 2, 1, 0, false, true, true, activation_leaky_relu, 0.2f});
+    add({1, 24, 24, 6, 17, 3, 3, 2, 1, 0, 0, 0, 0, false, false, true, activation_silu});
+    add({3, 56, 56, 7, 7, 3, 3, 1, 1, 1, 1, 1, 1, false, false, true, activation_clip, 0.0f, 6.0f});
+    add({1, 32, 32, 7, 8, 3, 3, 1, 1, 0, 2, 2, 0, true, false, false});
   }
   for (int64_t width = 1; width <= 40; width++) {
     all.push_back({1, 17, 16 * (width % 5 + 1), 1, width});

@@ -26,7 +26,7 @@ void Lowering::place_parts() {
       next += static_cast<size_t>(shape(input.value)[1]) * channel_bytes;
     }
     if (before.whole != no_value) {
-      if (place_of(made).whole == no_value && !is_whole(made)) {
+      if (!shares_memory(made)) {
         make_within(made, before.offset, before.whole, bytes_of(before.whole));
       }
       continue;
@@ -43,7 +43,7 @@ void Lowering::place_parts() {
       first += channels;
       const bool fits = layout(part) == layout(made) && offset % alignment == 0 &&
                         (first - channels) % block == 0 && (last || channels % block == 0);
-      if (fits && fused().maker(part) && place_of(part).whole == no_value && !is_whole(part)) {
+      if (fits && fused().maker(part) && !shares_memory(part)) {
         make_within(part, offset, whole, bytes_of(whole));
       }
     }
