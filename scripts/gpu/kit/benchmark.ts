@@ -31,7 +31,7 @@ const ROUNDS = 3;
 /** What one timing should take at least. */
 const SECONDS_A_TIMING = flags.small ? 0 : 0.5;
 
-const VGG = "vgg16", RESNET = "resnet50", LITE = "efficientnet-lite0";
+const VGG = "vgg16", RESNET = "resnet50", LITE = "efficientnet_lite0";
 
 /** What is timed: the most wanted first. */
 interface Wanted {
