@@ -79,9 +79,11 @@ double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
     if (forward) {
       const Activation &act = wanted.activation;
       const auto run = [&](const auto &kernel) {
-        gpu->launch_over(kernel, y_elements / lanes, y.address(), bias.address(),
-                         wanted.adds ? added.address() : 0, y.address(), y_elements / lanes,
-                         request.outputs / lanes, act.kind, act.a, act.b);
+        const int64_t positions = y_elements / request.outputs;
+        const SumShape blocks(positions, request.outputs, lanes, 0);
+        gpu->launch(kernel, blocks.blocks, blocks.slices, y.address(), bias.address(),
+                    wanted.adds ? added.address() : 0, y.address(), positions, request.outputs,
+                    blocks.columns, act.kind, act.a, act.b);
       };
       bf16 ? run(k.epilogue_bf16) : run(k.epilogue_f32);
     } else {

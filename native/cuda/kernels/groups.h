@@ -25,6 +25,9 @@ GAPCAM_DEVICE float to_float(Bf16 x) {
 GAPCAM_DEVICE void from_float(float x, float *y) { *y = x; }
 // To the nearest, ties to even; NaN stays NaN.
 GAPCAM_DEVICE void from_float(float x, Bf16 *y) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y->bits) : "f"(x));
+#else
   FloatBits u;
   u.value = x;
   if ((u.bits & 0x7fffffffu) > 0x7f800000u) {
@@ -32,6 +35,7 @@ GAPCAM_DEVICE void from_float(float x, Bf16 *y) {
   } else {
     y->bits = (uint16_t)((u.bits + 0x7fffu + ((u.bits >> 16) & 1u)) >> 16);
   }
+#endif
 }
 
 template <class T>

@@ -4,12 +4,13 @@
 // Maps are NHWC of T (float or Bf16), channels stored in multiples of 16 bytes; the channels that
 // only fill up are 0 and stay 0. A thread handles one such group of lanes. Blocks have
 // block_threads threads. Sums are taken in a fixed order: the same input gives the same bytes.
+#include "activations.h"
 #include "average_pool2d.h"
 #include "channels.h"
 #include "depthwise.h"
+#include "direct.h"
 #include "dropout.h"
 #include "elementwise.h"
-#include "direct.h"
 #include "gate.h"
 #include "groups.h"
 #include "images.h"
@@ -66,8 +67,8 @@ GAPCAM_KERNEL leaky_relu_backward_bf16(const Bf16 *y, const Bf16 *d_y, Bf16 *d_x
   leaky_relu_backward_map(y, d_y, d_x, groups, slope);
 }
 
-// Any activation. Channels from `channels` on only fill up, and stay 0 whatever it makes of 0; y may
-// be x.
+// Any activation. Channels from `channels` on only fill up, and stay 0 whatever it makes of 0; y
+// may be x.
 template <class T>
 GAPCAM_DEVICE void activation_map(const T *x, T *y, int64_t groups, int channel_groups,
                                   int channels, int kind, float a, float b) {
@@ -97,17 +98,17 @@ GAPCAM_DEVICE void activation_backward_map(const T *known, const T *d_y, T *d_x,
   store(d_x, i, d);
 }
 
-#define GAPCAM_ELEMENTWISE(type, T)                                                               \
-  GAPCAM_KERNEL activation_##type(const T *x, T *y, int64_t groups, int channel_groups,           \
-                                  int channels, int kind, float a, float b) {                     \
-    activation_map(x, y, groups, channel_groups, channels, kind, a, b);                           \
-  }                                                                                               \
-  GAPCAM_KERNEL activation_backward_##type(const T *known, const T *d_y, T *d_x, int64_t groups,  \
-                                           int kind, float a, float b) {                          \
-    activation_backward_map(known, d_y, d_x, groups, kind, a, b);                                 \
-  }                                                                                               \
-  GAPCAM_KERNEL add_##type(const T *a, const T *b, T *y, int64_t groups) { \
-    combine_maps(a, b, y, groups, [](float v, float w) { return v + w; }); \
+#define GAPCAM_ELEMENTWISE(type, T)                                                              \
+  GAPCAM_KERNEL activation_##type(const T *x, T *y, int64_t groups, int channel_groups,          \
+                                  int channels, int kind, float a, float b) {                    \
+    activation_map(x, y, groups, channel_groups, channels, kind, a, b);                          \
+  }                                                                                              \
+  GAPCAM_KERNEL activation_backward_##type(const T *known, const T *d_y, T *d_x, int64_t groups, \
+                                           int kind, float a, float b) {                         \
+    activation_backward_map(known, d_y, d_x, groups, kind, a, b);                                \
+  }                                                                                              \
+  GAPCAM_KERNEL add_##type(const T *a, const T *b, T *y, int64_t groups) {                       \
+    combine_maps(a, b, y, groups, [](float v, float w) { return v + w; });                       \
   }
 GAPCAM_ELEMENTWISE(f32, float)
 GAPCAM_ELEMENTWISE(bf16, Bf16)
@@ -120,20 +121,41 @@ GAPCAM_KERNEL add_elements(const float *a, const float *b, float *y, int64_t cou
 
 // What follows a convolution where it is not fused: plus a bias and a map, each of which may be
 // null, then an activation that makes 0 of 0. x and added may be y.
-template <class T>
-GAPCAM_DEVICE void epilogue_map(const T *x, const float *bias, const T *added, T *y, int64_t groups,
-                                int channel_groups, int kind, float a, float b) {
-  const int64_t i = thread_index();
-  if (i >= groups) return;
-  Group<T> v = load(x, i), other;
-  if (added) other = load(added, i);
-  const int c = (int)(i % channel_groups) * Lanes<T>::count;
-  for (int l = 0; l < Lanes<T>::count; l++) {
-    float sum = to_float(v.lane[l]) + (bias ? bias[c + l] : 0.0f);
-    if (added) sum += to_float(other.lane[l]);
-    from_float(activate(kind, a, b, sum), &v.lane[l]);
+template <class T, class Activation>
+struct EpilogueBody {
+  enum { loads = Activation::loads };
+  const T *x, *added;
+  T *y;
+  Activation activation;
+  float bias[Lanes<T>::count];
+  struct Loaded {
+    Group<T> v, other;
+  };
+  GAPCAM_DEVICE Loaded load_group(int64_t group) const {
+    Loaded loaded;
+    loaded.v = load(x, group);
+    if (added) loaded.other = load(added, group);
+    return loaded;
   }
-  store(y, i, v);
+  GAPCAM_DEVICE void write(int64_t group, Loaded loaded) const {
+    for (int l = 0; l < Lanes<T>::count; l++) {
+      float sum = to_float(loaded.v.lane[l]) + bias[l];
+      if (added) sum += to_float(loaded.other.lane[l]);
+      from_float(activation.of(sum), &loaded.v.lane[l]);
+    }
+    store(y, group, loaded.v);
+  }
+};
+template <class T>
+GAPCAM_DEVICE void epilogue_map(const T *x, const float *bias, const T *added, T *y,
+                                int64_t positions, int stored_channels, int columns, int kind,
+                                float a, float b) {
+  const int c = first_channel<T>(stored_channels, columns);
+  with_activation(kind, a, b, [&](auto activation) {
+    EpilogueBody<T, decltype(activation)> body{x, added, y, activation, {}};
+    for (int l = 0; bias && l < Lanes<T>::count; l++) body.bias[l] = bias[c + l];
+    map_positions<T>(positions, stored_channels, columns, body);
+  });
 }
 // What follows a convolution's backward where it is not fused: plus another gradient, times that of
 // a leaky ReLU from the map that it made; each of the two may be null. x may be y.
@@ -163,12 +185,14 @@ GAPCAM_KERNEL gradient_epilogue_bf16(const Bf16 *x, const Bf16 *added, const Bf1
 }
 
 GAPCAM_KERNEL epilogue_f32(const float *x, const float *bias, const float *added, float *y,
-                           int64_t groups, int channel_groups, int kind, float a, float b) {
-  epilogue_map(x, bias, added, y, groups, channel_groups, kind, a, b);
+                           int64_t positions, int stored_channels, int columns, int kind, float a,
+                           float b) {
+  epilogue_map(x, bias, added, y, positions, stored_channels, columns, kind, a, b);
 }
 GAPCAM_KERNEL epilogue_bf16(const Bf16 *x, const float *bias, const Bf16 *added, Bf16 *y,
-                            int64_t groups, int channel_groups, int kind, float a, float b) {
-  epilogue_map(x, bias, added, y, groups, channel_groups, kind, a, b);
+                            int64_t positions, int stored_channels, int columns, int kind, float a,
+                            float b) {
+  epilogue_map(x, bias, added, y, positions, stored_channels, columns, kind, a, b);
 }
 
 // y[n, c] += bias[c], for linear layers.

@@ -28,8 +28,8 @@
   K(multiply_gate_bf16, (P, P, P, int64_t, int, int))                             \
   K(gate_gradient_f32, (P, P, P, int, int, int))                                  \
   K(gate_gradient_bf16, (P, P, P, int, int, int))                                 \
-  K(epilogue_f32, (P, P, P, P, int64_t, int, int, float, float))                  \
-  K(epilogue_bf16, (P, P, P, P, int64_t, int, int, float, float))                 \
+  K(epilogue_f32, (P, P, P, P, int64_t, int, int, int, float, float))             \
+  K(epilogue_bf16, (P, P, P, P, int64_t, int, int, int, float, float))            \
   K(gradient_epilogue_f32, (P, P, P, P, int64_t, float))                          \
   K(gradient_epilogue_bf16, (P, P, P, P, int64_t, float))                         \
   K(add_bias, (P, P, int64_t, int))                                               \
@@ -73,9 +73,13 @@
   K(max_pool_bf16_u8, (P, P, P, PoolShape))                                       \
   K(max_pool_bf16_i32, (P, P, P, PoolShape))                                      \
   K(max_pool_backward_f32_u8, (P, P, P, P, PoolShape, float))                     \
+  K(max_pool_backward_apart_f32_u8, (P, P, P, P, PoolShape, float))               \
   K(max_pool_backward_f32_i32, (P, P, P, P, PoolShape, float))                    \
+  K(max_pool_backward_apart_f32_i32, (P, P, P, P, PoolShape, float))              \
   K(max_pool_backward_bf16_u8, (P, P, P, P, PoolShape, float))                    \
+  K(max_pool_backward_apart_bf16_u8, (P, P, P, P, PoolShape, float))              \
   K(max_pool_backward_bf16_i32, (P, P, P, P, PoolShape, float))                   \
+  K(max_pool_backward_apart_bf16_i32, (P, P, P, P, PoolShape, float))             \
   K(average_pool2d_f32, (P, P, PoolShape, int))                                   \
   K(average_pool2d_bf16, (P, P, PoolShape, int))                                  \
   K(average_pool2d_backward_f32, (P, P, PoolShape, int))                          \
@@ -96,13 +100,13 @@
   K(sum_moments_bf16, (P, P, int64_t, int, int))                                  \
   K(norm_statistics, (P, P, P, P, int, int, NormShape))                           \
   K(norm_running, (P, P, P, NormShape))                                           \
-  K(norm_f32, (P, P, P, P, P, P, NormShape))                                      \
-  K(norm_bf16, (P, P, P, P, P, P, NormShape))                                     \
+  K(norm_f32, (P, P, P, P, P, P, NormShape, int))                                 \
+  K(norm_bf16, (P, P, P, P, P, P, NormShape, int))                                \
   K(sum_norm_gradients_f32, (P, P, P, P, P, P, NormShape, int))                   \
   K(sum_norm_gradients_bf16, (P, P, P, P, P, P, NormShape, int))                  \
   K(norm_gradients, (P, P, P, P, P, int, NormShape))                              \
-  K(norm_backward_f32, (P, P, P, P, P, P, P, NormShape))                          \
-  K(norm_backward_bf16, (P, P, P, P, P, P, P, NormShape))                         \
+  K(norm_backward_f32, (P, P, P, P, P, P, P, NormShape, int))                     \
+  K(norm_backward_bf16, (P, P, P, P, P, P, P, NormShape, int))                    \
   K(copy_pieces, (P, float))                                                      \
   K(sum_ranks, (P, int64_t, int))                                                 \
   K(take_loss_part, (P, P, P))                                                    \

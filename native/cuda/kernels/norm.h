@@ -1,6 +1,7 @@
 // Batch normalisation. Part of kernels.cu.
 #pragma once
 
+#include "activations.h"
 #include "elementwise.h"
 #include "sums.h"
 
@@ -45,7 +46,7 @@ GAPCAM_DEVICE int64_t row_positions(int64_t positions, int64_t row, int64_t step
 }
 
 // partial[slice][0 and 1][stored_channels]: the mean of a slice's positions, and the sum of squares
-// about it, in one pass. Blocks as in sum_positions().
+// about it, in one pass. Blocks as in add_positions().
 template <class T>
 GAPCAM_DEVICE void sum_moments_map(const T *x, float *partial, int64_t positions,
                                    int stored_channels, int columns) {
@@ -163,49 +164,71 @@ GAPCAM_KERNEL norm_running(const float *running_mean, const float *running_varia
       filled ? (float)(1.0 / sqrt((double)running_variance[c] + (double)s.epsilon)) : 0.0f;
 }
 
-// What a normalised value is before the activation; forward and backward compute it alike.
-struct Norm {
+struct NormOperands {
   const float *weight, *bias, *saved;
-  int channels, stored_channels;
-  GAPCAM_DEVICE float factor(int c) const {
-    return c < channels ? weight[c] * saved[stored_channels + c] : 0.0f;
+};
+
+// What a normalised value is before the activation, for the channels of a group, which a thread
+// reads once and keeps; forward and backward compute it alike.
+template <class T>
+struct Norm {
+  enum { lanes = Lanes<T>::count };
+  float mean[lanes], factor[lanes], bias[lanes];
+  GAPCAM_DEVICE void read(const NormOperands &from, const NormShape &s, int c) {
+    for (int l = 0; l < lanes; l++) {
+      const bool filled = c + l < s.channels;
+      mean[l] = from.saved[c + l];
+      factor[l] = filled ? from.weight[c + l] * from.saved[s.stored_channels + c + l] : 0.0f;
+      bias[l] = filled ? from.bias[c + l] : 0.0f;
+    }
   }
-  GAPCAM_DEVICE float value(float x, int c) const {
-    return c < channels ? (x - saved[c]) * factor(c) + bias[c] : 0.0f;
-  }
+  GAPCAM_DEVICE float value(float x, int l) const { return (x - mean[l]) * factor[l] + bias[l]; }
 };
 
 // `added`: null, or a map that is added before the activation, and may be y.
-template <class T>
-GAPCAM_DEVICE void norm_map(const T *x, const T *added, T *y, const Norm &norm,
-                            const NormShape &s) {
-  enum { lanes = Lanes<T>::count };
-  const int64_t i = thread_index();
-  const int groups = s.stored_channels / lanes;
-  if (i >= s.positions * groups) return;
-  const int c = (int)(i % groups) * lanes;
-  Group<T> v = load(x, i), other;
-  if (added) other = load(added, i);
-  for (int l = 0; l < lanes; l++) {
-    float value = norm.value(to_float(v.lane[l]), c + l);
-    if (added) value += to_float(other.lane[l]);
-    from_float(activate(s.activation, s.a, s.b, value), &v.lane[l]);
+template <class T, class Activation>
+struct NormBody {
+  const T *x, *added;
+  T *y;
+  enum { loads = Activation::loads };
+  Activation activation;
+  Norm<T> norm;
+  struct Loaded {
+    Group<T> v, other;
+  };
+  GAPCAM_DEVICE Loaded load_group(int64_t group) const {
+    Loaded loaded;
+    loaded.v = load(x, group);
+    if (added) loaded.other = load(added, group);
+    return loaded;
   }
-  store(y, i, v);
-}
-
-// The gradient of a normalised value, of what the activation made of it.
-GAPCAM_DEVICE float gradient_before(const NormShape &s, float value, float gradient) {
-  const bool from_input = s.activation == activation_silu || s.activation == activation_gelu;
-  const float known = from_input ? value : activate(s.activation, s.a, s.b, value);
-  return activation_gradient(s.activation, s.a, s.b, known, gradient);
-}
-
+  GAPCAM_DEVICE void write(int64_t group, Loaded loaded) const {
+    for (int l = 0; l < Lanes<T>::count; l++) {
+      float value = norm.value(to_float(loaded.v.lane[l]), l);
+      if (added) value += to_float(loaded.other.lane[l]);
+      from_float(activation.of(value), &loaded.v.lane[l]);
+    }
+    store(y, group, loaded.v);
+  }
+};
 template <class T>
+GAPCAM_DEVICE void norm_map(const T *x, const T *added, T *y, const NormOperands &operands,
+                            const NormShape &s, int columns) {
+  with_activation(s.activation, s.a, s.b, [&](auto activation) {
+    NormBody<T, decltype(activation)> body{x, added, y, activation, {}};
+    body.norm.read(operands, s, first_channel<T>(s.stored_channels, columns));
+    map_positions<T>(s.positions, s.stored_channels, columns, body);
+  });
+}
+
+// Sums of the gradients before the activation, and of their products with the values' distances
+// from the mean.
+template <class T, class Activation>
 struct GradientBody {
   const T *x, *d_y;
-  Norm norm;
-  NormShape shape;
+  enum { loads = Activation::loads };
+  Activation activation;
+  Norm<T> norm;
   struct Loaded {
     Group<T> v, d;
   };
@@ -213,16 +236,27 @@ struct GradientBody {
     return {load(x, group), load(d_y, group)};
   }
   template <class Sum>
-  GAPCAM_DEVICE void add(const Loaded &loaded, int c, Sum &sum) const {
+  GAPCAM_DEVICE void add(const Loaded &loaded, Sum &sum) const {
     for (int l = 0; l < Lanes<T>::count; l++) {
       const float value = to_float(loaded.v.lane[l]);
-      const float gradient =
-          gradient_before(shape, norm.value(value, c + l), to_float(loaded.d.lane[l]));
+      const float gradient = activation.gradient(norm.value(value, l), to_float(loaded.d.lane[l]));
       sum[0][l] += gradient;
-      sum[1][l] += gradient * (value - norm.saved[c + l]);
+      sum[1][l] += gradient * (value - norm.mean[l]);
     }
   }
 };
+template <class T>
+GAPCAM_DEVICE void sum_norm_gradients_map(const T *x, const T *d_y, float *partial,
+                                          const NormOperands &operands, const NormShape &s,
+                                          int columns) {
+  float sum[2][Lanes<T>::count] = {};
+  with_activation(s.activation, s.a, s.b, [&](auto activation) {
+    GradientBody<T, decltype(activation)> body{x, d_y, activation, {}};
+    body.norm.read(operands, s, first_channel<T>(s.stored_channels, columns));
+    add_positions<T>(s.positions, s.stored_channels, columns, body, sum);
+  });
+  write_slice<T>(sum, partial, s.stored_channels, columns);
+}
 
 // sums: mean gradient and mean product, as norm_backward takes them. d_weight, d_bias may be null.
 GAPCAM_KERNEL norm_gradients(const float *partial, const float *saved, float *sums, float *d_weight,
@@ -243,44 +277,61 @@ GAPCAM_KERNEL norm_gradients(const float *partial, const float *saved, float *su
 }
 
 // d_x may be d_y.
+template <class T, class Activation>
+struct NormBackwardBody {
+  const T *x, *d_y;
+  T *d_x;
+  enum { loads = Activation::loads };
+  Activation activation;
+  Norm<T> norm;
+  // Of each channel: mean gradient and mean product, where batches have statistics of their own.
+  float gradients[Lanes<T>::count], products[Lanes<T>::count];
+  struct Loaded {
+    Group<T> v, d;
+  };
+  GAPCAM_DEVICE Loaded load_group(int64_t group) const {
+    return {load(x, group), load(d_y, group)};
+  }
+  GAPCAM_DEVICE void write(int64_t group, Loaded loaded) const {
+    for (int l = 0; l < Lanes<T>::count; l++) {
+      const float value = to_float(loaded.v.lane[l]);
+      float gradient = activation.gradient(norm.value(value, l), to_float(loaded.d.lane[l]));
+      gradient -= gradients[l] + (value - norm.mean[l]) * products[l];
+      from_float(gradient * norm.factor[l], &loaded.d.lane[l]);
+    }
+    store(d_x, group, loaded.d);
+  }
+};
 template <class T>
 GAPCAM_DEVICE void norm_backward_map(const T *x, const T *d_y, T *d_x, const float *sums,
-                                     const Norm &norm, const NormShape &s) {
-  enum { lanes = Lanes<T>::count };
-  const int64_t i = thread_index();
-  const int groups = s.stored_channels / lanes;
-  if (i >= s.positions * groups) return;
-  const int c = (int)(i % groups) * lanes;
-  const Group<T> v = load(x, i);
-  Group<T> d = load(d_y, i);
-  for (int l = 0; l < lanes; l++) {
-    const float value = to_float(v.lane[l]);
-    float gradient = gradient_before(s, norm.value(value, c + l), to_float(d.lane[l]));
-    if (s.training) {
-      gradient -= sums[c + l] + (value - norm.saved[c + l]) * sums[s.stored_channels + c + l];
+                                     const NormOperands &operands, const NormShape &s,
+                                     int columns) {
+  const int c = first_channel<T>(s.stored_channels, columns);
+  with_activation(s.activation, s.a, s.b, [&](auto activation) {
+    NormBackwardBody<T, decltype(activation)> body{x, d_y, d_x, activation, {}, {}, {}};
+    body.norm.read(operands, s, c);
+    for (int l = 0; s.training && l < Lanes<T>::count; l++) {
+      body.gradients[l] = sums[c + l];
+      body.products[l] = sums[s.stored_channels + c + l];
     }
-    from_float(gradient * norm.factor(c + l), &d.lane[l]);
-  }
-  store(d_x, i, d);
+    map_positions<T>(s.positions, s.stored_channels, columns, body);
+  });
 }
 
-#define GAPCAM_NORM(type, T)                                                                       \
-  GAPCAM_KERNEL norm_##type(const T *x, const T *added, T *y, const float *weight,                 \
-                            const float *bias, const float *saved, NormShape s) {                  \
-    norm_map(x, added, y, Norm{weight, bias, saved, s.channels, s.stored_channels}, s);            \
-  }                                                                                                \
-  GAPCAM_KERNEL sum_norm_gradients_##type(const T *x, const T *d_y, const float *weight,           \
-                                          const float *bias, const float *saved, float *partial,   \
-                                          NormShape s, int columns) {                              \
-    const Norm norm{weight, bias, saved, s.channels, s.stored_channels};                           \
-    sum_positions<T, 2>(partial, s.positions, s.stored_channels, columns,                          \
-                        GradientBody<T>{x, d_y, norm, s});                                         \
-  }                                                                                                \
-  GAPCAM_KERNEL norm_backward_##type(const T *x, const T *d_y, T *d_x, const float *weight,        \
-                                     const float *bias, const float *saved, const float *sums,     \
-                                     NormShape s) {                                                \
-    norm_backward_map(x, d_y, d_x, sums, Norm{weight, bias, saved, s.channels, s.stored_channels}, \
-                      s);                                                                          \
+#define GAPCAM_NORM(type, T)                                                                     \
+  GAPCAM_KERNEL norm_##type(const T *x, const T *added, T *y, const float *weight,               \
+                            const float *bias, const float *saved, NormShape s, int columns) {   \
+    norm_map(x, added, y, NormOperands{weight, bias, saved}, s, columns);                        \
+  }                                                                                              \
+  GAPCAM_KERNEL sum_norm_gradients_##type(const T *x, const T *d_y, const float *weight,         \
+                                          const float *bias, const float *saved, float *partial, \
+                                          NormShape s, int columns) {                            \
+    sum_norm_gradients_map(x, d_y, partial, NormOperands{weight, bias, saved}, s, columns);      \
+  }                                                                                              \
+  GAPCAM_KERNEL norm_backward_##type(const T *x, const T *d_y, T *d_x, const float *weight,      \
+                                     const float *bias, const float *saved, const float *sums,   \
+                                     NormShape s, int columns) {                                 \
+    norm_backward_map(x, d_y, d_x, sums, NormOperands{weight, bias, saved}, s, columns);         \
   }
 GAPCAM_NORM(f32, float)
 GAPCAM_NORM(bf16, Bf16)

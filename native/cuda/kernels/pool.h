@@ -94,6 +94,39 @@ GAPCAM_DEVICE void max_pool_backward_map(const T *d_y, const Index *argmax, cons
   store(d_x, i, out);
 }
 
+// The same where every pixel lies in exactly one window: each window is read once.
+template <class T, class Index>
+GAPCAM_DEVICE void max_pool_backward_apart_map(const T *d_y, const Index *argmax, const T *pooled,
+                                               T *d_x, const PoolShape &s, float slope) {
+  enum { lanes = Lanes<T>::count };
+  const int groups = s.channels / lanes;
+  const int64_t i = thread_index();
+  if (i >= (int64_t)s.batch * s.output_height * s.output_width * groups) return;
+  const GroupPosition at = group_position(i, s.output_height, s.output_width, groups);
+  const Group<T> d = load(d_y, i);
+  const auto positions = reinterpret_cast<const IndexGroup<Index, lanes> *>(argmax)[i];
+  float gradient[lanes];
+  for (int l = 0; l < lanes; l++) gradient[l] = to_float(d.lane[l]);
+  if (slope != 1.0f) {
+    const Group<T> y = load(pooled, i);
+    for (int l = 0; l < lanes; l++) {
+      gradient[l] = leaky_relu_gradient(to_float(y.lane[l]), gradient[l], slope);
+    }
+  }
+  const int64_t top = at.image * s.height + at.row * s.stride_height;
+  const int64_t corner = (top * s.width + at.column * s.stride_width) * groups + at.group;
+  for (int kh = 0; kh < s.kernel_height; kh++) {
+    for (int kw = 0; kw < s.kernel_width; kw++) {
+      Group<T> out;
+      for (int l = 0; l < lanes; l++) {
+        const bool here = (int)positions.lane[l] == kh * s.kernel_width + kw;
+        from_float(here ? gradient[l] : 0.0f, &out.lane[l]);
+      }
+      store(d_x, corner + (kh * s.width + kw) * groups, out);
+    }
+  }
+}
+
 #define GAPCAM_POOL(type, T, index, Index)                                                    \
   GAPCAM_KERNEL max_pool_##type##_##index(const T *x, T *y, Index *argmax, PoolShape s) {     \
     max_pool_map(x, y, argmax, s);                                                            \
@@ -101,6 +134,10 @@ GAPCAM_DEVICE void max_pool_backward_map(const T *d_y, const Index *argmax, cons
   GAPCAM_KERNEL max_pool_backward_##type##_##index(                                           \
       const T *d_y, const Index *argmax, const T *pooled, T *d_x, PoolShape s, float slope) { \
     max_pool_backward_map(d_y, argmax, pooled, d_x, s, slope);                                \
+  }                                                                                           \
+  GAPCAM_KERNEL max_pool_backward_apart_##type##_##index(                                     \
+      const T *d_y, const Index *argmax, const T *pooled, T *d_x, PoolShape s, float slope) { \
+    max_pool_backward_apart_map(d_y, argmax, pooled, d_x, s, slope);                          \
   }
 GAPCAM_POOL(f32, float, u8, uint8_t)
 GAPCAM_POOL(f32, float, i32, int32_t)

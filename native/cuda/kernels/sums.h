@@ -5,43 +5,78 @@
 
 namespace gapcam::cuda {
 
-// partial[slice][k][stored_channels] = sum over the slice's positions of what the body adds for
-// each of its groups. A block takes `columns` groups of channels (x) and one slice of the positions
-// (y).
-template <class T, int Count, class Body>
-GAPCAM_DEVICE void sum_positions(float *partial, int64_t positions, int stored_channels,
-                                 int columns, const Body &body) {
+// The first of the channels that a thread of add_positions() or map_positions() takes; in a thread
+// that takes none, one that there is.
+template <class T>
+GAPCAM_DEVICE int first_channel(int stored_channels, int columns) {
+  const int c = ((int)blockIdx.x * columns + (int)threadIdx.x % columns) * Lanes<T>::count;
+  return c < stored_channels ? c : 0;
+}
+
+// body.write() of what the body loads of each group, where each thread keeps to a group of channels
+// and what belongs to these in registers. Blocks as in add_positions().
+template <class T, class Body>
+GAPCAM_DEVICE void map_positions(int64_t positions, int stored_channels, int columns,
+                                 const Body &body) {
+  const int groups = stored_channels / Lanes<T>::count, rows = block_threads / columns;
+  const int g = (int)blockIdx.x * columns + (int)threadIdx.x % columns;
+  if (g >= groups) return;
+  const int64_t step = (int64_t)gridDim.y * rows;
+  int64_t p = (int64_t)blockIdx.y * rows + (int)threadIdx.x / columns;
+  enum { loads = Body::loads };
+  for (; p + (loads - 1) * step < positions; p += loads * step) {
+    typename Body::Loaded loaded[loads];
+    GAPCAM_UNROLL
+    for (int k = 0; k < loads; k++) loaded[k] = body.load_group((p + k * step) * groups + g);
+    GAPCAM_UNROLL
+    for (int k = 0; k < loads; k++) body.write((p + k * step) * groups + g, loaded[k]);
+  }
+  for (; p < positions; p += step) body.write(p * groups + g, body.load_group(p * groups + g));
+}
+
+// Adds to `sum` what the body adds for each group of the thread's positions. A block takes
+// `columns` groups of channels (x) and one slice of the positions (y).
+template <class T, class Body, class Sum>
+GAPCAM_DEVICE void add_positions(int64_t positions, int stored_channels, int columns,
+                                 const Body &body, Sum &sum) {
+  enum { lanes = Lanes<T>::count };
+  const int groups = stored_channels / lanes, rows = block_threads / columns;
+  const int g = (int)blockIdx.x * columns + (int)threadIdx.x % columns;
+  if (g >= groups) return;
+  const int64_t step = (int64_t)gridDim.y * rows;
+  int64_t p = (int64_t)blockIdx.y * rows + (int)threadIdx.x / columns;
+  // Few blocks share the positions: one load at a time would leave the memory idle.
+  enum { loads = Body::loads };
+  for (; p + (loads - 1) * step < positions; p += loads * step) {
+    typename Body::Loaded loaded[loads];
+    GAPCAM_UNROLL
+    for (int k = 0; k < loads; k++) loaded[k] = body.load_group((p + k * step) * groups + g);
+    GAPCAM_UNROLL
+    for (int k = 0; k < loads; k++) body.add(loaded[k], sum);
+  }
+  for (; p < positions; p += step) body.add(body.load_group(p * groups + g), sum);
+}
+
+// partial[slice][k][stored_channels] = the sums of a block's threads, which are 0 in those without
+// channels.
+template <class T, int Count>
+GAPCAM_DEVICE void write_slice(const float (&sum)[Count][Lanes<T>::count], float *partial,
+                               int stored_channels, int columns) {
   enum { lanes = Lanes<T>::count };
   GAPCAM_SHARED float shared[Count][block_threads][lanes];
-  const int groups = stored_channels / lanes, rows = block_threads / columns;
   const int column = (int)threadIdx.x % columns, row = (int)threadIdx.x / columns;
   const int g = (int)blockIdx.x * columns + column;
-  float sum[Count][lanes];
-  for (int k = 0; k < Count; k++) {
-    for (int l = 0; l < lanes; l++) sum[k][l] = 0.0f;
-  }
-  if (g < groups) {
-    const int64_t step = (int64_t)gridDim.y * rows;
-    int64_t p = (int64_t)blockIdx.y * rows + row;
-    // Few blocks share the positions: one load at a time would leave the memory idle.
-    for (; p + 3 * step < positions; p += 4 * step) {
-      typename Body::Loaded loaded[4];
-      GAPCAM_UNROLL
-      for (int k = 0; k < 4; k++) loaded[k] = body.load_group((p + k * step) * groups + g);
-      GAPCAM_UNROLL
-      for (int k = 0; k < 4; k++) body.add(loaded[k], g * lanes, sum);
-    }
-    for (; p < positions; p += step) body.add(body.load_group(p * groups + g), g * lanes, sum);
-  }
   for (int k = 0; k < Count; k++) {
     for (int l = 0; l < lanes; l++) shared[k][threadIdx.x][l] = sum[k][l];
   }
   GAPCAM_SYNCHRONISE();
-  if (row != 0 || g >= groups) return;
+  if (row != 0 || g >= stored_channels / lanes) return;
   for (int k = 0; k < Count; k++) {
     for (int l = 0; l < lanes; l++) {
       float total = 0.0f;
-      for (int r = 0; r < rows; r++) total += shared[k][r * columns + column][l];
+      for (int r = 0; r < block_threads / columns; r++) {
+        total += shared[k][r * columns + column][l];
+      }
       partial[((int64_t)blockIdx.y * Count + k) * stored_channels + g * lanes + l] = total;
     }
   }
@@ -76,7 +111,7 @@ GAPCAM_DEVICE double sum_slices(int slices, int stored_channels, const Body &bod
   return total;
 }
 
-// Sum k of `count` that sum_positions() made of each slice.
+// Sum k of `count` that write_slice() made of each slice.
 struct SliceSum {
   const float *partial;
   int count, k, stored_channels;
@@ -87,21 +122,29 @@ struct SliceSum {
 
 template <class T>
 struct SumBody {
+  enum { loads = 4 };
   const T *x;
   using Loaded = Group<T>;
   GAPCAM_DEVICE Loaded load_group(int64_t group) const { return load(x, group); }
   template <class Sum>
-  GAPCAM_DEVICE void add(const Loaded &v, int, Sum &sum) const {
+  GAPCAM_DEVICE void add(const Loaded &v, Sum &sum) const {
     for (int l = 0; l < Lanes<T>::count; l++) sum[0][l] += to_float(v.lane[l]);
   }
 };
+template <class T>
+GAPCAM_DEVICE void sum_channels_map(const T *x, float *partial, int64_t positions,
+                                    int stored_channels, int columns) {
+  float sum[1][Lanes<T>::count] = {};
+  add_positions<T>(positions, stored_channels, columns, SumBody<T>{x}, sum);
+  write_slice<T>(sum, partial, stored_channels, columns);
+}
 GAPCAM_KERNEL sum_channels_f32(const float *x, float *partial, int64_t positions,
                                int stored_channels, int columns) {
-  sum_positions<float, 1>(partial, positions, stored_channels, columns, SumBody<float>{x});
+  sum_channels_map(x, partial, positions, stored_channels, columns);
 }
 GAPCAM_KERNEL sum_channels_bf16(const Bf16 *x, float *partial, int64_t positions,
                                 int stored_channels, int columns) {
-  sum_positions<Bf16, 1>(partial, positions, stored_channels, columns, SumBody<Bf16>{x});
+  sum_channels_map(x, partial, positions, stored_channels, columns);
 }
 // y[c] = the sum of the slices, for a bias.
 GAPCAM_KERNEL finish_sum_channels(const float *partial, float *y, int slices, int channels,

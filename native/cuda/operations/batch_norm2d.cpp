@@ -62,7 +62,6 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2d &attributes) {
   if (norm.training) {
     for (const size_t i : {3, 4}) l.changes(GAPCAM_FORWARD, l.storage(o.inputs[i]));
   }
-  const int64_t count = l.groups(o.outputs[0]);
   if (norm.training) l.pass_again(input);
   l.run(
       [=, address = l.addresses(), bf16 = l.bf16()](const Gpu &gpu) {
@@ -86,8 +85,9 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2d &attributes) {
             gpu.launch_over(k.norm_running, norm.stored_channels, address(mean), address(variance),
                             address(saved), norm);
           }
-          gpu.launch_over(normalise, count, address(input), address(added), address(output),
-                          address(weight), address(bias), address(saved), norm);
+          gpu.launch(normalise, sum.blocks, sum.slices, address(input), address(added),
+                     address(output), address(weight), address(bias), address(saved), norm,
+                     sum.columns);
         };
         bf16 ? apply(k.sum_moments_bf16, k.norm_bf16) : apply(k.sum_moments_f32, k.norm_f32);
       },
@@ -104,7 +104,6 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2dBackward &attribute
   const RankSums whole(l, norm);
   const View d_input = l.write_over(o.outputs[0], o.inputs[0]), d_weight = l.write(o.outputs[1]),
              d_bias = l.write(o.outputs[2]);
-  const int64_t count = l.groups(o.inputs[1].value);
   if (o.outputs[0] != no_value) {
     l.pass_again(input);
     l.pass_again(d_output);
@@ -128,8 +127,9 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2dBackward &attribute
                        address(sums), address(d_weight), address(d_bias), sum.slices, norm);
           }
           if (!d_input) return;
-          gpu.launch_over(backward, count, address(input), address(d_output), address(d_input),
-                          address(weight), address(bias), address(saved), address(sums), norm);
+          gpu.launch(backward, sum.blocks, sum.slices, address(input), address(d_output),
+                     address(d_input), address(weight), address(bias), address(saved),
+                     address(sums), norm, sum.columns);
         };
         bf16 ? run(k.sum_norm_gradients_bf16, k.norm_backward_bf16)
              : run(k.sum_norm_gradients_f32, k.norm_backward_f32);

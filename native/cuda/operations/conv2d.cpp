@@ -201,16 +201,18 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
     convolve.ids.push_back(id_added);
     convolve.views.push_back(added);
   }
-  const int64_t count = l.groups(o.outputs[0]),
-                channel_groups = l.stored_channels(o.outputs[0]) / l.lanes();
+  const int64_t positions = l.shape(o.outputs[0])[0] * l.pixels(o.outputs[0]),
+                channels = l.stored_channels(o.outputs[0]);
+  const SumShape blocks = l.sum_shape(positions, channels, 0);
   if (!is_fused) l.pass_again(output, 2);
   l.run(
       [=, address = l.addresses(), bf16 = l.bf16(), act = conv2d.activation](const Gpu &gpu) {
         convolve(gpu, "run a convolution");
         if (is_fused) return;
         const auto run = [&](const auto &kernel) {
-          gpu.launch_over(kernel, count, address(output), address(weight.bias), address(added),
-                          address(output), count, channel_groups, act.kind, act.a, act.b);
+          gpu.launch(kernel, blocks.blocks, blocks.slices, address(output), address(weight.bias),
+                     address(added), address(output), positions, channels, blocks.columns, act.kind,
+                     act.a, act.b);
         };
         bf16 ? run(gpu.kernels().epilogue_bf16) : run(gpu.kernels().epilogue_f32);
       },
