@@ -222,54 +222,63 @@ GAPCAM_INLINE double weighted_target(const LossRow &row, int c) {
   return loss_weight(row, c) * ((1.0 - s) * target + s / (double)row.classes);
 }
 
-GAPCAM_INLINE int first_maximum(const float *row, int classes) {
+// Threads that share the classes of a row. Team: first() and step() say which a thread takes;
+// sum(own) is the sum of what they have, and first_maximum(row, own) of the places that they found
+// that of the greatest, the first of equal ones. All of them are told.
+template <class Team>
+GAPCAM_INLINE int first_maximum(const float *row, int classes, const Team &team) {
   int best = 0;
-  for (int c = 1; c < classes; c++) best = row[c] > row[best] ? c : best;
-  return best;
+  for (int c = team.first(); c < classes; c += team.step()) best = row[c] > row[best] ? c : best;
+  return team.first_maximum(row, best);
 }
 
-GAPCAM_INLINE LossPart cross_entropy_part(const LossRow &row) {
+template <class Team>
+GAPCAM_INLINE LossPart cross_entropy_part(const LossRow &row, const Team &team) {
   LossPart part = {0.0, 0.0, 0, 0, 0};
   if (!row_counts(row)) {
     part.invalid = !row.targets && row.label != -1;
     return part;
   }
-  const int best = first_maximum(row.logits, row.classes);
+  const int best = first_maximum(row.logits, row.classes, team);
   double total = 0.0;
-  for (int c = 0; c < row.classes; c++) {
+  for (int c = team.first(); c < row.classes; c += team.step()) {
     total += exp((double)row.logits[c] - (double)row.logits[best]);
   }
+  total = team.sum(total);
   const double normaliser = log(total);
-  for (int c = 0; c < row.classes; c++) {
+  for (int c = team.first(); c < row.classes; c += team.step()) {
     const double target = weighted_target(row, c);
     // What is not wanted costs nothing, not even at minus infinity; 0 times that would be NaN.
     if (target == 0.0) continue;
     part.sum += target * (normaliser + ((double)row.logits[best] - (double)row.logits[c]));
   }
+  part.sum = team.sum(part.sum);
   // Not a number anywhere makes the softmax none, whatever is wanted.
   if (total != total) part.sum = total;
   part.divisor = row.targets ? 1.0 : loss_weight(row, row.label);
   part.counted = 1;
-  const int wanted = row.targets ? first_maximum(row.targets, row.classes) : row.label;
+  const int wanted = row.targets ? first_maximum(row.targets, row.classes, team) : row.label;
   part.correct = total == total && best == wanted;
   return part;
 }
 
 // Its gradient, times `scale`.
-GAPCAM_INLINE void cross_entropy_gradient(const LossRow &row, double scale, float *gradient) {
+template <class Team>
+GAPCAM_INLINE void cross_entropy_gradient(const LossRow &row, double scale, float *gradient,
+                                          const Team &team) {
   if (!row_counts(row)) {
-    for (int c = 0; c < row.classes; c++) gradient[c] = 0.0f;
+    for (int c = team.first(); c < row.classes; c += team.step()) gradient[c] = 0.0f;
     return;
   }
-  double largest = (double)row.logits[0], total = 0.0, wanted = 0.0;
-  for (int c = 1; c < row.classes; c++) {
-    largest = (double)row.logits[c] > largest ? (double)row.logits[c] : largest;
-  }
-  for (int c = 0; c < row.classes; c++) {
+  const double largest = (double)row.logits[first_maximum(row.logits, row.classes, team)];
+  double total = 0.0, wanted = 0.0;
+  for (int c = team.first(); c < row.classes; c += team.step()) {
     total += exp((double)row.logits[c] - largest);
     wanted += weighted_target(row, c);
   }
-  for (int c = 0; c < row.classes; c++) {
+  total = team.sum(total);
+  wanted = team.sum(wanted);
+  for (int c = team.first(); c < row.classes; c += team.step()) {
     const double share = exp((double)row.logits[c] - largest) / total;
     gradient[c] = (float)(scale * (share * wanted - weighted_target(row, c)));
   }
@@ -286,9 +295,11 @@ GAPCAM_INLINE double softplus(double x) {
   return log1p(exp(x < 0.0 ? x : -x)) + (x < 0.0 ? 0.0 : x);
 }
 
-GAPCAM_INLINE LossPart binary_cross_entropy_part(const LossRow &row) {
-  LossPart part = {0.0, 0.0, 0, 1, 0};
-  for (int c = 0; c < row.classes; c++) {
+template <class Team>
+GAPCAM_INLINE LossPart binary_cross_entropy_part(const LossRow &row, const Team &team) {
+  LossPart part = {0.0, 0.0, 0, 0, 0};
+  double wrong = 0.0;
+  for (int c = team.first(); c < row.classes; c += team.step()) {
     if (row.targets[c] == -1.0f) continue;
     const double x = (double)row.logits[c], t = binary_target(row, c);
     const double there = loss_weight(row, c) * t;
@@ -296,20 +307,38 @@ GAPCAM_INLINE LossPart binary_cross_entropy_part(const LossRow &row) {
     if (t != 1.0) part.sum += (1.0 - t) * softplus(x);
     if (there != 0.0) part.sum += there * softplus(-x);
     part.divisor += 1.0;
-    part.counted = 1;
-    if (x != x || (x > 0.0) != (row.targets[c] > 0.5f)) part.correct = 0;
+    if (x != x || (x > 0.0) != (row.targets[c] > 0.5f)) wrong += 1.0;
   }
-  part.correct = part.counted ? part.correct : 0;
+  part.sum = team.sum(part.sum);
+  part.divisor = team.sum(part.divisor);
+  wrong = team.sum(wrong);
+  part.counted = part.divisor > 0.0;
+  part.correct = part.counted && wrong == 0.0;
   return part;
 }
 
-GAPCAM_INLINE void binary_cross_entropy_gradient(const LossRow &row, double scale,
-                                                 float *gradient) {
-  for (int c = 0; c < row.classes; c++) {
+template <class Team>
+GAPCAM_INLINE void binary_cross_entropy_gradient(const LossRow &row, double scale, float *gradient,
+                                                 const Team &team) {
+  for (int c = team.first(); c < row.classes; c += team.step()) {
     const double x = (double)row.logits[c], t = binary_target(row, c);
     const double absent = (1.0 - t) / (1.0 + exp(-x)),
                  there = loss_weight(row, c) * t / (1.0 + exp(x));
     gradient[c] = row.targets[c] == -1.0f ? 0.0f : (float)(scale * (absent - there));
+  }
+}
+
+template <class Team>
+GAPCAM_INLINE LossPart loss_part(const LossRow &row, bool binary, const Team &team) {
+  return binary ? binary_cross_entropy_part(row, team) : cross_entropy_part(row, team);
+}
+template <class Team>
+GAPCAM_INLINE void loss_gradient(const LossRow &row, bool binary, double scale, float *gradient,
+                                 const Team &team) {
+  if (binary) {
+    binary_cross_entropy_gradient(row, scale, gradient, team);
+  } else {
+    cross_entropy_gradient(row, scale, gradient, team);
   }
 }
 

@@ -42,18 +42,23 @@ export function resizeMap(
   );
   const rows = axis(map.height, height);
   const columns = axis(map.width, width);
+  // Along columns once for each row that there is: every row of the result is of two of them.
+  const wide = new Float64Array(map.height * width);
+  for (let y = 0; y < map.height; y++) {
+    const from = y * map.width, to = y * width;
+    for (let x = 0; x < width; x++) {
+      const u = columns.fraction[x]!;
+      wide[to + x] = (1 - u) * smooth[from + columns.lower[x]!]! +
+        u * smooth[from + columns.upper[x]!]!;
+    }
+  }
   const data = new Float32Array(height * width);
   for (let y = 0; y < height; y++) {
-    const upper = rows.lower[y]! * map.width;
-    const below = rows.upper[y]! * map.width;
-    const v = rows.fraction[y]!;
+    const upper = rows.lower[y]! * width, below = rows.upper[y]! * width;
+    const v = rows.fraction[y]!, rest = 1 - v;
+    const to = y * width;
     for (let x = 0; x < width; x++) {
-      const left = columns.lower[x]!;
-      const right = columns.upper[x]!;
-      const u = columns.fraction[x]!;
-      data[y * width + x] = (1 - v) *
-          ((1 - u) * smooth[upper + left]! + u * smooth[upper + right]!) +
-        v * ((1 - u) * smooth[below + left]! + u * smooth[below + right]!);
+      data[to + x] = rest * wide[upper + x]! + v * wide[below + x]!;
     }
   }
   return { height, width, data };

@@ -33,6 +33,14 @@ struct Rows {
   }
 };
 
+// A row's only thread.
+struct OneThread {
+  static int first() { return 0; }
+  static int step() { return 1; }
+  static double sum(double own) { return own; }
+  static int first_maximum(const float *, int own) { return own; }
+};
+
 }  // namespace
 
 void lower(Lowering &l, const Operation &o, const Loss &attributes) {
@@ -46,7 +54,7 @@ void lower(Lowering &l, const Operation &o, const Loss &attributes) {
     LossPart all = {0.0, 0.0, 0, 0, 0};
     for (int64_t n = 0; n < rows.batch; n++) {
       const LossRow row = rows.row(m, n);
-      add_loss_part(&all, binary ? binary_cross_entropy_part(row) : cross_entropy_part(row));
+      add_loss_part(&all, loss_part(row, binary, OneThread{}));
     }
     // Without anything that counts, 0.
     const double by = all.divisor != 0.0 ? all.divisor : 1.0;
@@ -70,8 +78,7 @@ void lower(Lowering &l, const Operation &o, const LossBackward &attributes) {
     const double by = static_cast<double>(*m.f32(divisor));
     const double scale = by != 0.0 ? static_cast<double>(*m.f32(d_loss)) / by : 0.0;
     for (int64_t n = 0; n < rows.batch; n++) {
-      (binary ? binary_cross_entropy_gradient : cross_entropy_gradient)(
-          rows.row(m, n), scale, m.f32(d_logits) + n * rows.classes);
+      loss_gradient(rows.row(m, n), binary, scale, m.f32(d_logits) + n * rows.classes, OneThread{});
     }
   });
 }

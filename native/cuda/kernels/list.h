@@ -115,7 +115,8 @@
   K(norm_whole_batch, (P, P, P, P, int, NormShape))                               \
   K(norm_rank_gradients, (P, P, P, P, P, int, NormShape))                         \
   K(norm_whole_gradients, (P, P, P, int, NormShape))                              \
-  K(loss, (LossOperands, P, P, P, LossShape))                                     \
+  K(loss_rows, (LossOperands, P, LossShape))                                      \
+  K(loss, (P, P, P, P, LossShape))                                                \
   K(loss_backward, (LossOperands, P, P, P, LossShape))                            \
   K(resize_columns, (P, P, int64_t, int, ResizeTable))                            \
   K(prepare_images_f32, (P, P, P, int64_t, int, int, int, ResizeTable))           \

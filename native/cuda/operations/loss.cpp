@@ -1,4 +1,5 @@
 #include "../lowering.h"
+#include "elementwise.h"
 
 namespace gapcam::cuda {
 
@@ -35,11 +36,16 @@ void lower(Lowering &l, const Operation &o, const Loss &attributes) {
   const View metrics = l.read(o.inputs[4]);
   l.begin(o);
   const View loss = l.write(o.outputs[0]), divisor = l.write(o.outputs[1]);
+  const View parts = l.temporary(static_cast<size_t>(rows.shape.batch) * sizeof(LossPart));
   l.changes(GAPCAM_FORWARD, l.storage(o.inputs[4]));
-  l.run([=, address = l.addresses()](const Gpu &gpu) {
-    gpu.launch(gpu.kernels().loss, 1, 1, rows.at(address), address(loss), address(divisor),
-               address(metrics), rows.shape);
-  });
+  l.run(
+      [=, address = l.addresses()](const Gpu &gpu) {
+        gpu.launch(gpu.kernels().loss_rows, rows.shape.batch, 1, rows.at(address), address(parts),
+                   rows.shape);
+        gpu.launch(gpu.kernels().loss, 1, 1, address(parts), address(loss), address(divisor),
+                   address(metrics), rows.shape);
+      },
+      2);
 }
 
 void lower(Lowering &l, const Operation &o, const LossBackward &attributes) {
@@ -48,8 +54,8 @@ void lower(Lowering &l, const Operation &o, const LossBackward &attributes) {
   l.begin(o);
   const View d_logits = l.write(o.outputs[0]);
   l.run([=, address = l.addresses()](const Gpu &gpu) {
-    gpu.launch_over(gpu.kernels().loss_backward, rows.shape.batch, rows.at(address),
-                    address(divisor), address(d_loss), address(d_logits), rows.shape);
+    gpu.launch(gpu.kernels().loss_backward, rows.shape.batch, 1, rows.at(address), address(divisor),
+               address(d_loss), address(d_logits), rows.shape);
   });
 }
 
