@@ -270,7 +270,7 @@ Deno.test("kit.sh runs every step against the stand-in for a GPU and reports", a
       const step of [
         "machine",
         "doctor",
-        "operations",
+        "linear",
         "parity",
         "families",
         "training",
