@@ -147,16 +147,20 @@ struct EpilogueBody {
   }
 };
 template <class T>
-GAPCAM_DEVICE void epilogue_map(const T *x, const float *bias, const T *added, T *y,
-                                int64_t positions, int stored_channels, int columns, int kind,
-                                float a, float b) {
-  const int c = first_channel<T>(stored_channels, columns);
-  with_activation(kind, a, b, [&](auto activation) {
-    EpilogueBody<T, decltype(activation)> body{x, added, y, activation, {}};
+struct Epilogue {
+  const T *x, *added;
+  T *y;
+  const float *bias;
+  int64_t positions;
+  int stored_channels, columns;
+  template <class Activation>
+  GAPCAM_DEVICE void operator()(const Activation &activation) const {
+    const int c = first_channel<T>(stored_channels, columns);
+    EpilogueBody<T, Activation> body{x, added, y, activation, {}};
     for (int l = 0; bias && l < Lanes<T>::count; l++) body.bias[l] = bias[c + l];
     map_positions<T>(positions, stored_channels, columns, body);
-  });
-}
+  }
+};
 // What follows a convolution's backward where it is not fused: plus another gradient, times that of
 // a leaky ReLU from the map that it made; each of the two may be null. x may be y.
 template <class T>
@@ -187,12 +191,14 @@ GAPCAM_KERNEL gradient_epilogue_bf16(const Bf16 *x, const Bf16 *added, const Bf1
 GAPCAM_KERNEL epilogue_f32(const float *x, const float *bias, const float *added, float *y,
                            int64_t positions, int stored_channels, int columns, int kind, float a,
                            float b) {
-  epilogue_map(x, bias, added, y, positions, stored_channels, columns, kind, a, b);
+  with_activation(kind, a, b,
+                  Epilogue<float>{x, added, y, bias, positions, stored_channels, columns});
 }
 GAPCAM_KERNEL epilogue_bf16(const Bf16 *x, const float *bias, const Bf16 *added, Bf16 *y,
                             int64_t positions, int stored_channels, int columns, int kind, float a,
                             float b) {
-  epilogue_map(x, bias, added, y, positions, stored_channels, columns, kind, a, b);
+  with_activation(kind, a, b,
+                  Epilogue<Bf16>{x, added, y, bias, positions, stored_channels, columns});
 }
 
 // y[n, c] += bias[c], for linear layers.

@@ -212,14 +212,19 @@ struct NormBody {
   }
 };
 template <class T>
-GAPCAM_DEVICE void norm_map(const T *x, const T *added, T *y, const NormOperands &operands,
-                            const NormShape &s, int columns) {
-  with_activation(s.activation, s.a, s.b, [&](auto activation) {
-    NormBody<T, decltype(activation)> body{x, added, y, activation, {}};
-    body.norm.read(operands, s, first_channel<T>(s.stored_channels, columns));
-    map_positions<T>(s.positions, s.stored_channels, columns, body);
-  });
-}
+struct NormMap {
+  const T *x, *added;
+  T *y;
+  NormOperands operands;
+  NormShape shape;
+  int columns;
+  template <class Activation>
+  GAPCAM_DEVICE void operator()(const Activation &activation) const {
+    NormBody<T, Activation> body{x, added, y, activation, {}};
+    body.norm.read(operands, shape, first_channel<T>(shape.stored_channels, columns));
+    map_positions<T>(shape.positions, shape.stored_channels, columns, body);
+  }
+};
 
 // Sums of the gradients before the activation, and of their products with the values' distances
 // from the mean.
@@ -246,17 +251,19 @@ struct GradientBody {
   }
 };
 template <class T>
-GAPCAM_DEVICE void sum_norm_gradients_map(const T *x, const T *d_y, float *partial,
-                                          const NormOperands &operands, const NormShape &s,
-                                          int columns) {
-  float sum[2][Lanes<T>::count] = {};
-  with_activation(s.activation, s.a, s.b, [&](auto activation) {
-    GradientBody<T, decltype(activation)> body{x, d_y, activation, {}};
-    body.norm.read(operands, s, first_channel<T>(s.stored_channels, columns));
-    add_positions<T>(s.positions, s.stored_channels, columns, body, sum);
-  });
-  write_slice<T>(sum, partial, s.stored_channels, columns);
-}
+struct SumGradients {
+  const T *x, *d_y;
+  float (&sum)[2][Lanes<T>::count];
+  NormOperands operands;
+  NormShape shape;
+  int columns;
+  template <class Activation>
+  GAPCAM_DEVICE void operator()(const Activation &activation) const {
+    GradientBody<T, Activation> body{x, d_y, activation, {}};
+    body.norm.read(operands, shape, first_channel<T>(shape.stored_channels, columns));
+    add_positions<T>(shape.positions, shape.stored_channels, columns, body, sum);
+  }
+};
 
 // sums: mean gradient and mean product, as norm_backward takes them. d_weight, d_bias may be null.
 GAPCAM_KERNEL norm_gradients(const float *partial, const float *saved, float *sums, float *d_weight,
@@ -303,35 +310,45 @@ struct NormBackwardBody {
   }
 };
 template <class T>
-GAPCAM_DEVICE void norm_backward_map(const T *x, const T *d_y, T *d_x, const float *sums,
-                                     const NormOperands &operands, const NormShape &s,
-                                     int columns) {
-  const int c = first_channel<T>(s.stored_channels, columns);
-  with_activation(s.activation, s.a, s.b, [&](auto activation) {
-    NormBackwardBody<T, decltype(activation)> body{x, d_y, d_x, activation, {}, {}, {}};
-    body.norm.read(operands, s, c);
-    for (int l = 0; s.training && l < Lanes<T>::count; l++) {
+struct NormBackward {
+  const T *x, *d_y;
+  T *d_x;
+  const float *sums;
+  NormOperands operands;
+  NormShape shape;
+  int columns;
+  template <class Activation>
+  GAPCAM_DEVICE void operator()(const Activation &activation) const {
+    const int c = first_channel<T>(shape.stored_channels, columns);
+    NormBackwardBody<T, Activation> body{x, d_y, d_x, activation, {}, {}, {}};
+    body.norm.read(operands, shape, c);
+    for (int l = 0; shape.training && l < Lanes<T>::count; l++) {
       body.gradients[l] = sums[c + l];
-      body.products[l] = sums[s.stored_channels + c + l];
+      body.products[l] = sums[shape.stored_channels + c + l];
     }
-    map_positions<T>(s.positions, s.stored_channels, columns, body);
-  });
-}
+    map_positions<T>(shape.positions, shape.stored_channels, columns, body);
+  }
+};
 
 #define GAPCAM_NORM(type, T)                                                                     \
   GAPCAM_KERNEL norm_##type(const T *x, const T *added, T *y, const float *weight,               \
                             const float *bias, const float *saved, NormShape s, int columns) {   \
-    norm_map(x, added, y, NormOperands{weight, bias, saved}, s, columns);                        \
+    with_activation(s.activation, s.a, s.b,                                                      \
+                    NormMap<T>{x, added, y, {weight, bias, saved}, s, columns});                 \
   }                                                                                              \
   GAPCAM_KERNEL sum_norm_gradients_##type(const T *x, const T *d_y, const float *weight,         \
                                           const float *bias, const float *saved, float *partial, \
                                           NormShape s, int columns) {                            \
-    sum_norm_gradients_map(x, d_y, partial, NormOperands{weight, bias, saved}, s, columns);      \
+    float sum[2][Lanes<T>::count] = {};                                                          \
+    with_activation(s.activation, s.a, s.b,                                                      \
+                    SumGradients<T>{x, d_y, sum, {weight, bias, saved}, s, columns});            \
+    write_slice<T>(sum, partial, s.stored_channels, columns);                                    \
   }                                                                                              \
   GAPCAM_KERNEL norm_backward_##type(const T *x, const T *d_y, T *d_x, const float *weight,      \
                                      const float *bias, const float *saved, const float *sums,   \
                                      NormShape s, int columns) {                                 \
-    norm_backward_map(x, d_y, d_x, sums, NormOperands{weight, bias, saved}, s, columns);         \
+    with_activation(s.activation, s.a, s.b,                                                      \
+                    NormBackward<T>{x, d_y, d_x, sums, {weight, bias, saved}, s, columns});      \
   }
 GAPCAM_NORM(f32, float)
 GAPCAM_NORM(bf16, Bf16)
