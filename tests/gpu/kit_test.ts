@@ -1,13 +1,10 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { fileURLToPath } from "node:url";
-import { VGG_CONFIGURATIONS } from "../../src/models/vgg.ts";
 import {
-  benchmarkMarkdown,
-  type BenchmarkResult,
-  goalLines,
-  ratioToBest,
-  trainingFlops,
-} from "../../scripts/gpu/kit/_benchmark.ts";
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+} from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { checkAgreement, checkFall } from "../../scripts/gpu/kit/_curves.ts";
 import {
   lastJson,
@@ -15,7 +12,7 @@ import {
   readSanitizer,
   readTests,
 } from "../../scripts/gpu/kit/_read_output.ts";
-import { readFamilies } from "../../scripts/gpu/kit/_families.ts";
+import { apartOf, readFamilies } from "../../scripts/gpu/kit/_families.ts";
 import { formatReport } from "../../scripts/gpu/kit/_report.ts";
 import { runStep, type Step } from "../../scripts/gpu/kit/_steps.ts";
 import { buildStandIns, standIns } from "../native/_cudasim.ts";
@@ -89,105 +86,20 @@ Deno.test("checkFall() wants a curve that ends low enough", () => {
   assert(!checkFall("a", [], 0.5).passed);
 });
 
-Deno.test("trainingFlops() is three times the forward pass, less the images' gradient", () => {
-  // 9 * 3 * 4 * 16^2 twice over, then 9 * 4 * 8 * 8^2 three times.
-  assertEquals(
-    trainingFlops([4, "M", 8], 16),
-    2 * (2 * 9 * 3 * 4 * 256 + 3 * 9 * 4 * 8 * 64),
-  );
-  const vgg16 = trainingFlops(VGG_CONFIGURATIONS.vgg16, 224);
-  assertEquals((vgg16 / 1e9).toFixed(1), "91.9");
-});
-
-function benchmarkOf(
-  rates: Record<string, number[]>,
-  bf16FlopsPerSecond: number,
-): BenchmarkResult {
-  return {
-    size: 224,
-    flopsPerImage: 1e11,
-    torch: undefined,
-    bf16FlopsPerSecond,
-    comparisons: [{
-      model: "vgg16",
-      precision: "bf16",
-      batch: 256,
-      rates: {
-        train: Object.fromEntries(
-          Object.entries(rates).map(([name, imagesPerSecond]) => [
-            name,
-            { imagesPerSecond },
-          ]),
-        ),
-      },
-    }],
-    operations: {},
-    notes: [],
-  };
-}
-
-Deno.test("goalLines() says met, missed or not measured", () => {
-  const [ratio, share] = goalLines(
-    benchmarkOf({ gapcam: [300], eager: [150], compile: [200] }, 5e13),
-  );
-  assertMatch(ratio!, /met\*\* \(1\.50 x\)/);
-  assertMatch(share!, /met\*\* \(60\.0 %\)/);
-  const [missed, missedShare] = goalLines(
-    benchmarkOf({ gapcam: [300], eager: [150], compile: [250] }, 1e14),
-  );
-  assertMatch(missed!, /missed\*\* \(1\.20 x\)/);
-  assertMatch(missedShare!, /missed\*\* \(30\.0 %\)/);
-  const [alone] = goalLines(
-    benchmarkOf({ gapcam: [300], eager: [100], compile: [] }, 1e14),
-  );
-  assertMatch(alone!, /not measured/);
-  for (const line of goalLines(undefined)) assertMatch(line, /not measured/);
-});
-
-Deno.test("goalLines() holds ResNet-50 against torch.compile alone", () => {
-  const result = benchmarkOf(
-    { gapcam: [300], eager: [400], compile: [290] },
-    1,
-  );
-  const named = result.comparisons.map((one) => ({
-    ...one,
-    model: "resnet50",
-  }));
-  const lines = goalLines({ ...result, comparisons: named });
-  assertMatch(lines[0]!, /VGG16.*not measured/);
-  assertMatch(lines[2]!, /ResNet-50.*met\*\* \(1\.03 x\)/);
-});
-
-Deno.test("benchmarkMarkdown() shows each network's step by kind of operation", () => {
-  const result = benchmarkOf({ gapcam: [300] }, 1e14);
-  const convolution = {
-    ...{ name: "1 conv2d", operation: "conv2d", algorithm: "own kernel" },
-    ...{ milliseconds: 2, flops: 4e9, bytes: 6e9 },
-  };
-  result.operations.resnet50 = [
-    convolution,
-    { ...convolution, name: "2 conv2d", milliseconds: 4 },
-    { ...convolution, name: "add", operation: "add", flops: 0 },
-  ];
-  const markdown = benchmarkMarkdown(result);
-  assertMatch(markdown, /step of resnet50 by operation.*8\.00 ms in all/);
-  assertMatch(
-    markdown,
-    /\| conv2d \| 2 \| 6\.000 \| 75\.0 % \| 1\.3 TFLOP\/s \| 2000 GB\/s \|/,
-  );
-  assertMatch(
-    markdown,
-    /\| add \| 1 \| 2\.000 \| 25\.0 % \| {2}\| 3000 GB\/s \|/,
-  );
-});
-
 Deno.test("readFamilies() wants every network near the CPU, and says what was left out", () => {
-  const family = { name: "vgg11", precision: "f32", logits: 1e-7, losses: 0 };
+  const apart = { loss: 1e-7, statistics: 0, gradients: 1e-2, logits: 1e-6 };
+  const family = { name: "vgg11", precision: "f32", apart };
   const read = (families: unknown[], leftOut: string[] = []) =>
     readFamilies(JSON.stringify({ families, leftOut }));
   assertEquals(read([family]).problem, undefined);
   assertMatch(read([family], ["vgg9 f32"]).markdown!, /Left out.*vgg9 f32/);
-  for (const wrong of [{ logits: 0.1 }, { losses: null }, { error: "no" }]) {
+  const faults = [
+    { apart: { ...apart, logits: 0.1 } },
+    { apart: { ...apart, loss: null } },
+    { apart: undefined },
+    { error: "no" },
+  ];
+  for (const wrong of faults) {
     assertEquals(
       read([{ ...family, ...wrong }]).problem,
       "not the CPU's: vgg11 f32",
@@ -196,14 +108,15 @@ Deno.test("readFamilies() wants every network near the CPU, and says what was le
   assertEquals(read([]).problem, "it printed no networks");
 });
 
-Deno.test("ratioToBest() compares within each round", () => {
-  const rates = {
-    gapcam: { imagesPerSecond: [10, 20, 40] },
-    eager: { imagesPerSecond: [5, 20, 10] },
-    compile: { imagesPerSecond: [10, 5, 20] },
-  };
-  assertEquals(ratioToBest(rates), 1);
-  assertEquals(ratioToBest({ gapcam: rates.gapcam }), undefined);
+Deno.test("apartOf() finds the part that is farthest, and no number for what is not one", () => {
+  const large = Float32Array.of(3e3, 4e3), little = Float32Array.of(5, 0);
+  const apart = (...found: Float32Array[]) => apartOf(found, [large, little]);
+  assertEquals(apart(large, little), 0);
+  // 5 is a thousandth of 5e3, which counts with every part.
+  assertAlmostEquals(apart(large, Float32Array.of(0, 0)), 0.5, 1e-3);
+  assertAlmostEquals(apart(Float32Array.of(0, 0), little), 0.999, 1e-3);
+  assert(Number.isNaN(apart(large, Float32Array.of(NaN, 0))));
+  assert(Number.isNaN(apart(Float32Array.of(Infinity, 0), little)));
 });
 
 Deno.test("runStep() tells passed, failed, endless and skipped steps apart", async () => {
@@ -238,11 +151,11 @@ Deno.test("formatReport() shows why a step failed and the end of its output", ()
     status: "failed",
     seconds: 1,
     reason: "no | GPU",
-    output: "first\nlast\n",
+    output: `first\n{${"1".repeat(99)}\nlast\n`,
     markdown: "",
   }], { benchmark: undefined, small: true, revision: "abc" });
   assertMatch(report, /\| doctor \| failed \| 1 \| no \\\| GPU \|/);
-  assertMatch(report, /```text\nfirst\nlast\n```/);
+  assertMatch(report, /```text\nfirst\n\(100 characters of JSON\)\nlast\n```/);
   assertMatch(report, /its numbers say nothing of a GPU/);
   assertMatch(report, /revision abc/);
 });
@@ -270,7 +183,7 @@ Deno.test("kit.sh runs every step against the stand-in for a GPU and reports", a
       const step of [
         "machine",
         "doctor",
-        "linear",
+        "operations",
         "parity",
         "families",
         "training",

@@ -72,6 +72,12 @@ export function readSanitizer(output: string): Reading {
   return errors > 0 ? { problem: markdown, markdown } : { markdown };
 }
 
+/** Reads what benchmark.ts printed; its numbers are in its file. */
+export function readBenchmark(output: string): Reading {
+  const [, problem] = /^failed: (.*)$/m.exec(output) ?? [];
+  return problem === undefined ? {} : { problem };
+}
+
 /** The last JSON object of a text that may begin with other lines. */
 export function lastJson(text: string): unknown {
   const lines = text.split("\n");

@@ -5,8 +5,20 @@ import {
 } from "./_benchmark.ts";
 import type { StepResult } from "./_steps.ts";
 
-/** Lines of a failed step's output that the report shows. */
-const SHOWN_LINES = 40;
+/** Lines of a failed step's output that the report shows, and how much of each. */
+const SHOWN_LINES = 25, SHOWN_LENGTH = 160;
+
+/** The end of what a step printed, as far as it can be read. */
+function endOf(output: string): string[] {
+  const lines = output.trimEnd().split("\n");
+  return lines.slice(-SHOWN_LINES).map((line) => {
+    // What programs read is in the tables above.
+    if (/^[{[].{80}/.test(line)) return `(${line.length} characters of JSON)`;
+    return line.length > SHOWN_LENGTH
+      ? `${line.slice(0, SHOWN_LENGTH)} ...`
+      : line;
+  });
+}
 
 /**
  * The kit's report.
@@ -62,8 +74,8 @@ export function formatReport(
       lines.push("", benchmarkMarkdown(benchmark));
     }
     if (status !== "failed") continue;
-    const last = output.trimEnd().split("\n").slice(-SHOWN_LINES);
-    lines.push("", "```text", ...last.map((line) => line.slice(0, 400)), "```");
+    lines.push("", "```text", ...endOf(output), "```", "");
+    lines.push("All that it printed is in kit.log.");
   }
   return `${lines.join("\n").trimEnd()}\n`;
 }

@@ -1,7 +1,8 @@
 /**
  * Times VGG16, ResNet-50 and EfficientNet-Lite0 beside PyTorch, eager and
- * compiled, in one run: each round every competitor takes its turn. Comparisons go from the most to the
- * least wanted, and `--seconds` ends them; the file is written after each.
+ * compiled, in one run: each round every competitor takes its turn. Comparisons
+ * go from the most to the least wanted, and `--seconds` ends them, whatever is
+ * being timed then; the file is written after each.
  *
  *   deno run -A scripts/gpu/kit/benchmark.ts FILE --seconds 200 [--python FILE] [--small]
  *
@@ -10,16 +11,23 @@
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "@std/cli/parse-args";
-import { VGG_CONFIGURATIONS } from "../../../mod.ts";
 import { type ProgramStep } from "../../../src/device/program_options.ts";
 import { Worker } from "../../bench/_protocol.ts";
 import {
   type BenchmarkResult,
   type Comparison,
-  type Precision,
-  type Rates,
   trainingFlops,
 } from "./_benchmark.ts";
+import { type Competitor, takeTurns } from "./_turns.ts";
+import {
+  isTooLong,
+  missing,
+  nameOf,
+  settingOf,
+  type TimedMeasure,
+  VGG,
+  type Wanted,
+} from "./_wanted.ts";
 
 const flags = parseArgs(Deno.args, {
   boolean: ["small"],
@@ -27,41 +35,10 @@ const flags = parseArgs(Deno.args, {
 });
 const file = String(flags._[0]);
 const start = performance.now();
-const ROUNDS = 3;
 /** What one timing should take at least. */
 const SECONDS_A_TIMING = flags.small ? 0 : 0.5;
-
-const VGG = "vgg16", RESNET = "resnet50", LITE = "efficientnet_lite0";
-
-/** What is timed: the most wanted first. */
-interface Wanted {
-  model: string;
-  precision: Precision;
-  batch: number;
-}
-const WANTED: readonly Wanted[] = [
-  { model: VGG, precision: "bf16", batch: 256 },
-  { model: RESNET, precision: "bf16", batch: 256 },
-  { model: LITE, precision: "bf16", batch: 256 },
-  { model: VGG, precision: "tf32", batch: 256 },
-  { model: VGG, precision: "bf16", batch: 64 },
-  { model: VGG, precision: "f32", batch: 64 },
-];
-const setting = flags.small
-  ? {
-    trunk: [4, "M", 8, "M"] as const,
-    size: 16,
-    wanted: (["bf16", "tf32", "f32"] as const).map((precision) => ({
-      ...{ model: VGG, precision, batch: 4 },
-    })),
-    matrix: 128,
-  }
-  : {
-    trunk: VGG_CONFIGURATIONS.vgg16,
-    size: 224,
-    wanted: WANTED,
-    matrix: 8192,
-  };
+const setting = settingOf({ small: flags.small === true });
+const { wanted } = setting;
 
 /** As the workers take it. */
 function built(model: string): Record<string, unknown> {
@@ -80,6 +57,7 @@ const result: BenchmarkResult = {
 };
 let failed = false;
 
+/** Seconds that are left. */
 function left(): number {
   return Number(flags.seconds ?? 200) - (performance.now() - start) / 1000;
 }
@@ -98,57 +76,6 @@ function script(name: string): string {
   return fileURLToPath(new URL(`../../bench/${name}`, import.meta.url));
 }
 
-/** One timing; images per second, or why there are none. */
-async function time(
-  worker: Worker,
-  request: Record<string, unknown>,
-): Promise<{ rate: number; seconds: number } | { error: string }> {
-  const answer = await worker.attempt(request);
-  const seconds = Number(answer.seconds);
-  return answer.error === undefined
-    ? { rate: Number(answer.images) / seconds, seconds }
-    : { error: String(answer.error) };
-}
-
-interface Competitor {
-  name: string;
-  worker: Worker;
-  options: Record<string, unknown>;
-}
-
-/** Warms all up, then lets them take turns. */
-async function compare(
-  measure: string,
-  competitors: readonly Competitor[],
-): Promise<Record<string, Rates>> {
-  const rates: Record<string, Rates> = {};
-  let steps = 1;
-  for (const { name, worker, options } of competitors) {
-    rates[name] = { imagesPerSecond: [] };
-    for (const count of [2, 2]) {
-      const warm = await time(worker, { measure, steps: count, ...options });
-      if ("error" in warm) {
-        rates[name].error = warm.error;
-        break;
-      }
-      if (name === "gapcam") {
-        steps = Math.max(1, Math.ceil(SECONDS_A_TIMING * 2 / warm.seconds));
-      }
-    }
-  }
-  for (let round = 0; round < ROUNDS; round++) {
-    for (let i = 0; i < competitors.length; i++) {
-      const { name, worker, options } =
-        competitors[(i + round) % competitors.length]!;
-      if (rates[name]!.error) continue;
-      const one = await time(worker, { measure, steps, ...options });
-      if ("error" in one) rates[name] = { imagesPerSecond: [], ...one };
-      else rates[name]!.imagesPerSecond.push(one.rate);
-    }
-  }
-  return rates;
-}
-
 async function measureMatrixRate(torch: Worker): Promise<void> {
   const { flopsPerSecond } = await torch.attempt({
     measure: "matmul",
@@ -164,11 +91,16 @@ async function measureMatrixRate(torch: Worker): Promise<void> {
 
 /** All measures of one precision and batch; what was timed stays if one fails. */
 async function runComparison(
-  comparison: Comparison,
-  options: { ours: Worker; torch: Worker | undefined; share: number },
+  { measures, ...one }: Wanted,
+  options: {
+    comparison: Comparison;
+    ours: Worker;
+    torch: Worker | undefined;
+    share: number;
+  },
 ): Promise<void> {
-  const { model, precision, batch, rates } = comparison;
-  const { ours, torch, share } = options;
+  const { model, precision, batch } = one;
+  const { comparison, ours, torch, share } = options;
   const build = {
     ...built(model),
     size: setting.size,
@@ -183,38 +115,30 @@ async function runComparison(
     bf16: precision === "bf16",
     tf32: precision === "tf32",
   };
-  // Compiling takes tens of seconds, and is left out where they are not there.
-  const compiles = {
-    train: !flags.small && (precision === "bf16" || share > 30),
-    cam: !flags.small && share > 45,
-  };
-  const measures = model === VGG
-    ? ["train", "cam"] as const
-    : ["train"] as const;
-  for (const measure of measures) {
+  for (const [measure, compileShare] of Object.entries(measures)) {
     const competitors: Competitor[] = [
       { name: "gapcam", worker: ours, options: {} },
     ];
-    if (torch) {
-      competitors.push({
-        name: "eager",
-        worker: torch,
-        options: { ...torchOptions, compile: false },
-      });
-      if (compiles[measure]) {
-        competitors.push({
-          name: "compile",
-          worker: torch,
-          options: { ...torchOptions, compile: true },
-        });
-      } else {
-        note(
-          `torch.compile was left out of ${measure}, ${model}, ${precision}, batch ` +
-            `${batch}: ${flags.small ? "a small run" : "no time for it"}`,
-        );
+    for (const compile of torch ? [false, true] : []) {
+      if (compile && share < compileShare) {
+        if (Number.isFinite(compileShare)) {
+          note(
+            `torch.compile was left out of ${measure}, ${nameOf(one)}: no ` +
+              "time for it",
+          );
+        }
+        continue;
       }
+      competitors.push({
+        name: compile ? "compile" : "eager",
+        worker: torch!,
+        options: { ...torchOptions, compile },
+      });
     }
-    rates[measure] = await compare(measure, competitors);
+    await takeTurns(measure, competitors, {
+      rates: comparison.rates[measure as TimedMeasure] = {},
+      seconds: SECONDS_A_TIMING,
+    });
     write();
   }
 }
@@ -268,38 +192,65 @@ async function startTorch(): Promise<Worker | undefined> {
   return worker;
 }
 
-// What is being timed when the time is over is left, and what was timed stays.
-setTimeout(() => {
-  note("the time was over, and what follows was left out");
+/** The row of the report, which a measure may be added to later. */
+function comparisonOf({ measures: _, ...one }: Wanted): Comparison {
+  const found = result.comparisons.find((other) =>
+    nameOf(other) === nameOf(one)
+  );
+  if (found) return found;
+  const comparison: Comparison = { ...one, rates: {} };
+  result.comparisons.push(comparison);
+  return comparison;
+}
+
+/** Writes all and ends, with what still runs. */
+function end(): never {
+  const lacking = missing(wanted, result);
+  if (lacking.length > 0) console.log(`failed: no rates of ${lacking}`);
   write();
-  Deno.exit(failed || result.comparisons.length < 3 ? 1 : 0);
+  for (const { name } of Deno.readDirSync("/proc/self/task")) {
+    const children = Deno.readTextFileSync(`/proc/self/task/${name}/children`);
+    // One in the middle of compiling would not see that nobody asks any more.
+    for (const id of children.trim().split(" ").filter(Boolean)) {
+      try {
+        Deno.kill(Number(id), "SIGKILL");
+      } catch {
+        // It has ended.
+      }
+    }
+  }
+  Deno.exit(failed || lacking.length > 0 ? 1 : 0);
+}
+
+let current = "the start of the workers";
+setTimeout(() => {
+  note(`${current} was cut short: the time was over`);
+  end();
 }, Math.max(0, 1000 * left()));
 let ours = await startOurs();
 let torch = await startTorch();
-const { wanted } = setting;
 const profiled = new Set<string>();
+/** By batch the seconds of the last comparison with it. */
+const took = new Map<number, number>();
 write();
-for (const [index, { model, precision, batch }] of wanted.entries()) {
+for (const [index, one] of wanted.entries()) {
   const share = left() / (wanted.length - index);
-  if (left() < (flags.small ? 0 : 30)) {
-    note(`${model}, ${precision}, batch ${batch} was left out: no time for it`);
-    failed ||= precision === "bf16" && batch === wanted[0]!.batch;
+  const { model, batch, measures } = one;
+  current = `${nameOf(one)} (${Object.keys(measures).join(", ")})`;
+  if (!flags.small && isTooLong(batch, left(), took)) {
+    note(`${current} was left out: no time for it`);
     continue;
   }
-  console.log(
-    `${model}, ${precision}, batch ${batch}: ${left().toFixed(0)} s are left`,
-  );
-  const comparison: Comparison = { model, precision, batch, rates: {} };
-  result.comparisons.push(comparison);
+  console.log(`${current}: ${left().toFixed(0)} s are left`);
+  const comparison = comparisonOf(one);
+  const before = left();
   try {
-    await runComparison(comparison, { ours, torch, share });
+    await runComparison(one, { comparison, ours, torch, share });
     if (torch) await measureMatrixRate(torch);
     if (!profiled.has(model)) await profile(ours, model, batch);
     profiled.add(model);
   } catch (error) {
-    note(
-      `${model}, ${precision}, batch ${batch} ended early: ${String(error)}`,
-    );
+    note(`${current} ended early: ${String(error)}`);
     failed = true;
     // A worker that ended takes no more questions.
     await ours[Symbol.asyncDispose]();
@@ -307,10 +258,11 @@ for (const [index, { model, precision, batch }] of wanted.entries()) {
     ours = await startOurs();
     torch = await startTorch();
   }
+  took.set(batch, before - left());
   failed ||= Object.values(comparison.rates)
     .some((rates) => Object.values(rates).some(({ error }) => error));
   write();
 }
 await ours[Symbol.asyncDispose]();
 await torch?.[Symbol.asyncDispose]();
-Deno.exit(failed ? 1 : 0);
+end();
