@@ -22,6 +22,19 @@ build=$root/build/check-plans
 if [ -z "${GAPCAM_NVIDIA_FOLDER:-}" ]; then
   sh "$here/fetch_libraries.sh" "$cache/nvidia-libraries"
   GAPCAM_NVIDIA_FOLDER=$cache/nvidia-libraries/nvidia
+  # The oldest compiler that serves must take the kernels as well: it knows less of C++.
+  oldest=$cache/oldest-nvrtc
+  if sh "$here/fetch_libraries.sh" "$oldest" "nvidia-cuda-nvrtc==13.0.*"; then
+    LD_LIBRARY_PATH=$oldest/nvidia/cu13/lib GAPCAM_NVIDIA_FOLDER=$oldest/nvidia \
+      deno run --quiet --no-prompt --allow-ffi --allow-read --allow-env --allow-sys \
+      "$here/report_kernels.ts" --architectures 90 >"$cache/check_plans.log" 2>&1 || {
+      cat "$cache/check_plans.log" >&2
+      exit 1
+    }
+    echo "NVRTC 13.0 compiles all kernels"
+  else
+    echo "NVRTC 13.0 is not to be had here: the kernels are compiled by the newest alone"
+  fi
 fi
 export GAPCAM_NVIDIA_FOLDER
 sh "$here/build_stub_driver.sh" "$cache/stub-driver"
