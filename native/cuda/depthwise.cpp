@@ -6,7 +6,7 @@ namespace gapcam::cuda {
 
 namespace {
 
-constexpr int64_t most_sum_blocks = 512;
+constexpr int64_t most_sum_blocks = 512, most_map_blocks = 2048;
 
 int64_t divided(int64_t count, int64_t by) { return (count + by - 1) / by; }
 
@@ -21,6 +21,9 @@ SumShape::SumShape(int64_t positions, int64_t stored_channels, int64_t lanes, in
   // more, since all of their sums are read once more.
   slices = std::clamp<int64_t>(positions / (rows * 8), 1,
                                std::max<int64_t>(64, most_sum_blocks / blocks));
+  // As many loads as a thread has under way at once.
+  map_slices = std::clamp<int64_t>(positions / (rows * 4), 1,
+                                   std::max<int64_t>(64, most_map_blocks / blocks));
   finish_blocks = divided(stored_channels, finish_columns);
   partial_bytes = static_cast<size_t>(slices * values * stored_channels) * sizeof(float);
 }

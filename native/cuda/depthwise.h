@@ -6,9 +6,10 @@
 
 namespace gapcam::cuda {
 
-// How threads are arranged to sum over positions; see kernels/sums.h.
+// How threads are arranged to sum over positions, and to write a map that has something of each
+// channel; see kernels/sums.h.
 struct SumShape {
-  int64_t columns = 1, blocks = 1, slices = 1, finish_blocks = 1;
+  int64_t columns = 1, blocks = 1, slices = 1, map_slices = 1, finish_blocks = 1;
   size_t partial_bytes = 0;
 
   SumShape() = default;

@@ -81,7 +81,7 @@ double time_plan(const std::shared_ptr<Gpu> &gpu, const GraphRequest &wanted,
       const auto run = [&](const auto &kernel) {
         const int64_t positions = y_elements / request.outputs;
         const SumShape blocks(positions, request.outputs, lanes, 0);
-        gpu->launch(kernel, blocks.blocks, blocks.slices, y.address(), bias.address(),
+        gpu->launch(kernel, blocks.blocks, blocks.map_slices, y.address(), bias.address(),
                     wanted.adds ? added.address() : 0, y.address(), positions, request.outputs,
                     blocks.columns, act.kind, act.a, act.b);
       };

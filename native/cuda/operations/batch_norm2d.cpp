@@ -85,7 +85,7 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2d &attributes) {
             gpu.launch_over(k.norm_running, norm.stored_channels, address(mean), address(variance),
                             address(saved), norm);
           }
-          gpu.launch(normalise, sum.blocks, sum.slices, address(input), address(added),
+          gpu.launch(normalise, sum.blocks, sum.map_slices, address(input), address(added),
                      address(output), address(weight), address(bias), address(saved), norm,
                      sum.columns);
         };
@@ -127,7 +127,7 @@ void lower(Lowering &l, const Operation &o, const BatchNorm2dBackward &attribute
                        address(sums), address(d_weight), address(d_bias), sum.slices, norm);
           }
           if (!d_input) return;
-          gpu.launch(backward, sum.blocks, sum.slices, address(input), address(d_output),
+          gpu.launch(backward, sum.blocks, sum.map_slices, address(input), address(d_output),
                      address(d_input), address(weight), address(bias), address(saved),
                      address(sums), norm, sum.columns);
         };

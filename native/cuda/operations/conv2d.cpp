@@ -210,9 +210,9 @@ void lower(Lowering &l, const Operation &o, const Conv2d &conv2d) {
         convolve(gpu, "run a convolution");
         if (is_fused) return;
         const auto run = [&](const auto &kernel) {
-          gpu.launch(kernel, blocks.blocks, blocks.slices, address(output), address(weight.bias),
-                     address(added), address(output), positions, channels, blocks.columns, act.kind,
-                     act.a, act.b);
+          gpu.launch(kernel, blocks.blocks, blocks.map_slices, address(output),
+                     address(weight.bias), address(added), address(output), positions, channels,
+                     blocks.columns, act.kind, act.a, act.b);
         };
         bf16 ? run(gpu.kernels().epilogue_bf16) : run(gpu.kernels().epilogue_f32);
       },
