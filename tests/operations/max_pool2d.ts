@@ -66,8 +66,15 @@ function pools(): Case[] {
     [3, 3, 1],
     [5, 2, 2],
     [17, 17, 8],
+    [17, 17, 0],
   ] as const;
-  const shapes = [[1, 1, 1, 1], [7, 3, 5, 7], [1, 17, 12, 12], [2, 5, 33, 31]];
+  const shapes = [
+    [1, 1, 1, 1],
+    [7, 3, 5, 7],
+    [1, 17, 12, 12],
+    [2, 5, 33, 31],
+    [1, 2, 17, 34],
+  ];
   return shapes.flatMap((shape) =>
     windows.filter(([kernel, , padding]) =>
       Math.min(shape[2]!, shape[3]!) + 2 * padding >= kernel
