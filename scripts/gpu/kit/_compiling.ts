@@ -5,7 +5,7 @@ import { VGG_CONFIGURATIONS } from "../../../mod.ts";
  * steps run: nothing but speed must be measured alone.
  */
 export function startCompiling(python: string): Deno.ChildProcess {
-  const requests = ["vgg16", "resnet50", "efficientnet_lite0"].flatMap((
+  const requests = ["resnet50", "vgg16", "efficientnet_lite0"].flatMap((
     model,
   ) => [
     {
