@@ -3,6 +3,7 @@
 #pragma once
 
 #include "elementwise.h"
+#include "groups.h"
 #include "platform.h"
 
 namespace gapcam::cuda {
@@ -58,5 +59,33 @@ GAPCAM_DEVICE void with_activation(int kind, float a, float b, const Run &run) {
       return run(OtherActivation{kind, a, b});
   }
 }
+
+// For each_position(): what before.value() makes of a value and its lane, plus `added`, which may
+// be null or y, then the activation.
+template <class T, class Before, class Activation>
+struct CompletionBody {
+  enum { loads = Activation::loads };
+  const T *x, *added;
+  T *y;
+  Activation activation;
+  Before before;
+  struct Loaded {
+    Group<T> v, other;
+  };
+  GAPCAM_DEVICE Loaded load_group(int64_t group) const {
+    Loaded loaded;
+    loaded.v = load(x, group);
+    if (added) loaded.other = load(added, group);
+    return loaded;
+  }
+  GAPCAM_DEVICE void take(int64_t group, Loaded loaded) const {
+    for (int l = 0; l < Lanes<T>::count; l++) {
+      float value = before.value(to_float(loaded.v.lane[l]), l);
+      if (added) value += to_float(loaded.other.lane[l]);
+      from_float(activation.of(value), &loaded.v.lane[l]);
+    }
+    store(y, group, loaded.v);
+  }
+};
 
 }  // namespace gapcam::cuda

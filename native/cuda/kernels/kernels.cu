@@ -121,30 +121,10 @@ GAPCAM_KERNEL add_elements(const float *a, const float *b, float *y, int64_t cou
 
 // What follows a convolution where it is not fused: plus a bias and a map, each of which may be
 // null, then an activation that makes 0 of 0. x and added may be y.
-template <class T, class Activation>
-struct EpilogueBody {
-  enum { loads = Activation::loads };
-  const T *x, *added;
-  T *y;
-  Activation activation;
+template <class T>
+struct Bias {
   float bias[Lanes<T>::count];
-  struct Loaded {
-    Group<T> v, other;
-  };
-  GAPCAM_DEVICE Loaded load_group(int64_t group) const {
-    Loaded loaded;
-    loaded.v = load(x, group);
-    if (added) loaded.other = load(added, group);
-    return loaded;
-  }
-  GAPCAM_DEVICE void write(int64_t group, Loaded loaded) const {
-    for (int l = 0; l < Lanes<T>::count; l++) {
-      float sum = to_float(loaded.v.lane[l]) + bias[l];
-      if (added) sum += to_float(loaded.other.lane[l]);
-      from_float(activation.of(sum), &loaded.v.lane[l]);
-    }
-    store(y, group, loaded.v);
-  }
+  GAPCAM_DEVICE float value(float x, int l) const { return x + bias[l]; }
 };
 template <class T>
 struct Epilogue {
@@ -156,9 +136,9 @@ struct Epilogue {
   template <class Activation>
   GAPCAM_DEVICE void operator()(const Activation &activation) const {
     const int c = first_channel<T>(stored_channels, columns);
-    EpilogueBody<T, Activation> body{x, added, y, activation, {}};
-    for (int l = 0; bias && l < Lanes<T>::count; l++) body.bias[l] = bias[c + l];
-    map_positions<T>(positions, stored_channels, columns, body);
+    CompletionBody<T, Bias<T>, Activation> body{x, added, y, activation, {}};
+    for (int l = 0; bias && l < Lanes<T>::count; l++) body.before.bias[l] = bias[c + l];
+    each_position<T>(positions, stored_channels, columns, body);
   }
 };
 // What follows a convolution's backward where it is not fused: plus another gradient, times that of

@@ -46,7 +46,7 @@ GAPCAM_DEVICE int64_t row_positions(int64_t positions, int64_t row, int64_t step
 }
 
 // partial[slice][0 and 1][stored_channels]: the mean of a slice's positions, and the sum of squares
-// about it, in one pass. Blocks as in add_positions().
+// about it, in one pass. Blocks as in each_position().
 template <class T>
 GAPCAM_DEVICE void sum_moments_map(const T *x, float *partial, int64_t positions,
                                    int stored_channels, int columns) {
@@ -185,32 +185,6 @@ struct Norm {
   GAPCAM_DEVICE float value(float x, int l) const { return (x - mean[l]) * factor[l] + bias[l]; }
 };
 
-// `added`: null, or a map that is added before the activation, and may be y.
-template <class T, class Activation>
-struct NormBody {
-  const T *x, *added;
-  T *y;
-  enum { loads = Activation::loads };
-  Activation activation;
-  Norm<T> norm;
-  struct Loaded {
-    Group<T> v, other;
-  };
-  GAPCAM_DEVICE Loaded load_group(int64_t group) const {
-    Loaded loaded;
-    loaded.v = load(x, group);
-    if (added) loaded.other = load(added, group);
-    return loaded;
-  }
-  GAPCAM_DEVICE void write(int64_t group, Loaded loaded) const {
-    for (int l = 0; l < Lanes<T>::count; l++) {
-      float value = norm.value(to_float(loaded.v.lane[l]), l);
-      if (added) value += to_float(loaded.other.lane[l]);
-      from_float(activation.of(value), &loaded.v.lane[l]);
-    }
-    store(y, group, loaded.v);
-  }
-};
 template <class T>
 struct NormMap {
   const T *x, *added;
@@ -220,9 +194,9 @@ struct NormMap {
   int columns;
   template <class Activation>
   GAPCAM_DEVICE void operator()(const Activation &activation) const {
-    NormBody<T, Activation> body{x, added, y, activation, {}};
-    body.norm.read(operands, shape, first_channel<T>(shape.stored_channels, columns));
-    map_positions<T>(shape.positions, shape.stored_channels, columns, body);
+    CompletionBody<T, Norm<T>, Activation> body{x, added, y, activation, {}};
+    body.before.read(operands, shape, first_channel<T>(shape.stored_channels, columns));
+    each_position<T>(shape.positions, shape.stored_channels, columns, body);
   }
 };
 
@@ -234,14 +208,14 @@ struct GradientBody {
   enum { loads = Activation::loads };
   Activation activation;
   Norm<T> norm;
+  float (&sum)[2][Lanes<T>::count];
   struct Loaded {
     Group<T> v, d;
   };
   GAPCAM_DEVICE Loaded load_group(int64_t group) const {
     return {load(x, group), load(d_y, group)};
   }
-  template <class Sum>
-  GAPCAM_DEVICE void add(const Loaded &loaded, Sum &sum) const {
+  GAPCAM_DEVICE void take(int64_t, const Loaded &loaded) const {
     for (int l = 0; l < Lanes<T>::count; l++) {
       const float value = to_float(loaded.v.lane[l]);
       const float gradient = activation.gradient(norm.value(value, l), to_float(loaded.d.lane[l]));
@@ -259,9 +233,9 @@ struct SumGradients {
   int columns;
   template <class Activation>
   GAPCAM_DEVICE void operator()(const Activation &activation) const {
-    GradientBody<T, Activation> body{x, d_y, activation, {}};
+    GradientBody<T, Activation> body{x, d_y, activation, {}, sum};
     body.norm.read(operands, shape, first_channel<T>(shape.stored_channels, columns));
-    add_positions<T>(shape.positions, shape.stored_channels, columns, body, sum);
+    each_position<T>(shape.positions, shape.stored_channels, columns, body);
   }
 };
 
@@ -299,7 +273,7 @@ struct NormBackwardBody {
   GAPCAM_DEVICE Loaded load_group(int64_t group) const {
     return {load(x, group), load(d_y, group)};
   }
-  GAPCAM_DEVICE void write(int64_t group, Loaded loaded) const {
+  GAPCAM_DEVICE void take(int64_t group, Loaded loaded) const {
     for (int l = 0; l < Lanes<T>::count; l++) {
       const float value = to_float(loaded.v.lane[l]);
       float gradient = activation.gradient(norm.value(value, l), to_float(loaded.d.lane[l]));
@@ -326,7 +300,7 @@ struct NormBackward {
       body.gradients[l] = sums[c + l];
       body.products[l] = sums[shape.stored_channels + c + l];
     }
-    map_positions<T>(shape.positions, shape.stored_channels, columns, body);
+    each_position<T>(shape.positions, shape.stored_channels, columns, body);
   }
 };
 

@@ -5,7 +5,7 @@
 
 namespace gapcam::cuda {
 
-// The first of the channels that a thread of add_positions() or map_positions() takes; in a thread
+// The first of the channels that a thread of each_position() takes; in a thread
 // that takes none, one that there is.
 template <class T>
 GAPCAM_DEVICE int first_channel(int stored_channels, int columns) {
@@ -13,10 +13,11 @@ GAPCAM_DEVICE int first_channel(int stored_channels, int columns) {
   return c < stored_channels ? c : 0;
 }
 
-// body.write() of what the body loads of each group, where each thread keeps to a group of channels
-// and what belongs to these in registers. Blocks as in add_positions().
+// body.take() of each group and what the body loads of it, where each thread keeps to a group of
+// channels and what belongs to these in registers. A block takes `columns` groups of channels (x)
+// and one slice of the positions (y).
 template <class T, class Body>
-GAPCAM_DEVICE void map_positions(int64_t positions, int stored_channels, int columns,
+GAPCAM_DEVICE void each_position(int64_t positions, int stored_channels, int columns,
                                  const Body &body) {
   const int groups = stored_channels / Lanes<T>::count, rows = block_threads / columns;
   const int g = (int)blockIdx.x * columns + (int)threadIdx.x % columns;
@@ -24,37 +25,15 @@ GAPCAM_DEVICE void map_positions(int64_t positions, int stored_channels, int col
   const int64_t step = (int64_t)gridDim.y * rows;
   int64_t p = (int64_t)blockIdx.y * rows + (int)threadIdx.x / columns;
   enum { loads = Body::loads };
-  for (; p + (loads - 1) * step < positions; p += loads * step) {
-    typename Body::Loaded loaded[loads];
-    GAPCAM_UNROLL
-    for (int k = 0; k < loads; k++) loaded[k] = body.load_group((p + k * step) * groups + g);
-    GAPCAM_UNROLL
-    for (int k = 0; k < loads; k++) body.write((p + k * step) * groups + g, loaded[k]);
-  }
-  for (; p < positions; p += step) body.write(p * groups + g, body.load_group(p * groups + g));
-}
-
-// Adds to `sum` what the body adds for each group of the thread's positions. A block takes
-// `columns` groups of channels (x) and one slice of the positions (y).
-template <class T, class Body, class Sum>
-GAPCAM_DEVICE void add_positions(int64_t positions, int stored_channels, int columns,
-                                 const Body &body, Sum &sum) {
-  enum { lanes = Lanes<T>::count };
-  const int groups = stored_channels / lanes, rows = block_threads / columns;
-  const int g = (int)blockIdx.x * columns + (int)threadIdx.x % columns;
-  if (g >= groups) return;
-  const int64_t step = (int64_t)gridDim.y * rows;
-  int64_t p = (int64_t)blockIdx.y * rows + (int)threadIdx.x / columns;
   // Few blocks share the positions: one load at a time would leave the memory idle.
-  enum { loads = Body::loads };
   for (; p + (loads - 1) * step < positions; p += loads * step) {
     typename Body::Loaded loaded[loads];
     GAPCAM_UNROLL
     for (int k = 0; k < loads; k++) loaded[k] = body.load_group((p + k * step) * groups + g);
     GAPCAM_UNROLL
-    for (int k = 0; k < loads; k++) body.add(loaded[k], sum);
+    for (int k = 0; k < loads; k++) body.take((p + k * step) * groups + g, loaded[k]);
   }
-  for (; p < positions; p += step) body.add(body.load_group(p * groups + g), sum);
+  for (; p < positions; p += step) body.take(p * groups + g, body.load_group(p * groups + g));
 }
 
 // partial[slice][k][stored_channels] = the sums of a block's threads, which are 0 in those without
@@ -124,10 +103,10 @@ template <class T>
 struct SumBody {
   enum { loads = 4 };
   const T *x;
+  float (&sum)[1][Lanes<T>::count];
   using Loaded = Group<T>;
   GAPCAM_DEVICE Loaded load_group(int64_t group) const { return load(x, group); }
-  template <class Sum>
-  GAPCAM_DEVICE void add(const Loaded &v, Sum &sum) const {
+  GAPCAM_DEVICE void take(int64_t, const Loaded &v) const {
     for (int l = 0; l < Lanes<T>::count; l++) sum[0][l] += to_float(v.lane[l]);
   }
 };
@@ -135,7 +114,7 @@ template <class T>
 GAPCAM_DEVICE void sum_channels_map(const T *x, float *partial, int64_t positions,
                                     int stored_channels, int columns) {
   float sum[1][Lanes<T>::count] = {};
-  add_positions<T>(positions, stored_channels, columns, SumBody<T>{x}, sum);
+  each_position<T>(positions, stored_channels, columns, SumBody<T>{x, sum});
   write_slice<T>(sum, partial, stored_channels, columns);
 }
 GAPCAM_KERNEL sum_channels_f32(const float *x, float *partial, int64_t positions,
