@@ -8,8 +8,10 @@ namespace gapcam::cuda {
 enum { block_threads = 256 };
 // Channels of a map are stored in multiples of so many, 16 bytes, and handled so many at a time.
 enum { f32_lanes = 4, bf16_lanes = 8 };
-// Channels that one block of a kernel that finishes sums handles.
-enum { finish_columns = 32 };
+// Channels that one block of a kernel that finishes sums handles: 32 bytes of each slice, what
+// memory hands out at once. With more, 64 channels would have two blocks, whose threads wait in
+// turn.
+enum { finish_columns = 8 };
 // Elements that one block of a kernel over many tensors handles.
 enum { update_chunk = 4096 };
 // Words that one launch of write_words carries.

@@ -40,11 +40,6 @@ struct Moments {
   }
 };
 
-// How many of `positions` are those of row `row`, where `step` rows take them in turn.
-GAPCAM_DEVICE int64_t row_positions(int64_t positions, int64_t row, int64_t step) {
-  return row < positions ? (positions - row - 1) / step + 1 : 0;
-}
-
 // partial[slice][0 and 1][stored_channels]: the mean of a slice's positions, and the sum of squares
 // about it, in one pass. Blocks as in each_position().
 template <class T>
@@ -75,21 +70,21 @@ GAPCAM_DEVICE void sum_moments_map(const T *x, float *partial, int64_t positions
     }
   }
   GAPCAM_SYNCHRONISE();
-  if (row != 0 || g >= groups) return;
-  for (int l = 0; l < lanes; l++) {
-    float count = 0.0f, mean = 0.0f, total = 0.0f;
-    for (int r = 0; r < rows; r++) {
-      const auto n = (float)row_positions(positions, first + r, step);
-      if (n == 0.0f) break;
-      const float d = means[r * columns + column][l] - mean;
-      count += n;
-      mean += d * (n / count);
-      total += squares[r * columns + column][l] + d * d * n * ((count - n) / count);
-    }
-    float *to = partial + (int64_t)blockIdx.y * 2 * stored_channels + g * lanes + l;
-    to[0] = mean;
-    to[stored_channels] = total;
+  const SliceChannel own = slice_channel<T>(stored_channels, columns);
+  if (!own.filled) return;
+  const int64_t whole = positions / step, rest = positions % step;
+  float count = 0.0f, mean = 0.0f, total = 0.0f;
+  for (int r = 0; r < rows; r++) {
+    const auto n = (float)(whole + ((int64_t)blockIdx.y * rows + r < rest ? 1 : 0));
+    if (n == 0.0f) break;
+    const float d = means[r * columns + own.column][own.lane] - mean;
+    count += n;
+    mean += d * (n / count);
+    total += squares[r * columns + own.column][own.lane] + d * d * n * ((count - n) / count);
   }
+  float *to = partial + (int64_t)blockIdx.y * 2 * stored_channels + own.channel;
+  to[0] = mean;
+  to[stored_channels] = total;
 }
 GAPCAM_KERNEL sum_moments_f32(const float *x, float *partial, int64_t positions,
                               int stored_channels, int columns) {

@@ -36,6 +36,19 @@ GAPCAM_DEVICE void each_position(int64_t positions, int stored_channels, int col
   for (; p < positions; p += step) body.take(p * groups + g, body.load_group(p * groups + g));
 }
 
+// Which of its block's channels a thread finishes, once all have left their parts in shared memory:
+// each another one, so that no thread adds up several in turn.
+struct SliceChannel {
+  int channel, column, lane;
+  bool filled;
+};
+template <class T>
+GAPCAM_DEVICE SliceChannel slice_channel(int stored_channels, int columns) {
+  enum { lanes = Lanes<T>::count };
+  const int t = (int)threadIdx.x, channel = (int)blockIdx.x * columns * lanes + t;
+  return {channel, t / lanes, t % lanes, t < columns * lanes && channel < stored_channels};
+}
+
 // partial[slice][k][stored_channels] = the sums of a block's threads, which are 0 in those without
 // channels.
 template <class T, int Count>
@@ -43,21 +56,18 @@ GAPCAM_DEVICE void write_slice(const float (&sum)[Count][Lanes<T>::count], float
                                int stored_channels, int columns) {
   enum { lanes = Lanes<T>::count };
   GAPCAM_SHARED float shared[Count][block_threads][lanes];
-  const int column = (int)threadIdx.x % columns, row = (int)threadIdx.x / columns;
-  const int g = (int)blockIdx.x * columns + column;
   for (int k = 0; k < Count; k++) {
     for (int l = 0; l < lanes; l++) shared[k][threadIdx.x][l] = sum[k][l];
   }
   GAPCAM_SYNCHRONISE();
-  if (row != 0 || g >= stored_channels / lanes) return;
+  const SliceChannel own = slice_channel<T>(stored_channels, columns);
+  if (!own.filled) return;
   for (int k = 0; k < Count; k++) {
-    for (int l = 0; l < lanes; l++) {
-      float total = 0.0f;
-      for (int r = 0; r < block_threads / columns; r++) {
-        total += shared[k][r * columns + column][l];
-      }
-      partial[((int64_t)blockIdx.y * Count + k) * stored_channels + g * lanes + l] = total;
+    float total = 0.0f;
+    for (int r = 0; r < block_threads / columns; r++) {
+      total += shared[k][r * columns + own.column][own.lane];
     }
+    partial[((int64_t)blockIdx.y * Count + k) * stored_channels + own.channel] = total;
   }
 }
 
