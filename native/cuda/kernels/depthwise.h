@@ -167,13 +167,14 @@ GAPCAM_DEVICE void depthwise_backward_filter(const T *x, const T *d_y, float *pa
   enum { lanes = Lanes<T>::count };
   GAPCAM_SHARED float shared[block_threads][lanes];
   const int groups = s.stored_inputs / lanes, rows = block_threads / columns;
-  const int column = (int)threadIdx.x % columns, row = (int)threadIdx.x / columns;
-  const int g = (int)blockIdx.x * columns + column;
+  const int row = (int)threadIdx.x / columns;
+  const int g = (int)blockIdx.x * columns + (int)threadIdx.x % columns;
   const int slice = (int)blockIdx.y % slices, k = (int)blockIdx.y / slices;
   float sum[Row][lanes];
   for (int j = 0; j < Row; j++) {
     for (int l = 0; l < lanes; l++) sum[j][l] = 0.0f;
   }
+  const SliceChannel own = slice_channel<T>(s.stored_inputs, columns);
   const int64_t positions = (int64_t)s.batch * s.output_height * s.output_width;
   for (int64_t p = (int64_t)slice * rows + row; g < groups && p < positions;
        p += (int64_t)slices * rows) {
@@ -198,14 +199,10 @@ GAPCAM_DEVICE void depthwise_backward_filter(const T *x, const T *d_y, float *pa
     if (j >= s.kernel_width) break;
     for (int l = 0; l < lanes; l++) shared[threadIdx.x][l] = sum[j][l];
     GAPCAM_SYNCHRONISE();
-    if (row == 0 && g < groups) {
+    if (own.filled) {
       const int64_t tap =
           (int64_t)slice * s.kernel_height * s.kernel_width + k * s.kernel_width + j;
-      for (int l = 0; l < lanes; l++) {
-        float total = 0.0f;
-        for (int r = 0; r < rows; r++) total += shared[r * columns + column][l];
-        partial[tap * s.stored_inputs + g * lanes + l] = total;
-      }
+      partial[tap * s.stored_inputs + own.channel] = sum_rows_of<T>(shared, own, columns);
     }
     GAPCAM_SYNCHRONISE();
   }

@@ -5,8 +5,8 @@
 
 namespace gapcam::cuda {
 
-// The first of the channels that a thread of each_position() takes; in a thread
-// that takes none, one that there is.
+// The first of the channels that a thread of each_position() takes; in a thread that takes none,
+// one that there is.
 template <class T>
 GAPCAM_DEVICE int first_channel(int stored_channels, int columns) {
   const int c = ((int)blockIdx.x * columns + (int)threadIdx.x % columns) * Lanes<T>::count;
@@ -37,7 +37,8 @@ GAPCAM_DEVICE void each_position(int64_t positions, int stored_channels, int col
 }
 
 // Which of its block's channels a thread finishes, once all have left their parts in shared memory:
-// each another one, so that no thread adds up several in turn.
+// each another one, so that no thread adds up several in turn. A block has as many threads as its
+// `columns` have channels, or more; SumShape sees to it.
 struct SliceChannel {
   int channel, column, lane;
   bool filled;
@@ -47,6 +48,17 @@ GAPCAM_DEVICE SliceChannel slice_channel(int stored_channels, int columns) {
   enum { lanes = Lanes<T>::count };
   const int t = (int)threadIdx.x, channel = (int)blockIdx.x * columns * lanes + t;
   return {channel, t / lanes, t % lanes, t < columns * lanes && channel < stored_channels};
+}
+
+// What the rows of a block's threads left for that channel, added up.
+template <class T>
+GAPCAM_DEVICE float sum_rows_of(const float (&shared)[block_threads][Lanes<T>::count],
+                                const SliceChannel &own, int columns) {
+  float total = 0.0f;
+  for (int r = 0; r < block_threads / columns; r++) {
+    total += shared[r * columns + own.column][own.lane];
+  }
+  return total;
 }
 
 // partial[slice][k][stored_channels] = the sums of a block's threads, which are 0 in those without
@@ -63,11 +75,8 @@ GAPCAM_DEVICE void write_slice(const float (&sum)[Count][Lanes<T>::count], float
   const SliceChannel own = slice_channel<T>(stored_channels, columns);
   if (!own.filled) return;
   for (int k = 0; k < Count; k++) {
-    float total = 0.0f;
-    for (int r = 0; r < block_threads / columns; r++) {
-      total += shared[k][r * columns + own.column][own.lane];
-    }
-    partial[((int64_t)blockIdx.y * Count + k) * stored_channels + own.channel] = total;
+    partial[((int64_t)blockIdx.y * Count + k) * stored_channels + own.channel] =
+        sum_rows_of<T>(shared[k], own, columns);
   }
 }
 
